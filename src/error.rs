@@ -1,0 +1,205 @@
+//! The one error of the service. It knows no HTTP: `http::problem` turns it into a response. `Display` is for the caller, `source()` for the log.
+
+use std::error::Error as StdError;
+
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+pub type BoxError = Box<dyn StdError + Send + Sync>;
+
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// No credentials, or none that are valid. The same answer whether or not the name exists.
+    #[error("Send a valid token: `Authorization: Bearer <token>`, or HTTP Basic with the token as the password.")]
+    Unauthenticated,
+
+    /// The caller is known and may see the thing, but its token does not permit the action.
+    #[error("This token may not {action}.")]
+    Forbidden { action: &'static str },
+
+    /// Absent, or hidden from this caller: the two are never told apart.
+    #[error("There is no {what} here that you may read.")]
+    NotFound { what: &'static str },
+
+    /// It was here and is over: an expired or revoked share.
+    #[error("{detail}")]
+    Gone { detail: String },
+
+    /// A parameter, header or JSON field holds something it cannot.
+    #[error("{parameter}: {detail}")]
+    Invalid { parameter: String, detail: String },
+
+    /// A blob key, table, collection or document name breaks the rules of names.
+    #[error("`{name}` is not a valid name: {detail}")]
+    BadName { name: String, detail: &'static str },
+
+    /// The name is in use by something that this upload may not replace.
+    #[error("{detail}")]
+    NameTaken { detail: String, free: Option<String> },
+
+    /// The first path segment belongs to a route of the service.
+    #[error("`{name}` is reserved for the service itself; choose a name with `?name=`.")]
+    NameReserved { name: String },
+
+    /// The content cannot be read as what it was sent as. Boxed: it is the one variant with many fields.
+    #[error("{0}")]
+    Malformed(Box<Malformed>),
+
+    /// A documented limit was passed.
+    #[error("{}", limit.sentence(*max))]
+    Limit { limit: Limit, max: u64 },
+
+    /// The bytes received are not those that the sender's checksum describes.
+    #[error(
+        "The bytes received do not match the `{algorithm}` sent: computed {computed}. Nothing was stored; send the file again."
+    )]
+    ChecksumMismatch { algorithm: String, computed: String },
+
+    /// `If-Match` or `If-None-Match` did not hold.
+    #[error("The precondition did not hold: {detail}")]
+    PreconditionFailed { detail: String },
+
+    /// Another request changed the same thing at the same moment, and a retry may succeed.
+    #[error("{detail}")]
+    Conflict { detail: String },
+
+    #[error("{detail}")]
+    UnsupportedMediaType { detail: String },
+
+    #[error("{detail}")]
+    NotAcceptable { detail: String },
+
+    /// `Range` names nothing of the `size` bytes there are.
+    #[error("The range lies outside the {size} bytes of this file.")]
+    RangeNotSatisfiable { size: u64 },
+
+    /// The client went away, stalled, or sent a broken body. Nothing was stored.
+    #[error("The upload broke off: {detail}. Nothing was stored; send it again.")]
+    Interrupted { detail: String },
+
+    /// The lease of an upload ran out before its commit, so a sweep may have taken its parts.
+    #[error("The upload took too long to commit and was given up. Nothing was stored; send it again.")]
+    LeaseLost,
+
+    /// A store does not answer, or answers that it cannot. The detail is for the log alone.
+    #[error("The {store} is not available at the moment. Nothing was acknowledged; try again.")]
+    Store {
+        store: Store,
+        #[source]
+        source: BoxError,
+    },
+
+    /// The service cannot start; the sentence tells the operator what to do.
+    #[error("{0}")]
+    Startup(String),
+
+    /// A bug, or something that we did not foresee. The detail is for the log alone.
+    #[error("Something went wrong on our side. The log has the details under this request id.")]
+    Internal(#[source] BoxError),
+}
+
+/// Where a file or document could not be read, and why. Lines and columns count from 1; a column counts characters.
+#[derive(Debug, Default)]
+pub struct Malformed {
+    pub detail: String,
+    pub line: Option<u64>,
+    pub column: Option<u64>,
+    /// A JSON Pointer, or the name of a table's column.
+    pub field: Option<String>,
+    /// The beginning of the offending text.
+    pub excerpt: Option<String>,
+    /// What the caller can do, when there is something better than mending the file.
+    pub hint: Option<String>,
+}
+
+impl std::fmt::Display for Malformed {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match (self.line, self.column, &self.field) {
+            (Some(line), Some(column), _) => write!(f, "Line {line}, column {column}: {}", self.detail)?,
+            (Some(line), None, _) => write!(f, "Line {line}: {}", self.detail)?,
+            (None, _, Some(field)) => write!(f, "{field}: {}", self.detail)?,
+            (None, _, None) => f.write_str(&self.detail)?,
+        }
+        self.hint.as_ref().map_or(Ok(()), |hint| write!(f, " {hint}"))
+    }
+}
+
+impl From<Malformed> for Error {
+    fn from(malformed: Malformed) -> Self {
+        Self::Malformed(Box::new(malformed))
+    }
+}
+
+/// The three stores, as a caller knows them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Store {
+    Database,
+    Objects,
+    Documents,
+}
+
+impl std::fmt::Display for Store {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Database => "database",
+            Self::Objects => "object store",
+            Self::Documents => "document store",
+        })
+    }
+}
+
+/// Every limit that a request can pass; each is a setting and has a problem type of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Limit {
+    UploadBytes,
+    DocumentBytes,
+    DecompressedBytes,
+    Columns,
+    CellBytes,
+    PageRows,
+    ShareSeconds,
+}
+
+impl Limit {
+    /// The environment variable that sets it.
+    pub fn setting(self) -> &'static str {
+        match self {
+            Self::UploadBytes => "LARDER_UPLOAD_BYTES_MAX",
+            Self::DocumentBytes => "LARDER_DOCUMENT_BYTES_MAX",
+            Self::DecompressedBytes => "LARDER_DECOMPRESSED_BYTES_MAX",
+            Self::Columns => "LARDER_COLUMNS_MAX",
+            Self::CellBytes => "LARDER_CELL_BYTES_MAX",
+            Self::PageRows => "LARDER_PAGE_ROWS_MAX",
+            Self::ShareSeconds => "LARDER_SHARE_SECONDS_MAX",
+        }
+    }
+
+    fn sentence(self, max: u64) -> String {
+        let (what, unit) = match self {
+            Self::UploadBytes => ("An upload", "bytes"),
+            Self::DocumentBytes => ("A document", "bytes of JSON"),
+            Self::DecompressedBytes => ("A decompressed file", "bytes"),
+            Self::Columns => ("A table", "columns"),
+            Self::CellBytes => ("A cell of a table", "bytes"),
+            Self::PageRows => ("A page", "items"),
+            Self::ShareSeconds => ("A share link", "seconds of life"),
+        };
+        format!("{what} has at most {max} {unit} here ({}).", self.setting())
+    }
+}
+
+impl Error {
+    pub fn internal(source: impl Into<BoxError>) -> Self {
+        Self::Internal(source.into())
+    }
+
+    pub fn invalid(parameter: impl Into<String>, detail: impl Into<String>) -> Self {
+        Self::Invalid { parameter: parameter.into(), detail: detail.into() }
+    }
+
+    pub fn store(store: Store, source: impl Into<BoxError>) -> Self {
+        Self::Store { store, source: source.into() }
+    }
+
+    pub fn startup(sentence: impl Into<String>) -> Self {
+        Self::Startup(sentence.into())
+    }
+}

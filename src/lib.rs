@@ -1,0 +1,3 @@
+//! Larder: put any file or record in; it goes to the store made for its structure; you get a URL that works at once.
+
+pub mod error;
