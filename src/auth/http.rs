@@ -1,0 +1,57 @@
+//! From the `Authorization` header to the [`Caller`], before any route looks at the rest of the request.
+
+use super::Caller;
+use crate::{
+    app::App,
+    error::{Error, Result},
+    http::Problem,
+};
+use axum::{
+    extract::{FromRequestParts, Request, State},
+    middleware::Next,
+    response::Response,
+};
+use base64::{Engine, prelude::BASE64_STANDARD};
+use http::{HeaderMap, header::AUTHORIZATION, request::Parts};
+
+/// A layer: the request goes on with its caller, or ends with 401, the same whether or not the name exists.
+pub async fn authenticate(State(app): State<App>, mut request: Request, next: Next) -> Result<Response, Problem> {
+    let token = token(request.headers()).ok_or(Error::Unauthenticated)?;
+    let caller = app.auth.caller(&token).await?;
+    guard_cross_site(request.method(), request.headers())?;
+    tracing::Span::current().record("principal", caller.name.as_str());
+    request.extensions_mut().insert(caller);
+    Ok(next.run(request).await)
+}
+
+/// `Bearer <token>`, or Basic with the token as the password and any user name.
+fn token(headers: &HeaderMap) -> Option<String> {
+    let (scheme, value) = headers.get(AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
+    if scheme.eq_ignore_ascii_case("bearer") {
+        return Some(value.trim().to_owned());
+    }
+    if !scheme.eq_ignore_ascii_case("basic") {
+        return None;
+    }
+    let pair = String::from_utf8(BASE64_STANDARD.decode(value.trim()).ok()?).ok()?;
+    pair.split_once(':').map(|(_, password)| password.to_owned())
+}
+
+/// A browser sends Basic credentials by itself, also for another site's form: such a write needs a Bearer token.
+fn guard_cross_site(method: &http::Method, headers: &HeaderMap) -> Result<()> {
+    let site = headers.get("sec-fetch-site").and_then(|value| value.to_str().ok());
+    let foreign = site.is_some_and(|site| !matches!(site, "same-origin" | "none"));
+    let bearer = headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok()).is_some_and(|value| value.len() > 7 && value[..7].eq_ignore_ascii_case("bearer "));
+    if foreign && !method.is_safe() && !bearer {
+        return Err(Error::Forbidden { action: "write from another site's page; a Bearer token may" });
+    }
+    Ok(())
+}
+
+impl FromRequestParts<App> for Caller {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &App) -> Result<Self, Problem> {
+        Ok(parts.extensions.get::<Self>().cloned().ok_or(Error::Unauthenticated)?)
+    }
+}

@@ -1,0 +1,134 @@
+//! The right to publish: a row of `larder.pending`, committed before bytes move, renewed as long as its [`Lease`] lives.
+
+use super::{Catalogue, store::database};
+use crate::error::{Error, Result};
+use std::time::Duration;
+use tokio::task::AbortHandle;
+use uuid::Uuid;
+
+/// What an upload is about to make. All of it becomes garbage unless a commit deletes the row first.
+#[derive(Debug, Clone, Default)]
+pub struct Pending {
+    pub object_id: Option<Uuid>,
+    pub table_id: Option<Uuid>,
+    /// A document commits by its put into DynamoDB, so the sweep looks there which object won.
+    pub document: Option<PendingDocument>,
+}
+
+#[derive(Debug, Clone)]
+pub struct PendingDocument {
+    pub collection_id: Uuid,
+    pub document_id: String,
+    /// The object that the put replaces.
+    pub old_object_id: Option<Uuid>,
+}
+
+/// Held by the upload. Dropping it without a commit gives up what the row names at once.
+#[derive(Debug)]
+pub struct Lease {
+    pub id: Uuid,
+    catalogue: Catalogue,
+    renewal: AbortHandle,
+    committed: bool,
+}
+
+impl Catalogue {
+    /// Commits the pending row and starts renewing it.
+    pub async fn lease(&self, pending: Pending) -> Result<Lease> {
+        let id = Uuid::now_v7();
+        let (collection, document, old_object) = match pending.document {
+            Some(PendingDocument { collection_id, document_id, old_object_id }) => {
+                (Some(collection_id), Some(document_id), old_object_id)
+            }
+            None => (None, None, None),
+        };
+        sqlx::query(
+            "insert into larder.pending (id, object_id, table_id, collection_id, document_id, old_object_id, lease_until)
+             values ($1, $2, $3, $4, $5, $6, now() + $7)",
+        )
+        .bind(id)
+        .bind(pending.object_id)
+        .bind(pending.table_id)
+        .bind(collection)
+        .bind(document)
+        .bind(old_object)
+        .bind(self.times.lease())
+        .execute(&self.control)
+        .await
+        .map_err(database)?;
+        let renewal = tokio::spawn(renew(self.clone(), id, self.times.lease())).abort_handle();
+        Ok(Lease { id, catalogue: self.clone(), renewal, committed: false })
+    }
+}
+
+async fn renew(catalogue: Catalogue, id: Uuid, life: Duration) {
+    loop {
+        tokio::time::sleep(life / 4).await;
+        let renewed =
+            sqlx::query("update larder.pending set lease_until = now() + $2 where id = $1 and lease_until > now()")
+                .bind(id)
+                .bind(life)
+                .execute(&catalogue.control)
+                .await;
+        match renewed {
+            Ok(done) if done.rows_affected() == 0 => return tracing::warn!(pending.id = %id, "lease lost"),
+            Ok(_) => {}
+            Err(error) => tracing::warn!(pending.id = %id, %error, "lease not renewed; trying again"),
+        }
+    }
+}
+
+impl Lease {
+    /// Notes the multipart upload that a sweep has to abort.
+    pub async fn set_multipart(&self, multipart_id: &str) -> Result<()> {
+        self.update("update larder.pending set multipart_id = $2 where id = $1 and lease_until > now()", multipart_id)
+            .await
+    }
+
+    /// A whole lease from now; the last step before a commit that is not in Postgres.
+    pub async fn renew(&self) -> Result<()> {
+        self.update(
+            "update larder.pending set lease_until = now() + $2 where id = $1 and lease_until > now()",
+            self.catalogue.times.lease(),
+        )
+        .await
+    }
+
+    async fn update<'q, V>(&self, sql: &'static str, value: V) -> Result<()>
+    where
+        V: sqlx::Encode<'q, sqlx::Postgres> + sqlx::Type<sqlx::Postgres> + Send + 'q,
+    {
+        let done =
+            sqlx::query(sql).bind(self.id).bind(value).execute(&self.catalogue.control).await.map_err(database)?;
+        if done.rows_affected() == 0 { Err(Error::LeaseLost) } else { Ok(()) }
+    }
+
+    /// The commit has deleted the row, or the sweep is to judge by the document store: nothing is left to give up.
+    pub(super) fn committed(mut self) {
+        self.committed = true;
+    }
+
+    /// Ends the lease of a document after its put: of the two objects, the one that lost becomes garbage. The lease ends even when this fails; the sweep
+    /// then looks at the document itself.
+    pub async fn document_committed(self, lost: Option<Uuid>) -> Result<()> {
+        let catalogue = self.catalogue.clone();
+        let id = self.id;
+        self.committed();
+        catalogue.resolve_document(id, lost).await
+    }
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        self.renewal.abort();
+        if self.committed {
+            return;
+        }
+        let (catalogue, id) = (self.catalogue.clone(), self.id);
+        tokio::spawn(async move {
+            if let Err(error) = catalogue.give_up(id).await {
+                tracing::warn!(pending.id = %id, ?error, "an abandoned upload waits for its lease to end");
+            }
+        });
+    }
+}

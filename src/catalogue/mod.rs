@@ -1,0 +1,25 @@
+//! What there is: datasets, their versions, what is being written and what is to be swept. Every slice commits through here.
+//!
+//! **Invariant.** Acknowledged means durable and visible; not acknowledged means invisible. A [`Lease`] (a row of `larder.pending`) is committed before bytes move;
+//! the transaction that publishes deletes it, and fails if it is gone.
+//! **Invariant.** Only a row of `larder.garbage` that is due gets anything deleted, and only what the row names.
+//! **Invariant.** Expiry is judged by Postgres' clock alone.
+//!
+//! SQL stands in this folder and in the slices' `store.rs`, nowhere else.
+
+mod dataset;
+mod lease;
+mod migrate;
+mod names;
+mod publish;
+mod store;
+mod sweep;
+
+pub use dataset::{Column, Dataset, Kind, Version};
+pub use lease::{Lease, Pending, PendingDocument};
+pub use migrate::migrate;
+pub use names::{blob_key, document_id, free_name, slug, table_name};
+pub use publish::{NewTable, NewVersion, Outcome, Precondition, Replace};
+pub(crate) use store::database;
+pub use store::{BlobEntry, Catalogue, Installation};
+pub use sweep::{ExpiredDocument, Garbage, GarbageClaim};

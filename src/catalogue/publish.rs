@@ -1,0 +1,326 @@
+//! The commit of a new version: in one transaction the lease ends, the version appears, and versions past their keep become garbage.
+
+use super::{
+    Catalogue, Column, Dataset, Kind, Lease, free_name,
+    store::{database, is_unique_violation},
+};
+use crate::{
+    auth::Caller,
+    error::{Error, Result},
+    objects::Stored,
+};
+use serde_json::Value;
+use sqlx::{PgConnection, types::Json};
+use uuid::Uuid;
+
+/// What is to become the current version of `(kind, name)`.
+#[derive(Debug, Clone)]
+pub struct NewVersion {
+    pub kind: Kind,
+    pub name: String,
+    pub title: String,
+    /// The file name of a smart upload.
+    pub original_name: Option<String>,
+    pub object: Stored,
+    pub content_type: String,
+    pub content_encoding: Option<String>,
+    pub table: Option<NewTable>,
+    /// What the caller told about the file; identical bytes and options are the same version.
+    pub options: Value,
+}
+
+/// The physical table `rows.t_{id}` that has been loaded for it.
+#[derive(Debug, Clone)]
+pub struct NewTable {
+    pub id: Uuid,
+    pub columns: Vec<Column>,
+    pub row_count: u64,
+    pub ingest: Value,
+}
+
+/// `If-Match` and `If-None-Match`, evaluated under the lock of the dataset's row.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum Precondition {
+    #[default]
+    None,
+    /// `If-Match: *`
+    Exists,
+    /// `If-None-Match: *`
+    Absent,
+    /// `If-Match: "…"`: one of these.
+    Matches(Vec<String>),
+}
+
+impl Precondition {
+    /// `etag` is that of what exists.
+    pub fn check(&self, etag: Option<&str>) -> Result<()> {
+        let detail = match (self, etag) {
+            (Self::Exists | Self::Matches(_), None) => "there is nothing of this name yet.".to_owned(),
+            (Self::Absent, Some(etag)) => format!("there is one of this name already, with the ETag {etag}."),
+            (Self::Matches(wanted), Some(etag)) if !wanted.iter().any(|one| one == etag) => {
+                format!("the current ETag is {etag}.")
+            }
+            _ => return Ok(()),
+        };
+        Err(Error::PreconditionFailed { detail })
+    }
+}
+
+/// Which dataset of the same name an upload may replace.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Replace {
+    /// Any that the caller may see: a typed route, or `?replace=true`.
+    Any,
+    /// Only one of the same owner and the same original file name: a smart upload.
+    SameFile,
+}
+
+#[derive(Debug)]
+pub enum Outcome {
+    Created(Dataset),
+    Replaced(Dataset),
+    /// Identical bytes and options: the version and its ETag stay.
+    Unchanged(Dataset),
+}
+
+impl Outcome {
+    pub fn dataset(&self) -> &Dataset {
+        match self {
+            Self::Created(dataset) | Self::Replaced(dataset) | Self::Unchanged(dataset) => dataset,
+        }
+    }
+}
+
+enum Published {
+    Created,
+    Replaced,
+    Unchanged,
+}
+
+impl Catalogue {
+    /// Refuses early what `publish` would refuse at the end, so that no bytes are sent in vain.
+    pub async fn check_upload(
+        &self,
+        caller: &Caller,
+        kind: Kind,
+        name: &str,
+        original_name: Option<&str>,
+        replace: Replace,
+        condition: &Precondition,
+    ) -> Result<()> {
+        let mut connection = self.control.acquire().await.map_err(database)?;
+        let existing = find_named(&mut connection, kind, name, false).await?;
+        self.check_existing(&mut connection, caller, (kind, name), existing.as_ref(), original_name, replace, condition)
+            .await
+    }
+
+    /// Publishes under the lease. On any error nothing has changed and the lease gives up what was stored.
+    pub async fn publish(
+        &self,
+        caller: &Caller,
+        lease: Lease,
+        new: &NewVersion,
+        replace: Replace,
+        condition: &Precondition,
+    ) -> Result<Outcome> {
+        // Two uploads that create the same name at once: the loser finds the winner's row at the second try.
+        let mut tries = 0;
+        let published = loop {
+            tries += 1;
+            match self.try_publish(caller, lease.id, new, replace, condition).await {
+                Err(Error::Store { source, .. }) if tries < 3 && is_unique_violation(&*source) => {}
+                result => break result?,
+            }
+        };
+        lease.committed();
+        let dataset = self.find(caller, new.kind, &new.name).await?;
+        Ok(match published {
+            Published::Created => Outcome::Created(dataset),
+            Published::Replaced => Outcome::Replaced(dataset),
+            Published::Unchanged => Outcome::Unchanged(dataset),
+        })
+    }
+
+    async fn try_publish(
+        &self,
+        caller: &Caller,
+        lease: Uuid,
+        new: &NewVersion,
+        replace: Replace,
+        condition: &Precondition,
+    ) -> Result<Published> {
+        let mut tx = self.control.begin().await.map_err(database)?;
+        let ended = sqlx::query("delete from larder.pending where id = $1 and lease_until > now()")
+            .bind(lease)
+            .execute(&mut *tx)
+            .await;
+        if ended.map_err(database)?.rows_affected() == 0 {
+            return Err(Error::LeaseLost);
+        }
+        let existing = find_named(&mut tx, new.kind, &new.name, true).await?;
+        let original_name = new.original_name.as_deref();
+        self.check_existing(
+            &mut tx,
+            caller,
+            (new.kind, &new.name),
+            existing.as_ref(),
+            original_name,
+            replace,
+            condition,
+        )
+        .await?;
+        let published = match existing {
+            Some(dataset) if is_same(&dataset, new) => {
+                self.discard(&mut tx, Some(new.object.id), new.table.as_ref().map(|table| table.id)).await?;
+                Published::Unchanged
+            }
+            Some(dataset) => {
+                let number = insert_version(&mut tx, caller, dataset.id, new).await?;
+                self.prune(&mut tx, dataset.id, number).await?;
+                Published::Replaced
+            }
+            None => {
+                let id = self.insert_dataset(&mut tx, caller, new).await?;
+                insert_version(&mut tx, caller, id, new).await?;
+                Published::Created
+            }
+        };
+        tx.commit().await.map_err(database)?;
+        Ok(published)
+    }
+
+    #[expect(clippy::too_many_arguments)]
+    async fn check_existing(
+        &self,
+        connection: &mut PgConnection,
+        caller: &Caller,
+        (kind, name): (Kind, &str),
+        existing: Option<&Dataset>,
+        original_name: Option<&str>,
+        replace: Replace,
+        condition: &Precondition,
+    ) -> Result<()> {
+        let Some(existing) = existing else { return condition.check(None) };
+        if !existing.visible_to(caller) {
+            return Err(Error::NameTaken { detail: format!("The name `{name}` is taken."), free: None });
+        }
+        let same_file = existing.owner == caller.principal && existing.original_name.as_deref() == original_name;
+        if replace == Replace::SameFile && !same_file {
+            let free = first_free(connection, kind, name).await?;
+            let detail = format!(
+                "There is already a {} `{name}`, which was not made from this file by you. Send `?replace=true` to replace it, or `?name={free}`, which is free.",
+                kind.as_str()
+            );
+            return Err(Error::NameTaken { detail, free: Some(free) });
+        }
+        condition.check(existing.version.as_ref().map(super::Version::etag).as_deref())
+    }
+
+    async fn insert_dataset(&self, connection: &mut PgConnection, caller: &Caller, new: &NewVersion) -> Result<Uuid> {
+        let id = Uuid::now_v7();
+        sqlx::query("insert into larder.datasets (id, kind, name, title, original_name, owner, visibility) values ($1, $2, $3, $4, $5, $6, $7)")
+            .bind(id)
+            .bind(new.kind)
+            .bind(&new.name)
+            .bind(&new.title)
+            .bind(&new.original_name)
+            .bind(caller.principal)
+            .bind(self.visibility)
+            .execute(connection)
+            .await
+            .map_err(database)?;
+        Ok(id)
+    }
+
+    /// Versions beyond those kept become garbage, with what only they referred to.
+    async fn prune(&self, connection: &mut PgConnection, dataset: Uuid, newest: i64) -> Result<()> {
+        let keep_after = newest.saturating_sub_unsigned(self.versions_kept);
+        let old: Vec<Uuid> =
+            sqlx::query_scalar("select id from larder.versions where dataset_id = $1 and number <= $2 and not pinned")
+                .bind(dataset)
+                .bind(keep_after)
+                .fetch_all(&mut *connection)
+                .await
+                .map_err(database)?;
+        self.discard_versions(connection, &old).await
+    }
+}
+
+async fn find_named(connection: &mut PgConnection, kind: Kind, name: &str, lock: bool) -> Result<Option<Dataset>> {
+    let lock = if lock { "for update of d" } else { "" };
+    let sql =
+        super::store::select_dataset(&format!("where d.kind = $1 and d.name = $2 and d.deleted_at is null {lock}"));
+    sqlx::query_as(sqlx::AssertSqlSafe(sql)).bind(kind).bind(name).fetch_optional(connection).await.map_err(database)
+}
+
+async fn first_free(connection: &mut PgConnection, kind: Kind, name: &str) -> Result<String> {
+    let candidates: Vec<String> = (2..100).map(|n| free_name(name, n)).collect();
+    sqlx::query_scalar(
+        "select name from unnest($2::text[]) with ordinality as candidate (name, n)
+         where not exists (select from larder.datasets d where d.kind = $1 and d.name = candidate.name collate \"C\" and d.deleted_at is null)
+         order by n limit 1",
+    )
+    .bind(kind)
+    .bind(&candidates)
+    .fetch_one(connection)
+    .await
+    .map_err(database)
+}
+
+fn is_same(dataset: &Dataset, new: &NewVersion) -> bool {
+    dataset.version.as_ref().is_some_and(|version| {
+        version.sha256.as_deref() == Some(&new.object.sha256)
+            && version.size_bytes == new.object.size_bytes
+            && version.revision == 0
+            && version.content_type == new.content_type
+            && version.content_encoding == new.content_encoding
+            && version.options == new.options
+    })
+}
+
+/// Inserts the object and the version that refers to it, and makes it current. Answers its number.
+async fn insert_version(
+    connection: &mut PgConnection,
+    caller: &Caller,
+    dataset: Uuid,
+    new: &NewVersion,
+) -> Result<i64> {
+    let object = &new.object;
+    sqlx::query("insert into larder.objects (id, size_bytes, sha256, crc64nvme) values ($1, $2, $3, $4)")
+        .bind(object.id)
+        .bind(i64::try_from(object.size_bytes).map_err(Error::internal)?)
+        .bind(object.sha256.as_slice())
+        .bind(object.crc64nvme.as_slice())
+        .execute(&mut *connection)
+        .await
+        .map_err(database)?;
+    let id = Uuid::now_v7();
+    let table = new.table.as_ref();
+    let number = sqlx::query_scalar(
+        "insert into larder.versions (id, dataset_id, number, object_id, content_type, content_encoding, table_id, columns, row_count, ingest, options, created_by)
+         select $1, $2, coalesce(max(number), 0) + 1, $3, $4, $5, $6, $7, $8, $9, $10, $11 from larder.versions where dataset_id = $2
+         returning number",
+    )
+    .bind(id)
+    .bind(dataset)
+    .bind(object.id)
+    .bind(&new.content_type)
+    .bind(&new.content_encoding)
+    .bind(table.map(|table| table.id))
+    .bind(table.map(|table| Json(&table.columns)))
+    .bind(table.map(|table| i64::try_from(table.row_count)).transpose().map_err(Error::internal)?)
+    .bind(table.map(|table| &table.ingest))
+    .bind(&new.options)
+    .bind(caller.principal)
+    .fetch_one(&mut *connection)
+    .await
+    .map_err(database)?;
+    sqlx::query("update larder.datasets set current = $2, updated_at = now(), original_name = coalesce($3, original_name) where id = $1")
+        .bind(dataset)
+        .bind(id)
+        .bind(&new.original_name)
+        .execute(connection)
+        .await
+        .map_err(database)?;
+    Ok(number)
+}

@@ -1,0 +1,273 @@
+//! Reading the catalogue, and hiding and restoring what is in it.
+
+use super::{Dataset, Kind, dataset::DATASET_COLUMNS};
+use crate::{
+    auth::Caller,
+    config::{Times, Visibility},
+    error::{BoxError, Error, Result, Store},
+};
+use sqlx::{AssertSqlSafe, PgConnection, PgPool};
+use uuid::Uuid;
+
+/// The catalogue in Postgres, through the pool that slow queries never hold up.
+#[derive(Debug, Clone)]
+pub struct Catalogue {
+    pub(crate) control: PgPool,
+    pub(super) times: Times,
+    pub(super) versions_kept: u64,
+    pub(super) visibility: Visibility,
+    collection_shards: u64,
+}
+
+/// Which stores carry the installation's id already.
+#[derive(Debug, Clone, Copy, sqlx::FromRow)]
+pub struct Installation {
+    pub id: Uuid,
+    pub objects_marked: bool,
+    pub documents_marked: bool,
+}
+
+/// One folder level of blobs: `(name, None)` is a folder, `(name, Some)` a blob.
+pub type BlobEntry = (String, Option<Dataset>);
+
+impl Catalogue {
+    pub fn new(control: PgPool, config: &crate::config::Config) -> Self {
+        Self {
+            control,
+            times: config.times.clone(),
+            versions_kept: config.limits.versions_kept,
+            visibility: config.visibility,
+            collection_shards: config.limits.collection_shards,
+        }
+    }
+
+    /// The dataset of that name, as far as the caller may see it.
+    pub async fn find(&self, caller: &Caller, kind: Kind, name: &str) -> Result<Dataset> {
+        let found = self.one("where d.kind = $1 and d.name = $2 and d.deleted_at is null", (kind, name)).await?;
+        found.filter(|dataset| dataset.visible_to(caller)).ok_or_else(|| kind.not_found())
+    }
+
+    /// The same with a version other than the current one.
+    pub async fn find_version(&self, caller: &Caller, kind: Kind, name: &str, number: Option<i64>) -> Result<Dataset> {
+        let Some(number) = number else { return self.find(caller, kind, name).await };
+        let sql = format!(
+            "select {DATASET_COLUMNS} from larder.datasets d join larder.principals p on p.id = d.owner \
+             join larder.versions v on v.dataset_id = d.id and v.number = $3 join larder.objects o on o.id = v.object_id \
+             where d.kind = $1 and d.name = $2 and d.deleted_at is null"
+        );
+        let query = sqlx::query_as(AssertSqlSafe(sql)).bind(kind).bind(name).bind(number);
+        let found: Option<Dataset> = query.fetch_optional(&self.control).await.map_err(database)?;
+        found.filter(|dataset| dataset.visible_to(caller)).ok_or(Error::NotFound { what: "version" })
+    }
+
+    /// By id, whoever asks: for a share, which stands for the right to read. `None` once it is deleted.
+    pub async fn find_shared(&self, id: Uuid) -> Result<Option<Dataset>> {
+        let sql = select_dataset("where d.id = $1 and d.deleted_at is null");
+        sqlx::query_as(AssertSqlSafe(sql)).bind(id).fetch_optional(&self.control).await.map_err(database)
+    }
+
+    async fn one(&self, clause: &str, (kind, name): (Kind, &str)) -> Result<Option<Dataset>> {
+        let query = sqlx::query_as(AssertSqlSafe(select_dataset(clause))).bind(kind).bind(name);
+        query.fetch_optional(&self.control).await.map_err(database)
+    }
+
+    /// Blobs and folders under `prefix`, after `after`, in the order of their bytes; `limit` entries at most.
+    pub async fn list_blobs(
+        &self,
+        caller: &Caller,
+        prefix: &str,
+        delimiter: bool,
+        after: Option<&str>,
+        limit: u64,
+    ) -> Result<Vec<BlobEntry>> {
+        let mut entries: Vec<BlobEntry> = Vec::new();
+        let mut after = after.map(str::to_owned);
+        while (entries.len() as u64) < limit {
+            let wanted = limit - entries.len() as u64;
+            let page = self.blobs_after(caller, prefix, after.as_deref(), wanted).await?;
+            let page_is_last = (page.len() as u64) < wanted;
+            let mut skipped_folder = false;
+            for blob in page {
+                let folder = delimiter.then(|| folder_of(&blob.name, prefix)).flatten().map(str::to_owned);
+                if let Some(folder) = folder {
+                    // The last key that the folder could hold: the next query continues behind it.
+                    after = Some(format!("{folder}\u{10ffff}"));
+                    entries.push((folder, None));
+                    skipped_folder = true;
+                    break;
+                }
+                after = Some(blob.name.clone());
+                entries.push((blob.name.clone(), Some(blob)));
+            }
+            if page_is_last && !skipped_folder {
+                break;
+            }
+        }
+        Ok(entries)
+    }
+
+    async fn blobs_after(
+        &self,
+        caller: &Caller,
+        prefix: &str,
+        after: Option<&str>,
+        limit: u64,
+    ) -> Result<Vec<Dataset>> {
+        let sql = select_dataset(
+            "where d.kind = 'blob' and d.deleted_at is null and d.name >= $1 and d.name < $1 || U&'\\+10FFFF' and ($2::text is null or d.name > $2) \
+             and (d.visibility = 'team' or $3 or d.owner = $4) order by d.name limit $5",
+        );
+        let query =
+            sqlx::query_as(AssertSqlSafe(sql)).bind(prefix).bind(after).bind(caller.admin).bind(caller.principal);
+        query.bind(i64::try_from(limit).unwrap_or(i64::MAX)).fetch_all(&self.control).await.map_err(database)
+    }
+
+    /// The collection of that name, made if there is none: it is committed before its first document.
+    pub async fn find_or_create_collection(&self, caller: &Caller, name: &str) -> Result<Dataset> {
+        super::table_name(name)?;
+        let found =
+            self.one("where d.kind = $1 and d.name = $2 and d.deleted_at is null", (Kind::Collection, name)).await?;
+        let found = match found {
+            Some(found) => Some(found),
+            None => {
+                sqlx::query(
+                    "insert into larder.datasets (id, kind, name, title, owner, visibility, shards) values ($1, 'collection', $2, $2, $3, $4, $5)
+                     on conflict (kind, name) where deleted_at is null do nothing",
+                )
+                .bind(Uuid::now_v7())
+                .bind(name)
+                .bind(caller.principal)
+                .bind(self.visibility)
+                .bind(i32::try_from(self.collection_shards).map_err(Error::internal)?)
+                .execute(&self.control)
+                .await
+                .map_err(database)?;
+                self.one("where d.kind = $1 and d.name = $2 and d.deleted_at is null", (Kind::Collection, name)).await?
+            }
+        };
+        let collection = found.ok_or_else(|| Error::Conflict {
+            detail: format!("The collection `{name}` was deleted at this moment."),
+        })?;
+        if collection.visible_to(caller) {
+            Ok(collection)
+        } else {
+            Err(Error::NameTaken { detail: format!("The name `{name}` is taken."), free: None })
+        }
+    }
+
+    /// Hides a dataset; `restore` brings it back until it becomes garbage.
+    pub async fn delete(&self, caller: &Caller, kind: Kind, name: &str, condition: &super::Precondition) -> Result<()> {
+        let dataset = self.find(caller, kind, name).await?;
+        condition.check(dataset.version.as_ref().map(super::Version::etag).as_deref())?;
+        let version = dataset.version.as_ref().map(|version| version.id);
+        // Only what was looked at: a new version that came meanwhile is not deleted by a condition on the old one.
+        let done = sqlx::query("update larder.datasets set deleted_at = now() where id = $1 and deleted_at is null and current is not distinct from $2")
+            .bind(dataset.id)
+            .bind(version)
+            .execute(&self.control)
+            .await
+            .map_err(database)?;
+        if done.rows_affected() == 0 {
+            return Err(Error::Conflict {
+                detail: format!("The {} `{name}` changed at this moment; try again.", kind.as_str()),
+            });
+        }
+        Ok(())
+    }
+
+    /// Brings back the dataset of that name which was deleted last.
+    pub async fn restore(&self, caller: &Caller, kind: Kind, name: &str) -> Result<Dataset> {
+        let clause =
+            "where d.kind = $1 and d.name = $2 and d.deleted_at is not null order by d.deleted_at desc limit 1";
+        let deleted = self.one(clause, (kind, name)).await?;
+        let deleted = deleted
+            .filter(|dataset| dataset.visible_to(caller))
+            .ok_or(Error::NotFound { what: "deleted dataset of this name" })?;
+        let restored = sqlx::query(
+            "update larder.datasets set deleted_at = null, updated_at = now() where id = $1 and deleted_at is not null",
+        );
+        match restored.bind(deleted.id).execute(&self.control).await.map_err(database) {
+            Err(Error::Store { source, .. }) if is_unique_violation(&*source) => {
+                let detail = format!("There is a newer {} `{name}`; delete it first.", kind.as_str());
+                Err(Error::NameTaken { detail, free: None })
+            }
+            result => result.map(|_| deleted),
+        }
+    }
+
+    /// How many datasets there are, for the banner.
+    pub async fn count(&self) -> Result<i64> {
+        let count = sqlx::query_scalar("select count(*) from larder.datasets where deleted_at is null");
+        count.fetch_one(&self.control).await.map_err(database)
+    }
+
+    pub async fn installation(&self) -> Result<Installation> {
+        let sql = "select id, objects_marked, documents_marked from larder.installation";
+        sqlx::query_as(sql).fetch_one(&self.control).await.map_err(database)
+    }
+
+    pub async fn set_marked(&self) -> Result<()> {
+        let sql = "update larder.installation set objects_marked = true, documents_marked = true";
+        sqlx::query(sql).execute(&self.control).await.map_err(database)?;
+        Ok(())
+    }
+
+    /// Whether the database answers.
+    pub async fn check(&self) -> Result<()> {
+        sqlx::query("select 1").execute(&self.control).await.map_err(database)?;
+        Ok(())
+    }
+
+    /// Moves versions into the garbage, and of their objects those that no other version refers to.
+    pub(super) async fn discard_versions(&self, connection: &mut PgConnection, versions: &[Uuid]) -> Result<()> {
+        // The lock orders two transactions that each drop one of the last two references.
+        sqlx::query("select from larder.objects where id in (select object_id from larder.versions where id = any($1)) order by id for update")
+            .bind(versions)
+            .execute(&mut *connection)
+            .await
+            .map_err(database)?;
+        let gone: Vec<(Uuid, Option<Uuid>)> =
+            sqlx::query_as("delete from larder.versions where id = any($1) returning object_id, table_id")
+                .bind(versions)
+                .fetch_all(&mut *connection)
+                .await
+                .map_err(database)?;
+        let objects: Vec<Uuid> = gone.iter().map(|(object, _)| *object).collect();
+        let unused: Vec<Uuid> = sqlx::query_scalar(
+            "delete from larder.objects o where id = any($1) and not exists (select from larder.versions v where v.object_id = o.id) returning id",
+        )
+        .bind(&objects)
+        .fetch_all(&mut *connection)
+        .await
+        .map_err(database)?;
+        for object in unused {
+            self.discard(&mut *connection, Some(object), None).await?;
+        }
+        for table in gone.into_iter().filter_map(|(_, table)| table) {
+            self.discard(&mut *connection, None, Some(table)).await?;
+        }
+        Ok(())
+    }
+}
+
+/// The folder directly under `prefix` that holds `name`, with its slash.
+fn folder_of<'a>(name: &'a str, prefix: &str) -> Option<&'a str> {
+    let slash = name[prefix.len()..].find('/')?;
+    Some(&name[..=prefix.len() + slash])
+}
+
+pub(super) fn select_dataset(clause: &str) -> String {
+    format!(
+        "select {DATASET_COLUMNS} from larder.datasets d join larder.principals p on p.id = d.owner \
+         left join larder.versions v on v.id = d.current left join larder.objects o on o.id = v.object_id {clause}"
+    )
+}
+
+pub(crate) fn database(error: impl Into<BoxError>) -> Error {
+    Error::store(Store::Database, error)
+}
+
+pub(super) fn is_unique_violation(error: &(dyn std::error::Error + 'static)) -> bool {
+    let error = error.downcast_ref::<sqlx::Error>().and_then(sqlx::Error::as_database_error);
+    error.is_some_and(sqlx::error::DatabaseError::is_unique_violation)
+}

@@ -1,0 +1,177 @@
+//! From expired leases and deleted datasets to garbage, and from due garbage to nothing. The deleting itself is done by `crate::sweep`, which knows the stores.
+
+use super::{Catalogue, store::database};
+use crate::error::Result;
+use sqlx::{FromRow, PgConnection, Postgres, Transaction};
+use uuid::Uuid;
+
+/// What one row of garbage names. Its row stays locked until [`GarbageClaim::deleted`], so two replicas never take the same.
+#[derive(Debug, Clone, FromRow)]
+pub struct Garbage {
+    pub id: Uuid,
+    pub object_id: Option<Uuid>,
+    pub multipart_id: Option<String>,
+    pub table_id: Option<Uuid>,
+    pub collection_id: Option<Uuid>,
+    pub shards: Option<i32>,
+}
+
+pub struct GarbageClaim {
+    pub garbage: Garbage,
+    tx: Transaction<'static, Postgres>,
+}
+
+/// An expired lease on a document: which of the two objects is used stands in the document itself.
+#[derive(Debug, Clone, FromRow)]
+pub struct ExpiredDocument {
+    pub id: Uuid,
+    pub collection_id: Uuid,
+    /// `None` once the collection itself is gone.
+    pub shards: Option<i32>,
+    pub document_id: String,
+    pub object_id: Option<Uuid>,
+    pub old_object_id: Option<Uuid>,
+}
+
+impl Catalogue {
+    /// Puts an object or a table into the garbage; it is deleted once it has aged.
+    pub(super) async fn discard(
+        &self,
+        connection: &mut PgConnection,
+        object: Option<Uuid>,
+        table: Option<Uuid>,
+    ) -> Result<()> {
+        sqlx::query("insert into larder.garbage (id, object_id, table_id, due_at) values ($1, $2, $3, now() + make_interval(secs => $4))")
+            .bind(Uuid::now_v7())
+            .bind(object)
+            .bind(table)
+            .bind(self.garbage_seconds())
+            .execute(connection)
+            .await
+            .map_err(database)?;
+        Ok(())
+    }
+
+    /// Gives up one lease: what it names becomes garbage, due after another lease, when no request can still be writing it. A document's is left to expire,
+    /// since its put may yet arrive.
+    pub(super) async fn give_up(&self, id: Uuid) -> Result<()> {
+        self.pending_to_garbage("id = $2 and document_id is null", Some(id)).await
+    }
+
+    /// Gives up every lease that has expired.
+    pub async fn expire_leases(&self) -> Result<()> {
+        self.pending_to_garbage("lease_until < now() and document_id is null and $2::uuid is null", None).await
+    }
+
+    async fn pending_to_garbage(&self, clause: &str, id: Option<Uuid>) -> Result<()> {
+        let sql = format!(
+            "with gone as (delete from larder.pending where {clause} returning id, object_id, multipart_id, table_id)
+             insert into larder.garbage (id, object_id, multipart_id, table_id, due_at)
+             select id, object_id, multipart_id, table_id, now() + make_interval(secs => $1) from gone"
+        );
+        let query = sqlx::query(sqlx::AssertSqlSafe(sql)).bind(self.times.lease().as_secs_f64()).bind(id);
+        query.execute(&self.control).await.map_err(database)?;
+        Ok(())
+    }
+
+    /// Leases on documents that have expired, for the document store to judge; the put they guarded has long timed out.
+    pub async fn expired_documents(&self) -> Result<Vec<ExpiredDocument>> {
+        sqlx::query_as(
+            "select p.id, p.collection_id, d.shards, p.document_id, p.object_id, p.old_object_id from larder.pending p
+             left join larder.datasets d on d.id = p.collection_id where p.document_id is not null and p.lease_until < now() limit 100",
+        )
+        .fetch_all(&self.control)
+        .await
+        .map_err(database)
+    }
+
+    /// Ends a lease on a document; `lost` is an object that the document does not refer to.
+    pub async fn resolve_document(&self, lease: Uuid, lost: Option<Uuid>) -> Result<()> {
+        let mut tx = self.control.begin().await.map_err(database)?;
+        let ended = sqlx::query("delete from larder.pending where id = $1")
+            .bind(lease)
+            .execute(&mut *tx)
+            .await
+            .map_err(database)?;
+        if let (1.., Some(lost)) = (ended.rows_affected(), lost) {
+            self.discard(&mut tx, Some(lost), None).await?;
+        }
+        tx.commit().await.map_err(database)
+    }
+
+    /// Datasets that were deleted too long ago to be restored become garbage, one transaction each.
+    pub async fn expire_deleted(&self) -> Result<()> {
+        while self.expire_one_deleted().await? {}
+        Ok(())
+    }
+
+    async fn expire_one_deleted(&self) -> Result<bool> {
+        let mut tx = self.control.begin().await.map_err(database)?;
+        let days = i32::try_from(self.times.deleted_days).unwrap_or(i32::MAX);
+        let dataset: Option<(Uuid, Option<i32>)> = sqlx::query_as(
+            "select id, shards from larder.datasets where deleted_at < now() - make_interval(days => $1) limit 1 for update skip locked",
+        )
+        .bind(days)
+        .fetch_optional(&mut *tx)
+        .await
+        .map_err(database)?;
+        let Some((id, shards)) = dataset else { return Ok(false) };
+        sqlx::query("update larder.datasets set current = null where id = $1")
+            .bind(id)
+            .execute(&mut *tx)
+            .await
+            .map_err(database)?;
+        let versions = sqlx::query_scalar("select id from larder.versions where dataset_id = $1");
+        let versions: Vec<Uuid> = versions.bind(id).fetch_all(&mut *tx).await.map_err(database)?;
+        self.discard_versions(&mut tx, &versions).await?;
+        for sql in [
+            "delete from larder.share_hits where share_id in (select id from larder.shares where dataset_id = $1)",
+            "delete from larder.shares where dataset_id = $1",
+            "delete from larder.datasets where id = $1",
+        ] {
+            sqlx::query(sql).bind(id).execute(&mut *tx).await.map_err(database)?;
+        }
+        if let Some(shards) = shards {
+            sqlx::query("insert into larder.garbage (id, collection_id, shards, due_at) values ($1, $2, $3, now() + make_interval(secs => $4))")
+                .bind(Uuid::now_v7())
+                .bind(id)
+                .bind(shards)
+                .bind(self.garbage_seconds())
+                .execute(&mut *tx)
+                .await
+                .map_err(database)?;
+        }
+        tx.commit().await.map_err(database)?;
+        Ok(true)
+    }
+
+    /// Takes one row of garbage that is due and that nobody else has taken, in order of age, after `after`.
+    pub async fn claim_garbage(&self, after: Uuid) -> Result<Option<GarbageClaim>> {
+        let mut tx = self.control.begin().await.map_err(database)?;
+        let garbage = sqlx::query_as(
+            "select id, object_id, multipart_id, table_id, collection_id, shards from larder.garbage
+             where due_at < now() and id > $1 order by id limit 1 for update skip locked",
+        )
+        .bind(after)
+        .fetch_optional(&mut *tx)
+        .await
+        .map_err(database)?;
+        Ok(garbage.map(|garbage| GarbageClaim { garbage, tx }))
+    }
+
+    fn garbage_seconds(&self) -> f64 {
+        std::time::Duration::from_secs(self.times.garbage_seconds).as_secs_f64()
+    }
+}
+
+impl GarbageClaim {
+    /// The stores have deleted what the row names; the row goes too.
+    pub async fn deleted(mut self) -> Result<()> {
+        sqlx::query("delete from larder.garbage where id = $1")
+            .bind(self.garbage.id)
+            .execute(&mut *self.tx)
+            .await
+            .map_err(database)?;
+        self.tx.commit().await.map_err(database)
+    }
+}

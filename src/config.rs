@@ -1,0 +1,332 @@
+//! Every setting of the service, in one place: a flag of `larder serve` and an environment variable of the same name. `--help` is the reference.
+//!
+//! **Invariants.** No credential of AWS is ever read from here: the SDK's own chain finds them. Secrets print as `…`, in `Debug` and in `--help`.
+
+use crate::error::{Error, Result};
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
+
+/// Put any file or record in; it goes to the store made for its structure; you get a URL that works at once.
+#[derive(Debug, Parser)]
+#[command(name = "larder", version, disable_help_subcommand = true)]
+pub struct Cli {
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+// One value lives in the process, so the size of the larger variant costs nothing.
+#[expect(clippy::large_enum_variant)]
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run the service. The default command: every flag below is also an environment variable.
+    #[command(
+        after_help = "Other commands:\n  larder token create --admin   make a new admin token, to recover a lost one"
+    )]
+    Serve(Config),
+    /// Work on tokens from the machine itself.
+    #[command(subcommand)]
+    Token(TokenCommand),
+}
+
+#[derive(Debug, Subcommand)]
+pub enum TokenCommand {
+    /// Make a token of the admin principal and print it once.
+    Create {
+        /// The token may do everything; the only kind there is so far.
+        #[arg(long, required = true)]
+        admin: bool,
+        #[command(flatten)]
+        config: Config,
+    },
+}
+
+impl Cli {
+    /// Parses the command line; `larder` and `larder --flag` mean `larder serve …`.
+    pub fn parse_with_default_command() -> Self {
+        let mut args: Vec<_> = std::env::args_os().collect();
+        let first = args.get(1).and_then(|arg| arg.to_str()).unwrap_or("--");
+        if first.starts_with('-') && !matches!(first, "-V" | "--version") {
+            args.insert(1, "serve".into());
+        }
+        Self::parse_from(args.into_iter().filter(|arg| arg != "--"))
+    }
+}
+
+#[derive(Debug, Clone, Args)]
+pub struct Config {
+    /// Address to listen on.
+    #[arg(long, env = "LARDER_LISTEN", default_value = "127.0.0.1:8080")]
+    pub listen: SocketAddr,
+
+    /// What every link begins with, such as `https://data.example.org`. Required when listening beyond loopback; `Host` is never trusted.
+    #[arg(long, env = "LARDER_PUBLIC_URL", value_parser = parse_public_url)]
+    pub public_url: Option<String>,
+
+    /// Folder of the embedded engines' data; one process at a time.
+    #[arg(long, env = "LARDER_DATA_DIR", default_value = "./larder-data")]
+    pub data_dir: PathBuf,
+
+    /// The bootstrap token of the admin principal; stored hashed. Made at the first start with embedded engines, if not given.
+    #[arg(long, env = "LARDER_ADMIN_TOKEN", hide_env_values = true)]
+    pub admin_token: Option<Secret>,
+
+    /// Keys that sign share links and cursors, newest first, separated by commas; at least 32 characters each. Two are accepted while rotating.
+    #[arg(long, env = "LARDER_SECRET_KEYS", hide_env_values = true, value_delimiter = ',')]
+    pub secret_keys: Vec<Secret>,
+
+    /// S3 bucket for blobs and raw uploads; embedded if not given.
+    #[arg(long, env = "LARDER_S3_BUCKET")]
+    pub s3_bucket: Option<String>,
+
+    /// DynamoDB table for documents; embedded if not given.
+    #[arg(long, env = "LARDER_DYNAMODB_TABLE")]
+    pub dynamodb_table: Option<String>,
+
+    /// Postgres, as `postgres://user@host/database?sslmode=verify-full&sslrootcert=…`; embedded if not given.
+    #[arg(long, env = "DATABASE_URL", hide_env_values = true)]
+    pub database_url: Option<Secret>,
+
+    /// `never`: refuse to start while a store is unconfigured, so that production data cannot land on a container's disk.
+    #[arg(long, env = "LARDER_EMBEDDED", default_value = "auto")]
+    pub embedded: Embedded,
+
+    /// Folder of `initdb` and `postgres` for the embedded database; searched for if not given.
+    #[arg(long, env = "LARDER_PG_BIN")]
+    pub pg_bin: Option<PathBuf>,
+
+    /// Who sees a new dataset: every principal (`team`), or its owner and admins (`private`).
+    #[arg(long, env = "LARDER_VISIBILITY", default_value = "team")]
+    pub visibility: Visibility,
+
+    /// What is logged: a level, or directives such as `larder=debug,tower_http=info`.
+    #[arg(long, env = "LARDER_LOG", default_value = "info")]
+    pub log: String,
+
+    /// How it is logged. `auto`: for people on a terminal, else JSON.
+    #[arg(long, env = "LARDER_LOG_FORMAT", default_value = "auto")]
+    pub log_format: LogFormat,
+
+    #[command(flatten)]
+    pub limits: Limits,
+
+    #[command(flatten)]
+    pub times: Times,
+}
+
+/// Limits on what one request may bring or take. Each answers with a problem type of its own.
+#[derive(Debug, Clone, Args)]
+pub struct Limits {
+    /// Bytes of one upload through this process, as received.
+    #[arg(long, env = "LARDER_UPLOAD_BYTES_MAX", default_value_t = 100 << 30, value_parser = at_least_one(), help_heading = "Limits")]
+    pub upload_bytes_max: u64,
+
+    /// Bytes that one compressed file may grow to when a table is read from it.
+    #[arg(long, env = "LARDER_DECOMPRESSED_BYTES_MAX", default_value_t = 200 << 30, value_parser = at_least_one(), help_heading = "Limits")]
+    pub decompressed_bytes_max: u64,
+
+    /// Bytes of one JSON document. Over 400 KB a document is kept in the object store.
+    #[arg(long, env = "LARDER_DOCUMENT_BYTES_MAX", default_value_t = 16 << 20, value_parser = at_least_one(), help_heading = "Limits")]
+    pub document_bytes_max: u64,
+
+    /// Bytes of the JSON body of an API request that is not an upload.
+    #[arg(long, env = "LARDER_REQUEST_BYTES_MAX", default_value_t = 1 << 20, value_parser = at_least_one(), help_heading = "Limits")]
+    pub request_bytes_max: u64,
+
+    /// Columns of a table; Postgres holds 1,599 beside ours.
+    #[arg(long, env = "LARDER_COLUMNS_MAX", default_value_t = 1599, value_parser = clap::value_parser!(u64).range(1..=1599), help_heading = "Limits")]
+    pub columns_max: u64,
+
+    /// Bytes of one cell of a table.
+    #[arg(long, env = "LARDER_CELL_BYTES_MAX", default_value_t = 16 << 20, value_parser = at_least_one(), help_heading = "Limits")]
+    pub cell_bytes_max: u64,
+
+    /// Items of one page where the body carries `next`.
+    #[arg(long, env = "LARDER_PAGE_ROWS_MAX", default_value_t = 1000, value_parser = at_least_one(), help_heading = "Limits")]
+    pub page_rows_max: u64,
+
+    /// Versions of a dataset that stay readable; older ones become garbage.
+    #[arg(long, env = "LARDER_VERSIONS_KEPT", default_value_t = 2, value_parser = at_least_one(), help_heading = "Limits")]
+    pub versions_kept: u64,
+
+    /// Shards of a new collection; fixed for its life.
+    #[arg(long, env = "LARDER_COLLECTION_SHARDS", default_value_t = 4, value_parser = clap::value_parser!(u64).range(1..=64), help_heading = "Limits")]
+    pub collection_shards: u64,
+
+    /// Connections of each of the three pools: control, queries, loads.
+    #[arg(long, env = "LARDER_POOL_CONNECTIONS_MAX", default_value_t = 10, value_parser = at_least_one(), help_heading = "Limits")]
+    pub pool_connections_max: u64,
+}
+
+/// Times, all in whole seconds or days.
+#[derive(Debug, Clone, Args)]
+pub struct Times {
+    /// An upload whose client sends no byte for so long is given up.
+    #[arg(long, env = "LARDER_IDLE_SECONDS", default_value_t = 60, value_parser = at_least_one(), help_heading = "Times")]
+    pub idle_seconds: u64,
+
+    /// A request that is no transfer is answered within this time, or with 503.
+    #[arg(long, env = "LARDER_REQUEST_SECONDS", default_value_t = 30, value_parser = at_least_one(), help_heading = "Times")]
+    pub request_seconds: u64,
+
+    /// How long a query of a table may run.
+    #[arg(long, env = "LARDER_QUERY_SECONDS", default_value_t = 3600, value_parser = at_least_one(), help_heading = "Times")]
+    pub query_seconds: u64,
+
+    /// After SIGTERM: how long running transfers may take to end.
+    #[arg(long, env = "LARDER_SHUTDOWN_SECONDS", default_value_t = 30, value_parser = at_least_one(), help_heading = "Times")]
+    pub shutdown_seconds: u64,
+
+    /// Life of a presigned URL; it never outlives the credentials that signed it.
+    #[arg(long, env = "LARDER_PRESIGN_SECONDS", default_value_t = 900, value_parser = clap::value_parser!(u64).range(60..=604_800), help_heading = "Times")]
+    pub presign_seconds: u64,
+
+    /// The longest life of a share link.
+    #[arg(long, env = "LARDER_SHARE_SECONDS_MAX", default_value_t = 366 * 86_400, value_parser = at_least_one(), help_heading = "Times")]
+    pub share_seconds_max: u64,
+
+    /// The lease of an upload in progress, renewed while bytes move; after it a sweep takes its parts.
+    #[arg(long, env = "LARDER_LEASE_SECONDS", default_value_t = 120, value_parser = at_least_one(), help_heading = "Times")]
+    pub lease_seconds: u64,
+
+    /// Time between two sweeps.
+    #[arg(long, env = "LARDER_SWEEP_SECONDS", default_value_t = 60, value_parser = at_least_one(), help_heading = "Times")]
+    pub sweep_seconds: u64,
+
+    /// How long garbage ages before it is deleted, so that readers of a replaced version can finish.
+    #[arg(long, env = "LARDER_GARBAGE_SECONDS", default_value_t = 3600, help_heading = "Times")]
+    pub garbage_seconds: u64,
+
+    /// How long a deleted dataset or document can be restored.
+    #[arg(long, env = "LARDER_DELETED_DAYS", default_value_t = 30, help_heading = "Times")]
+    pub deleted_days: u64,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Embedded {
+    Auto,
+    Never,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    Auto,
+    Human,
+    Json,
+}
+
+/// Who may see a dataset.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, sqlx::Type, serde::Serialize, serde::Deserialize)]
+#[sqlx(type_name = "text", rename_all = "lowercase")]
+#[serde(rename_all = "lowercase")]
+pub enum Visibility {
+    Team,
+    Private,
+}
+
+/// A string that never prints.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(String);
+
+impl Secret {
+    pub fn new(value: impl Into<String>) -> Self {
+        Self(value.into())
+    }
+
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl std::fmt::Debug for Secret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("…")
+    }
+}
+
+impl std::str::FromStr for Secret {
+    type Err = std::convert::Infallible;
+
+    fn from_str(value: &str) -> Result<Self, Self::Err> {
+        Ok(Self(value.to_owned()))
+    }
+}
+
+impl Config {
+    /// What cannot be said of one setting alone, and environment variables whose name is none of ours.
+    pub fn check(&self) -> Result<()> {
+        let known = Self::environment_names();
+        if let Some(name) = std::env::vars_os()
+            .filter_map(|(name, _)| name.into_string().ok())
+            .find(|name| name.starts_with("LARDER_") && !known.contains(name))
+        {
+            return Err(Error::startup(format!("{name} is not a setting of Larder; `larder --help` lists them all.")));
+        }
+        if self.public_url.is_none() && !self.listen.ip().is_loopback() {
+            return Err(Error::startup(format!(
+                "LARDER_PUBLIC_URL must say what links begin with, since LARDER_LISTEN={} is reached from other machines.",
+                self.listen
+            )));
+        }
+        if self.secret_keys.len() > 2 || self.secret_keys.iter().any(|key| key.expose().len() < 32) {
+            return Err(Error::startup("LARDER_SECRET_KEYS takes one or two keys of at least 32 characters each."));
+        }
+        if self.admin_token.as_ref().is_some_and(|token| token.expose().len() < 16) {
+            return Err(Error::startup("LARDER_ADMIN_TOKEN must have at least 16 characters."));
+        }
+        if self.embedded == Embedded::Never || cfg!(not(feature = "embedded")) {
+            self.check_nothing_embedded()?;
+        }
+        Ok(())
+    }
+
+    fn check_nothing_embedded(&self) -> Result<()> {
+        let missing: Vec<_> = [
+            ("LARDER_S3_BUCKET", self.s3_bucket.is_none()),
+            ("LARDER_DYNAMODB_TABLE", self.dynamodb_table.is_none()),
+            ("DATABASE_URL", self.database_url.is_none()),
+            ("LARDER_SECRET_KEYS", self.secret_keys.is_empty()),
+            ("LARDER_PUBLIC_URL", self.public_url.is_none()),
+        ]
+        .into_iter()
+        .filter_map(|(name, missing)| missing.then_some(name))
+        .collect();
+        if missing.is_empty() {
+            return Ok(());
+        }
+        let why =
+            if cfg!(feature = "embedded") { "LARDER_EMBEDDED=never" } else { "this build has no embedded engines" };
+        Err(Error::startup(format!("{why}, so these must be set: {}.", missing.join(", "))))
+    }
+
+    /// The names of all environment variables read here, from the definition itself.
+    pub fn environment_names() -> Vec<String> {
+        let command = Self::augment_args(clap::Command::new("larder"));
+        command.get_arguments().filter_map(|arg| Some(arg.get_env()?.to_str()?.to_owned())).collect()
+    }
+}
+
+impl Times {
+    pub fn lease(&self) -> Duration {
+        Duration::from_secs(self.lease_seconds)
+    }
+
+    pub fn presign(&self) -> Duration {
+        Duration::from_secs(self.presign_seconds)
+    }
+
+    pub fn idle(&self) -> Duration {
+        Duration::from_secs(self.idle_seconds)
+    }
+}
+
+fn at_least_one() -> clap::builder::RangedU64ValueParser {
+    clap::value_parser!(u64).range(1..)
+}
+
+fn parse_public_url(value: &str) -> Result<String, String> {
+    let url: http::Uri = value.parse().map_err(|_| "it must be a URL such as https://data.example.org")?;
+    match (url.scheme_str(), url.authority(), url.path(), url.query()) {
+        (Some("http" | "https"), Some(_), "/" | "", None) => Ok(value.trim_end_matches('/').to_owned()),
+        _ => Err("it must be http:// or https:// and a host, without a path".to_owned()),
+    }
+}

@@ -1,0 +1,203 @@
+//! The bucket through the AWS SDK.
+
+use crate::{
+    error::{BoxError, Error, Result, Store},
+    objects::ObjectWriter,
+};
+use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider};
+use aws_sdk_s3::{
+    Client,
+    error::{ProvideErrorMetadata, SdkError},
+    presigning::PresigningConfig,
+    primitives::ByteStream,
+};
+use bytes::Bytes;
+use futures::Stream;
+use http::StatusCode;
+use std::{ops::RangeInclusive, pin::Pin, time::Duration};
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+/// The bytes of an object or of a range of it.
+pub type ObjectBytes = Pin<Box<dyn Stream<Item = Result<Bytes>> + Send>>;
+
+/// With less than this left of the credentials that would sign, we stream instead of minting a URL.
+const CREDENTIALS_LIFE_MIN: Duration = Duration::from_secs(60);
+const INSTALLATION_KEY: &str = "larder/installation";
+
+#[derive(Clone)]
+pub struct Objects {
+    pub(super) client: Client,
+    /// Signs for the address under which clients elsewhere reach the bucket.
+    signer: Client,
+    /// Whose expiry bounds that of a presigned URL.
+    credentials: SharedCredentialsProvider,
+    pub(super) bucket: String,
+    presign_life: Duration,
+}
+
+/// How a browser is told to treat the bytes.
+#[derive(Debug, Clone)]
+pub struct Presentation {
+    pub content_type: String,
+    pub content_disposition: String,
+    pub content_encoding: Option<String>,
+}
+
+/// A URL that serves the object by itself, until `expires_at`.
+#[derive(Debug, Clone)]
+pub struct Presigned {
+    pub url: String,
+    pub expires_at: OffsetDateTime,
+}
+
+impl Objects {
+    pub fn new(
+        client: Client,
+        signer: Client,
+        credentials: SharedCredentialsProvider,
+        bucket: String,
+        presign_life: Duration,
+    ) -> Self {
+        Self { client, signer, credentials, bucket, presign_life }
+    }
+
+    pub fn bucket(&self) -> &str {
+        &self.bucket
+    }
+
+    /// Starts an object; nothing is visible before `ObjectWriter::finish`, and nothing is kept without a commit of the catalogue.
+    pub fn writer(&self, id: Uuid) -> ObjectWriter {
+        ObjectWriter::new(self.clone(), id)
+    }
+
+    /// The object's bytes, or those of `range`, as they come.
+    pub async fn read(&self, id: Uuid, range: Option<RangeInclusive<u64>>) -> Result<ObjectBytes> {
+        let range = range.map(|range| format!("bytes={}-{}", range.start(), range.end()));
+        let request = self.client.get_object().bucket(&self.bucket).key(key(id)).set_range(range);
+        let body = request.send().await.map_err(unavailable)?.body;
+        Ok(Box::pin(futures::stream::try_unfold(body, |mut body: ByteStream| async move {
+            let chunk = body.try_next().await.map_err(unavailable)?;
+            Ok(chunk.map(|chunk| (chunk, body)))
+        })))
+    }
+
+    /// The whole object in memory; for documents, whose size has a limit.
+    pub async fn read_whole(&self, id: Uuid) -> Result<Bytes> {
+        let request = self.client.get_object().bucket(&self.bucket).key(key(id));
+        let body = request.send().await.map_err(unavailable)?.body;
+        Ok(body.collect().await.map_err(unavailable)?.into_bytes())
+    }
+
+    /// Mints a URL for a GET of the object, or `None` when the credentials are about to expire: then the caller streams.
+    pub async fn presign(
+        &self,
+        id: Uuid,
+        presentation: &Presentation,
+        life: Option<Duration>,
+    ) -> Result<Option<Presigned>> {
+        let wanted = life.unwrap_or(self.presign_life);
+        let Some(life) = self.life_of_signature(wanted).await? else { return Ok(None) };
+        let config = PresigningConfig::expires_in(life).map_err(Error::internal)?;
+        let expires_at = OffsetDateTime::now_utc() + life;
+        let request = self
+            .signer
+            .get_object()
+            .bucket(&self.bucket)
+            .key(key(id))
+            .response_content_type(&presentation.content_type)
+            .response_content_disposition(&presentation.content_disposition)
+            .set_response_content_encoding(presentation.content_encoding.clone());
+        let signed = request.presigned(config).await.map_err(unavailable)?;
+        Ok(Some(Presigned { url: signed.uri().to_owned(), expires_at }))
+    }
+
+    /// The life that a URL signed now can have: a presigned URL dies with the credentials that signed it.
+    async fn life_of_signature(&self, wanted: Duration) -> Result<Option<Duration>> {
+        let credentials = self.credentials.provide_credentials().await.map_err(unavailable)?;
+        let Some(expiry) = credentials.expiry() else { return Ok(Some(wanted)) };
+        let left = expiry.duration_since(std::time::SystemTime::now()).unwrap_or_default();
+        Ok((left >= CREDENTIALS_LIFE_MIN).then(|| wanted.min(left)))
+    }
+
+    /// Deletes an object that nothing refers to; one that is not there is no error.
+    pub async fn delete(&self, id: Uuid) -> Result<()> {
+        self.client.delete_object().bucket(&self.bucket).key(key(id)).send().await.map_err(unavailable)?;
+        Ok(())
+    }
+
+    /// Ends a multipart upload that will never be completed; one that is not there is no error.
+    pub async fn abort(&self, id: Uuid, multipart_id: &str) -> Result<()> {
+        let request = self.client.abort_multipart_upload().bucket(&self.bucket).key(key(id)).upload_id(multipart_id);
+        match request.send().await {
+            Err(error) if error.code() != Some("NoSuchUpload") => Err(unavailable(error)),
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether the bucket answers.
+    pub async fn check(&self) -> Result<()> {
+        self.client.head_bucket().bucket(&self.bucket).send().await.map_err(unavailable)?;
+        Ok(())
+    }
+
+    /// At start: the bucket must be there and permit what we do; the sentence says what is missing.
+    pub async fn check_at_start(&self) -> Result<()> {
+        let Err(error) = self.client.head_bucket().bucket(&self.bucket).send().await else { return Ok(()) };
+        let status = error.raw_response().map(|response| response.status().as_u16());
+        Err(Error::startup(match status {
+            Some(404) => format!("The bucket `{}` of LARDER_S3_BUCKET does not exist.", self.bucket),
+            Some(403) => format!("The role may not use the bucket `{}`: it lacks s3:ListBucket on it.", self.bucket),
+            _ => format!("The bucket `{}` does not answer: {}", self.bucket, chain(&error)),
+        }))
+    }
+
+    /// The installation id that the bucket is marked with.
+    pub async fn installation(&self) -> Result<Option<Uuid>> {
+        let request = self.client.get_object().bucket(&self.bucket).key(INSTALLATION_KEY);
+        let object = match request.send().await {
+            Ok(object) => object,
+            Err(error) if error.code() == Some("NoSuchKey") => return Ok(None),
+            Err(error) => return Err(self.not_permitted("s3:GetObject", &error)),
+        };
+        let text = object.body.collect().await.map_err(unavailable)?.into_bytes();
+        let id = std::str::from_utf8(&text).ok().and_then(|text| Uuid::parse_str(text.trim()).ok());
+        id.map(Some)
+            .ok_or_else(|| Error::startup(format!("`{INSTALLATION_KEY}` in the bucket `{}` holds no id.", self.bucket)))
+    }
+
+    /// Marks the bucket as this installation's, unless it is marked already; the caller reads the mark again to see whose it is.
+    pub async fn mark(&self, installation: Uuid) -> Result<()> {
+        let request = self.client.put_object().bucket(&self.bucket).key(INSTALLATION_KEY).if_none_match("*");
+        match request.body(installation.to_string().into_bytes().into()).send().await {
+            Ok(_) => Ok(()),
+            Err(error) if error.code() == Some("PreconditionFailed") => Ok(()),
+            Err(error) => Err(self.not_permitted("s3:PutObject", &error)),
+        }
+    }
+
+    fn not_permitted<E>(&self, action: &str, error: &SdkError<E>) -> Error
+    where
+        E: std::error::Error + ProvideErrorMetadata + 'static,
+    {
+        let status = error.raw_response().map(|response| response.status().as_u16());
+        Error::startup(if status == Some(StatusCode::FORBIDDEN.as_u16()) {
+            format!("The role may not use the bucket `{}`: it lacks {action} on its objects.", self.bucket)
+        } else {
+            format!("The bucket `{}` does not answer: {}", self.bucket, chain(error))
+        })
+    }
+}
+
+pub(super) fn key(id: Uuid) -> String {
+    format!("objects/{id}")
+}
+
+pub(super) fn unavailable(error: impl Into<BoxError>) -> Error {
+    Error::store(Store::Objects, error)
+}
+
+/// The error with all its causes in one line, for the operator at start.
+fn chain<E: std::error::Error + 'static>(error: &SdkError<E>) -> String {
+    aws_sdk_s3::error::DisplayErrorContext(error).to_string()
+}
