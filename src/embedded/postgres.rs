@@ -175,6 +175,7 @@ enum Refusal {
 impl Refusal {
     fn of(error: &sqlx::Error) -> Self {
         match error {
+            sqlx::Error::Io(error) if error.kind() == io::ErrorKind::PermissionDenied => Self::Other,
             sqlx::Error::Io(_) => Self::NotYet,
             sqlx::Error::Database(error) => match error.code().as_deref() {
                 Some("57P03") => Self::NotYet,

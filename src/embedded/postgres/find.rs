@@ -1,6 +1,7 @@
 //! Which Postgres to run.
 
 use std::{
+    collections::BTreeSet,
     fs,
     path::{Path, PathBuf},
 };
@@ -46,8 +47,9 @@ impl Search {
         let mut numbered: Vec<_> =
             PLACES.iter().flat_map(|(place, prefix)| versions_in(Path::new(place), prefix)).collect();
         numbered.sort_by_key(|(major, _)| std::cmp::Reverse(*major));
-        let mut folders: Vec<_> =
-            std::env::var_os("PATH").iter().flat_map(|path| std::env::split_paths(path).collect::<Vec<_>>()).collect();
+        // Never the current folder, which an empty entry stands for.
+        let path = std::env::var_os("PATH").unwrap_or_default();
+        let mut folders: Vec<_> = std::env::split_paths(&path).filter(|folder| folder.is_absolute()).collect();
         folders.extend(numbered.into_iter().flat_map(|(_, folder)| [folder.join("bin"), folder]));
         Self { told: told.map(Path::to_owned), folders }
     }
@@ -140,8 +142,8 @@ fn told_wrong(told: &Path, kept: Option<u32>, found: Option<Installation>) -> Er
 }
 
 fn another_major(search: &Search, kept: u32, run_as: Option<&RunAs>) -> Error {
-    let mut installed: Vec<_> = search.installations(run_as).map(|found| found.major.to_string()).collect();
-    installed.dedup();
+    let installed: BTreeSet<_> = search.installations(run_as).map(|found| found.major).collect();
+    let installed: Vec<_> = installed.iter().map(u32::to_string).collect();
     let installed =
         if installed.is_empty() { "none is".to_owned() } else { format!("only {} is", installed.join(", ")) };
     Error::startup(format!(

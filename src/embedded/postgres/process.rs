@@ -24,7 +24,7 @@ pub(super) struct RunAs {
 }
 
 impl RunAs {
-    /// `None` if we are not root; else the owner of what is already at `data`, else the user `postgres`, else `nobody`. It needs an entry in the list
+    /// `None` if we are not root; else the owner of what is already at `data`, else the user `postgres` (`_postgres` on macOS), else `nobody`. It needs an entry in the list
     /// of users: `initdb` asks for its name.
     pub fn if_root(data: &Path) -> Result<Option<Self>> {
         // SAFETY: geteuid takes nothing, changes nothing and cannot fail.
@@ -36,9 +36,9 @@ impl RunAs {
         let users: Vec<_> = users.lines().filter_map(Self::parse).filter(|user| user.uid != 0).collect();
         let chosen = match owner {
             Some(owner) => users.into_iter().find(|user| user.uid == owner),
-            None => {
-                ["postgres", "nobody"].iter().find_map(|name| users.iter().find(|user| user.name == *name).cloned())
-            }
+            None => ["postgres", "_postgres", "nobody"]
+                .iter()
+                .find_map(|name| users.iter().find(|user| user.name == *name).cloned()),
         };
         chosen.map(Some).ok_or_else(|| {
             Error::startup(format!(
