@@ -1,0 +1,4 @@
+//! One binary: the tests of the whole service, one file per slice.
+
+#[cfg(feature = "embedded")]
+mod engines;
