@@ -1,15 +1,16 @@
 //! The binary: parse the settings, connect, serve, drain.
 
 use larder::{
-    app::{self, App, DocumentsAt, ObjectsAt, Stores},
-    auth::{NewToken, SecretKeys},
+    app::App,
+    auth::NewToken,
+    base::Base,
     config::{Cli, Command, Config, TokenCommand},
     error::{Error, Result},
-    router::{router, with_frame},
+    router::router,
     serve::serve,
     sweep, telemetry,
 };
-use std::{net::SocketAddr, process::ExitCode};
+use std::process::ExitCode;
 use tokio::{
     net::TcpListener,
     signal::unix::{SignalKind, signal},
@@ -46,19 +47,12 @@ async fn run(config: Config) -> Result<()> {
     telemetry::init(&config)?;
     let listener = TcpListener::bind(config.listen).await;
     let listener = listener.map_err(|error| Error::startup(format!("LARDER_LISTEN: cannot listen on {}: {error}.", config.listen)))?;
-    let address = listener.local_addr().map_err(Error::internal)?;
-    let base = Base::start(&config, address).await?;
-    let token = base.admin_token(&config)?;
-    let app = App::connect(config, base.public_url.clone(), base.keys.clone(), base.stores().await?).await?;
-    match &token {
-        Some(token) => app.auth.add_admin_token("bootstrap", token).await?,
-        None if app.auth.has_tokens().await? => {}
-        None => return Err(Error::startup("LARDER_ADMIN_TOKEN must be set at the first start: there is no token yet, so nobody could get in.")),
-    }
+    let base = Base::start(&config, listener.local_addr().map_err(Error::internal)?).await?;
+    let app = base.connect(config).await?;
     let sweeper = tokio::spawn(sweep::run(app.clone()));
-    base.banner(&app, token.as_ref()).await?;
-    let drained = serve(listener, base.routes(router(&app)), &app.config.times, stop_signal(app.clone())).await;
-    if !drained {
+    base.banner(&app).await?;
+    let routes = base.routes(router(&app));
+    if !serve(listener, routes, &app.config.times, stop_signal(app.clone())).await {
         tracing::warn!("some requests were cut off: they took longer than LARDER_SHUTDOWN_SECONDS");
     }
     sweeper.abort();
@@ -84,4 +78,18 @@ async fn stop_signal(app: App) {
     }
     tracing::info!("stopping: running requests may end");
     app.drain();
+}
+
+/// `larder token create --admin`: for an operator on the machine, with the settings of the service. With embedded engines the service must be stopped, since
+/// one process at a time uses the data folder.
+async fn create_admin_token(config: Config) -> Result<()> {
+    config.check()?;
+    let base = Base::start(&config, config.listen).await?;
+    let app = base.connect(config).await?;
+    let token = NewToken::random()?;
+    app.auth.add_admin_token("made on the machine", &token.0).await?;
+    println!("{}", token.0.expose());
+    app.close().await;
+    base.stop().await;
+    Ok(())
 }

@@ -6,8 +6,11 @@ use crate::{
     auth::{NewToken, random_text},
     config::{Config, Secret},
     error::{Error, Result},
+    http::protect_objects,
+    router::with_frame,
 };
 use aws_config::{BehaviorVersion, Region, SdkConfig};
+use axum::{Router, middleware::from_fn};
 use aws_credential_types::{Credentials, provider::SharedCredentialsProvider};
 use std::{
     fs,
@@ -96,8 +99,10 @@ impl Engines {
     }
 
     /// The embedded bucket for clients elsewhere, behind our own listener; signatures are checked as S3 checks them.
-    pub fn s3(&self) -> Option<&S3Engine> {
-        self.s3.as_ref()
+    pub fn bucket_routes(&self) -> Option<Router> {
+        let s3 = self.s3.as_ref()?;
+        let routes = Router::new().route_service(&format!("/{BUCKET}/{{*key}}"), s3.service()).layer(from_fn(protect_objects));
+        Some(with_frame(routes))
     }
 
     /// The admin token: as given, or made at the first start and kept for the owner alone.
@@ -113,32 +118,31 @@ impl Engines {
         if config.secret_keys.is_empty() { Ok(vec![self.kept_secret("secret-key", random_text)?]) } else { Ok(config.secret_keys.clone()) }
     }
 
-    pub fn data_dir(&self) -> &Path {
-        self.data.path()
-    }
-
-    pub fn admin_token_file(&self) -> PathBuf {
-        self.data.path().join("admin-token")
-    }
-
-    /// For the AWS CLI and boto3 on this machine.
-    pub fn aws_env_file(&self) -> PathBuf {
-        self.data.path().join("aws.env")
-    }
-
-    /// One line an engine: where its own clients on this machine reach it.
-    pub fn lines(&self) -> Vec<String> {
-        let mut lines = Vec::new();
+    /// What a newcomer reads after the start: where things are, and three lines to paste.
+    pub fn banner(&self, datasets: i64, public_url: &str, token_is_ours: bool) -> String {
+        let data = self.data.path().display();
+        let token = match token_is_ours {
+            true => format!("$(cat '{}')", self.data.path().join("admin-token").display()),
+            false => "$LARDER_ADMIN_TOKEN".to_owned(),
+        };
+        let curl = format!("curl --fail-with-body -u \":{token}\"");
+        let mut engines = String::new();
         if let Some(s3) = &self.s3 {
-            lines.push(format!("S3        http://{}  (bucket {BUCKET})", s3.addr()));
+            engines.push_str(&format!("  S3        http://{}  (bucket {BUCKET})\n", s3.addr()));
         }
         if let Some(dynamodb) = &self.dynamodb {
-            lines.push(format!("DynamoDB  http://{}  (table {TABLE})", dynamodb.addr()));
+            engines.push_str(&format!("  DynamoDB  http://{}  (table {TABLE})\n", dynamodb.addr()));
         }
         if let Some(postgres) = &self.postgres {
-            lines.push(format!("Postgres  {}", postgres.psql_command()));
+            engines.push_str(&format!("  Postgres  {}\n", postgres.psql_command()));
         }
-        lines
+        let env = self.aws_env_file();
+        format!(
+            "\nLarder listens on {public_url}\n  data      {data}  ({datasets} datasets)\n  token     {data}/admin-token\n\n\
+             Embedded engines, for tools on this machine (`set -a; . '{}'` gives the AWS CLI its keys):\n{engines}\n\
+             Try it:\n  {curl} -T picture.png {public_url}/\n  {curl} -T sales.csv   {public_url}/\n  {curl} -T config.json {public_url}/\n\n",
+            env.display()
+        )
     }
 
     pub async fn stop(self) {
@@ -190,6 +194,11 @@ impl Engines {
             text.push_str(&format!("AWS_ENDPOINT_URL_DYNAMODB=http://{}\n", dynamodb.addr()));
         }
         write_private(&self.aws_env_file(), &text)
+    }
+
+    /// For the AWS CLI and boto3 on this machine.
+    fn aws_env_file(&self) -> PathBuf {
+        self.data.path().join("aws.env")
     }
 }
 

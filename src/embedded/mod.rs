@@ -5,7 +5,11 @@
 //! **Acknowledged means on the disk**, here as in production: no engine runs with its syncs turned off.
 
 pub mod dynamodb;
+mod engines;
 pub mod postgres;
+pub mod s3;
+
+pub use engines::Engines;
 
 use std::{
     fmt,
