@@ -5,6 +5,7 @@ use std::ops::BitOr;
 use serde::de::IgnoredAny;
 
 use super::Cell;
+use super::double;
 use super::number::Number;
 use super::temporal::{self, Temporal};
 
@@ -207,7 +208,7 @@ fn of_json_number(json: &[u8]) -> Facts {
 }
 
 fn of_range(number: &Number<'_>) -> Facts {
-    let double = if number.is_double() { Facts::NONE } else { Facts::NOT_DOUBLE };
+    let double = if double::prints_back(number) { Facts::NONE } else { Facts::NOT_DOUBLE };
     let numeric = if number.is_numeric() { Facts::NONE } else { Facts::NOT_NUMERIC };
     double | numeric
 }

@@ -13,6 +13,7 @@
 
 mod copy;
 mod delimited;
+mod double;
 mod elements;
 mod facts;
 mod infer;

@@ -1,18 +1,13 @@
-//! Decimal numbers as text: their parts, and whether a double holds them exactly enough to print them back.
+//! Decimal numbers as text, in parts.
 
-use std::io::Write;
 use std::str;
 
-/// A double keeps every decimal number of so many significant digits.
-const DOUBLE_DIGITS: usize = f64::DIGITS as usize;
-/// Within these powers of ten a number of `DOUBLE_DIGITS` is neither infinite nor subnormal.
-const DOUBLE_EXPONENT_MAX: i64 = 290;
 /// Postgres' own maximum for a declared precision; without one it holds many more.
 const NUMERIC_DIGITS_MAX: usize = 1000;
 
 /// `-12.50e+3` in parts; none of them is parsed further.
 pub(super) struct Number<'a> {
-    text: &'a [u8],
+    pub text: &'a [u8],
     pub negative: bool,
     /// Digits before the point: none, or without a leading zero unless that is the only one.
     whole: &'a [u8],
@@ -71,47 +66,41 @@ impl<'a> Number<'a> {
         digits.saturating_add(zeros) <= NUMERIC_DIGITS_MAX as u64
     }
 
-    /// Whether the nearest double, printed in the shortest way that reads back, denotes this very number.
-    pub fn is_double(&self) -> bool {
-        let (significant, scale) = self.significant();
-        let mut digits = self.digits().skip(significant.0).take(significant.1);
-        if significant.1 <= DOUBLE_DIGITS && scale.abs() <= DOUBLE_EXPONENT_MAX {
-            return true;
-        }
-        let Some(double) = parsed::<f64>(self.text).filter(|double| double.is_finite()) else { return false };
-        let mut printed = [0; 32];
-        let mut rest = &mut printed[..];
-        // Twenty-four bytes are the longest.
-        if write!(rest, "{:e}", double.abs()).is_err() {
-            return false;
-        }
-        let unused = rest.len();
-        let printed = &printed[..printed.len() - unused];
-        let shortest = Number::parse(printed);
-        shortest.is_some_and(|shortest| {
-            let (theirs, their_scale) = shortest.significant();
-            their_scale == scale && digits.by_ref().eq(shortest.digits().skip(theirs.0).take(theirs.1))
-        })
-    }
-
-    fn digits(&self) -> impl Iterator<Item = u8> {
-        self.whole.iter().chain(self.fraction).copied()
-    }
-
-    /// Where the significant digits begin in `digits` and how many there are; and `n`, if the number is `0.d1d2d3… · 10ⁿ`.
-    fn significant(&self) -> ((usize, usize), i64) {
-        let all = self.whole.len() + self.fraction.len();
-        let leading = self.digits().take_while(|digit| *digit == b'0').count();
-        if leading == all {
-            return ((0, 0), 0);
-        }
-        let zeros = |digits: &[u8]| digits.iter().rev().take_while(|digit| **digit == b'0').count();
-        let trailing = match zeros(self.fraction) {
-            run if run == self.fraction.len() => run + zeros(self.whole),
-            run => run,
-        };
+    /// The digits of the number without zeros at either end, and where the point stands among them.
+    pub fn significant(&self) -> Significant<'a> {
+        let (whole, fraction) = (self.whole, self.fraction);
         let exponent = self.exponent.map_or(0, |exponent| exponent.value);
-        ((leading, all - leading - trailing), self.whole.len() as i64 - leading as i64 + exponent)
+        let zeros = |digits: &[u8]| digits.iter().take_while(|digit| **digit == b'0').count();
+        let zeros_behind = |digits: &[u8]| digits.iter().rev().take_while(|digit| **digit == b'0').count();
+        let fraction = &fraction[..fraction.len() - zeros_behind(fraction)];
+        let (head, tail) = match (whole, fraction) {
+            ([] | b"0", fraction) => (&fraction[..0], &fraction[zeros(fraction)..]),
+            (whole, []) => (&whole[..whole.len() - zeros_behind(whole)], &whole[..0]),
+            parts => parts,
+        };
+        let scale = match (head, tail) {
+            ([], []) => 0,
+            ([], tail) => tail.len() as i64 - fraction.len() as i64 + exponent,
+            _ => whole.len() as i64 + exponent,
+        };
+        Significant { head, tail, scale }
+    }
+}
+
+/// `0.d₁d₂d₃… · 10ⁿ`: the digits in two parts, and n. Equal numbers have the same; zero has no digits.
+pub(super) struct Significant<'a> {
+    head: &'a [u8],
+    tail: &'a [u8],
+    pub scale: i64,
+}
+
+impl Significant<'_> {
+    pub fn len(&self) -> usize {
+        self.head.len() + self.tail.len()
+    }
+
+    pub fn digits(&self) -> impl Iterator<Item = u8> {
+        self.head.iter().chain(self.tail).copied()
     }
 }
 
@@ -136,6 +125,6 @@ fn digits(text: &[u8]) -> (&[u8], &[u8]) {
     text.split_at(text.iter().take_while(|byte| byte.is_ascii_digit()).count())
 }
 
-fn parsed<T: str::FromStr>(text: &[u8]) -> Option<T> {
+pub(super) fn parsed<T: str::FromStr>(text: &[u8]) -> Option<T> {
     str::from_utf8(text).ok()?.parse().ok()
 }
