@@ -1,7 +1,8 @@
 //! The rows of the catalogue as the rest of the service sees them.
 
+use super::Column;
 use crate::{auth::Caller, config::Visibility, error::Error};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use serde_json::Value;
 use sqlx::{FromRow, Row, postgres::PgRow, types::Json};
 use time::OffsetDateTime;
@@ -67,14 +68,6 @@ pub struct Version {
     pub ingest: Value,
     pub options: Value,
     pub created_at: OffsetDateTime,
-}
-
-/// A column as its users know it; the physical one is `c{position}`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Column {
-    pub name: String,
-    #[serde(rename = "type")]
-    pub column_type: String,
 }
 
 impl Dataset {

@@ -2,3 +2,4 @@
 
 #[cfg(feature = "embedded")]
 mod engines;
+mod table_reading;
