@@ -46,7 +46,8 @@ async fn run(config: Config) -> Result<()> {
     config.check()?;
     telemetry::init(&config)?;
     let listener = TcpListener::bind(config.listen).await;
-    let listener = listener.map_err(|error| Error::startup(format!("LARDER_LISTEN: cannot listen on {}: {error}.", config.listen)))?;
+    let listener = listener
+        .map_err(|error| Error::startup(format!("LARDER_LISTEN: cannot listen on {}: {error}.", config.listen)))?;
     let base = Base::start(&config, listener.local_addr().map_err(Error::internal)?).await?;
     let app = base.connect(config).await?;
     let sweeper = tokio::spawn(sweep::run(app.clone()));

@@ -8,7 +8,7 @@ use crate::{
     documents,
     error::{Error, Result},
     http::{Cursor, File, Json, Path, Problem, Query, REQUEST_ID, page_size, presentation, serve_object, share_life},
-    tables,
+    tables::{self, RowFormat},
 };
 use axum::{
     extract::State,
@@ -161,7 +161,11 @@ async fn open(app: &App, token: &str, extension: Option<&str>, query: tables::ht
         Kind::Blob => open_blob(app, &share, &dataset, method, headers, &request_id).await,
         Kind::Table => {
             app.shares.record(share.id, "streamed", &request_id).await?;
-            tables::http::serve_rows(app, &dataset, extension, query, method, headers).await
+            let format = match extension {
+                Some(extension) => RowFormat::from_extension(extension)?,
+                None => tables::http::accepted(headers, RowFormat::Csv)?,
+            };
+            tables::http::serve_rows(app, &dataset, format, query, method, headers).await
         }
         Kind::Collection => {
             app.shares.record(share.id, "streamed", &request_id).await?;
