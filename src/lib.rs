@@ -3,5 +3,6 @@
 pub mod auth;
 pub mod catalogue;
 pub mod config;
+pub mod documents;
 pub mod error;
 pub mod objects;
