@@ -15,7 +15,7 @@ use aws_sdk_dynamodb::{
 use std::time::Duration;
 use uuid::Uuid;
 
-/// Global secondary indexes `i1`…`i8`, with keys `i1p` (string) and `i1s` (binary), and so on.
+/// Global secondary indexes `ix1`…`ix8` (DynamoDB wants three characters), the keys of the first `i1p` (string) and `i1s` (binary), and so on.
 const INDEXES: std::ops::RangeInclusive<u32> = 1..=8;
 /// An item of no collection: a collection's partition keys begin with a UUID.
 const INSTALLATION_PK: &str = "_installation";
@@ -89,16 +89,20 @@ impl Documents {
         let table = &self.table;
         let failed = |error: String| Error::startup(format!("The table `{table}` could not be made: {error}"));
         match self.create_table()?.send().await {
-            Ok(_) => {}
-            Err(error) if error.code() == Some("ResourceInUseException") => return Ok(()),
-            Err(error) => return Err(failed(DisplayErrorContext(error).to_string())),
+            Err(error) if error.code() != Some("ResourceInUseException") => {
+                return Err(failed(DisplayErrorContext(error).to_string()));
+            }
+            _ => self.wait_until_active().await?,
         }
-        self.wait_until_active().await?;
         let ttl = TimeToLiveSpecification::builder().enabled(true).attribute_name(TTL).build();
         let ttl = ttl.map_err(Error::internal)?;
         let request = self.client.update_time_to_live().table_name(table).time_to_live_specification(ttl);
-        request.send().await.map_err(|error| failed(DisplayErrorContext(error).to_string()))?;
-        Ok(())
+        match request.send().await {
+            // It is enabled already.
+            Err(error) if error.code() == Some("ValidationException") => Ok(()),
+            Err(error) => Err(failed(DisplayErrorContext(error).to_string())),
+            Ok(_) => Ok(()),
+        }
     }
 
     fn create_table(&self) -> Result<aws_sdk_dynamodb::operation::create_table::builders::CreateTableFluentBuilder> {
@@ -113,7 +117,7 @@ impl Documents {
         for n in INDEXES {
             let (partition, sort) = index_keys(n);
             let index = GlobalSecondaryIndex::builder()
-                .index_name(format!("i{n}"))
+                .index_name(index_name(n))
                 .set_key_schema(Some(key_schema(&partition, &sort)?))
                 .projection(Projection::builder().projection_type(ProjectionType::All).build());
             request = request
@@ -168,13 +172,13 @@ fn shortcoming(table: &TableDescription) -> Option<String> {
     }
     INDEXES.into_iter().find_map(|n| {
         let (partition, sort) = index_keys(n);
-        let index = table.global_secondary_indexes().iter().find(|index| index.index_name() == Some(&format!("i{n}")));
-        let Some(index) = index else { return Some(format!("it has no global secondary index `i{n}`")) };
+        let index = table.global_secondary_indexes().iter().find(|index| index.index_name() == Some(&index_name(n)));
+        let Some(index) = index else { return Some(format!("it has no global secondary index `ix{n}`")) };
         if !has_keys(table, index.key_schema(), (&partition, &S), (&sort, &B)) {
-            return Some(format!("its index `i{n}` must have the keys `{partition}` (string) and `{sort}` (binary)"));
+            return Some(format!("its index `ix{n}` must have the keys `{partition}` (string) and `{sort}` (binary)"));
         }
         let projection = index.projection().and_then(|projection| projection.projection_type());
-        (projection != Some(&ProjectionType::All)).then(|| format!("its index `i{n}` must project all attributes"))
+        (projection != Some(&ProjectionType::All)).then(|| format!("its index `ix{n}` must project all attributes"))
     })
 }
 
@@ -187,6 +191,10 @@ fn has_keys(table: &TableDescription, schema: &[KeySchemaElement], partition: Ke
         element.attribute_name() == name && element.key_type() == role && typed
     };
     matches!(schema, [first, second] if is(partition, first, &KeyType::Hash) && is(sort, second, &KeyType::Range))
+}
+
+fn index_name(n: u32) -> String {
+    format!("ix{n}")
 }
 
 fn index_keys(n: u32) -> (String, String) {

@@ -1,0 +1,4 @@
+//! The integration tests: one binary.
+
+mod documents_store;
+mod documents_value;
