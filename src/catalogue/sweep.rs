@@ -3,6 +3,7 @@
 use super::{Catalogue, store::database};
 use crate::error::Result;
 use sqlx::{FromRow, PgConnection, Postgres, Transaction};
+use std::time::Duration;
 use uuid::Uuid;
 
 /// What one row of garbage names. Its row stays locked until [`GarbageClaim::deleted`], so two replicas never take the same.
@@ -85,18 +86,31 @@ impl Catalogue {
         .map_err(database)
     }
 
-    /// Ends a lease on a document; `lost` is an object that the document does not refer to.
-    pub async fn resolve_document(&self, lease: Uuid, lost: Option<Uuid>) -> Result<()> {
+    /// Ends a lease on a document; `lost` are objects that the document does not refer to.
+    pub async fn resolve_document(&self, lease: Uuid, lost: &[Uuid]) -> Result<()> {
         let mut tx = self.control.begin().await.map_err(database)?;
         let ended = sqlx::query("delete from larder.pending where id = $1")
             .bind(lease)
             .execute(&mut *tx)
             .await
             .map_err(database)?;
-        if let (1.., Some(lost)) = (ended.rows_affected(), lost) {
-            self.discard(&mut tx, Some(lost), None).await?;
+        if ended.rows_affected() > 0 {
+            for object in lost {
+                self.discard(&mut tx, Some(*object), None).await?;
+            }
         }
         tx.commit().await.map_err(database)
+    }
+
+    /// Leaves an expired lease on a document for later: the document is hidden, and may yet be restored.
+    pub async fn postpone_document(&self, lease: Uuid, life: Duration) -> Result<()> {
+        sqlx::query("update larder.pending set lease_until = now() + $2 where id = $1")
+            .bind(lease)
+            .bind(life)
+            .execute(&self.control)
+            .await
+            .map_err(database)?;
+        Ok(())
     }
 
     /// Datasets that were deleted too long ago to be restored become garbage, one transaction each.
@@ -160,7 +174,7 @@ impl Catalogue {
     }
 
     fn garbage_seconds(&self) -> f64 {
-        std::time::Duration::from_secs(self.times.garbage_seconds).as_secs_f64()
+        Duration::from_secs(self.times.garbage_seconds).as_secs_f64()
     }
 }
 
