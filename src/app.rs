@@ -89,7 +89,8 @@ impl App {
         let catalogue = Catalogue::new(control.clone(), &config);
         let objects = objects(&config, stores.objects)?;
         let client = aws_sdk_dynamodb::Client::new(&stores.documents.sdk);
-        let documents = Documents::new(client, stores.documents.table, catalogue.clone(), objects.clone(), &config);
+        let documents =
+            Documents::new(client, stores.documents.table, catalogue.clone(), objects.clone(), &config.times);
         if stores.documents.ours {
             documents.ensure_table().await?;
         }
@@ -132,7 +133,11 @@ impl App {
 
 /// The stores as configured; `None` where one is to be embedded. Credentials come from the SDK's own chain, for both AWS stores from the same.
 pub async fn configured_sdk(config: &Config) -> SdkConfig {
-    aws_config::defaults(BehaviorVersion::latest()).timeout_config(timeouts(config)).retry_config(retries()).load().await
+    aws_config::defaults(BehaviorVersion::latest())
+        .timeout_config(timeouts(config))
+        .retry_config(retries())
+        .load()
+        .await
 }
 
 pub fn retries() -> RetryConfig {
@@ -141,13 +146,17 @@ pub fn retries() -> RetryConfig {
 
 /// A stalled call is found by the SDK's stalled-stream protection; a document's put must end well within its lease.
 pub fn timeouts(config: &Config) -> TimeoutConfig {
-    TimeoutConfig::builder().connect_timeout(CONNECT_TIME).read_timeout(Duration::from_secs(config.times.request_seconds)).build()
+    TimeoutConfig::builder()
+        .connect_timeout(CONNECT_TIME)
+        .read_timeout(Duration::from_secs(config.times.request_seconds))
+        .build()
 }
 
 /// The database of DATABASE_URL.
 pub fn database_options(url: &str) -> Result<PgConnectOptions> {
     // The error of the driver can quote the URL, and with it a password.
-    PgConnectOptions::from_str(url).map_err(|_| Error::startup("DATABASE_URL is not a valid URL such as postgres://user@host/database."))
+    PgConnectOptions::from_str(url)
+        .map_err(|_| Error::startup("DATABASE_URL is not a valid URL such as postgres://user@host/database."))
 }
 
 /// Control (authentication, catalogue, shares), queries and loads, apart, so that slow exports never starve a share link.
@@ -172,10 +181,13 @@ fn pools(config: &Config, database: &PgConnectOptions) -> [PgPool; 3] {
 
 fn objects(config: &Config, at: ObjectsAt) -> Result<Objects> {
     let credentials = at.sdk.credentials_provider();
-    let credentials: SharedCredentialsProvider =
-        credentials.ok_or_else(|| Error::startup("The AWS SDK found no credentials: give the role of a container, an instance or a profile."))?;
+    let credentials: SharedCredentialsProvider = credentials.ok_or_else(|| {
+        Error::startup("The AWS SDK found no credentials: give the role of a container, an instance or a profile.")
+    })?;
     // Virtual-host addressing is what AWS wants; servers given by address have no names for buckets.
-    let path_style = at.sdk.endpoint_url().is_some() || at.public_endpoint.is_some() || std::env::var_os("AWS_ENDPOINT_URL_S3").is_some();
+    let path_style = at.sdk.endpoint_url().is_some()
+        || at.public_endpoint.is_some()
+        || std::env::var_os("AWS_ENDPOINT_URL_S3").is_some();
     let builder = aws_sdk_s3::config::Builder::from(&at.sdk).force_path_style(path_style);
     let client = aws_sdk_s3::Client::from_conf(builder.clone().build());
     let signer = match at.public_endpoint {

@@ -23,7 +23,8 @@ impl Base {
         let public_url = config.public_url.clone().unwrap_or_else(|| format!("http://{address}"));
         #[cfg(feature = "embedded")]
         {
-            let configured = config.database_url.is_some() && config.s3_bucket.is_some() && config.dynamodb_table.is_some();
+            let configured =
+                config.database_url.is_some() && config.s3_bucket.is_some() && config.dynamodb_table.is_some();
             let engines = if configured { None } else { Some(Engines::start(config).await?) };
             Ok(Self { public_url, engines })
         }
@@ -39,7 +40,11 @@ impl Base {
         match token {
             Some(token) => app.auth.add_admin_token("bootstrap", &token).await?,
             None if app.auth.has_tokens().await? => {}
-            None => return Err(Error::startup("LARDER_ADMIN_TOKEN must be set at the first start: there is no token yet, so nobody could get in.")),
+            None => {
+                return Err(Error::startup(
+                    "LARDER_ADMIN_TOKEN must be set at the first start: there is no token yet, so nobody could get in.",
+                ));
+            }
         }
         Ok(app)
     }
@@ -54,7 +59,11 @@ impl Base {
         let database = config.database_url.as_ref().ok_or_else(missing)?;
         Ok(Stores {
             database: app::database_options(database.expose())?,
-            objects: ObjectsAt { sdk: sdk.clone(), public_endpoint: None, bucket: config.s3_bucket.clone().ok_or_else(missing)? },
+            objects: ObjectsAt {
+                sdk: sdk.clone(),
+                public_endpoint: None,
+                bucket: config.s3_bucket.clone().ok_or_else(missing)?,
+            },
             documents: DocumentsAt { sdk, table: config.dynamodb_table.clone().ok_or_else(missing)?, ours: false },
         })
     }
@@ -73,7 +82,9 @@ impl Base {
             return engines.secret_keys(config);
         }
         if config.secret_keys.is_empty() {
-            return Err(Error::startup("LARDER_SECRET_KEYS must be set when all stores are configured: share links are signed with it."));
+            return Err(Error::startup(
+                "LARDER_SECRET_KEYS must be set when all stores are configured: share links are signed with it.",
+            ));
         }
         Ok(config.secret_keys.clone())
     }

@@ -16,7 +16,8 @@ pub async fn live() -> Json<Value> {
 
 /// `GET /health/ready`: 503 while a store does not answer or the service is shutting down, so that a load balancer sends no requests here.
 pub async fn ready(State(app): State<App>) -> (StatusCode, Json<Value>) {
-    let (database, objects, documents) = tokio::join!(check(app.catalogue.check()), check(app.objects.check()), check(app.documents.check()));
+    let (database, objects, documents) =
+        tokio::join!(check(app.catalogue.check()), check(app.objects.check()), check(app.documents.check()));
     let draining = app.draining();
     let ready = database && objects && documents && !draining;
     let word = |ok| if ok { "ok" } else { "failing" };

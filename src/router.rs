@@ -4,7 +4,9 @@ use crate::{
     app::App,
     auth::http::authenticate,
     blobs, documents, health,
-    http::{method_not_allowed, not_found, openapi, panicked, problem_page, problem_pages, request_id, request_span, settle},
+    http::{
+        method_not_allowed, not_found, openapi, panicked, problem_page, problem_pages, request_id, request_span, settle,
+    },
     shares, tables, upload,
 };
 use axum::{
@@ -22,9 +24,15 @@ pub fn router(app: &App) -> Router {
     let uploads = Router::new()
         .route("/", post(upload::http::post))
         .route("/{*path}", put(upload::http::put).get(not_found))
-        .route("/v1/blobs/{*key}", put(blobs::http::put).get(blobs::http::get).delete(blobs::http::delete).post(blobs::http::post))
+        .route(
+            "/v1/blobs/{*key}",
+            put(blobs::http::put).get(blobs::http::get).delete(blobs::http::delete).post(blobs::http::post),
+        )
         .route("/v1/tables/{name}", put(tables::http::put).get(tables::http::get).delete(tables::http::delete))
-        .route("/v1/documents/{collection}/{id}", put(documents::http::put).get(documents::http::get).delete(documents::http::delete))
+        .route(
+            "/v1/documents/{collection}/{id}",
+            put(documents::http::put).get(documents::http::get).delete(documents::http::delete),
+        )
         // Uploads bound and time their bodies themselves, chunk by chunk.
         .layer(DefaultBodyLimit::disable())
         .layer(from_fn(settle));
@@ -60,7 +68,14 @@ pub fn router(app: &App) -> Router {
         .route("/problems", get(problem_pages))
         .route("/problems/{slug}", get(problem_page));
 
-    with_frame(private.merge(links).merge(open).fallback(not_found).method_not_allowed_fallback(method_not_allowed).with_state(app.clone()))
+    with_frame(
+        private
+            .merge(links)
+            .merge(open)
+            .fallback(not_found)
+            .method_not_allowed_fallback(method_not_allowed)
+            .with_state(app.clone()),
+    )
 }
 
 /// What every request passes, the embedded bucket's included.

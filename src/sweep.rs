@@ -32,7 +32,9 @@ pub async fn once(app: &App) -> Result<()> {
         match delete(app, &claim.garbage).await {
             Ok(()) => claim.deleted().await?,
             // One that cannot go now must not hold up the others; its row stays.
-            Err(error) => tracing::warn!(garbage.id = %claim.garbage.id, ?error, "garbage not deleted; the next sweep tries again"),
+            Err(error) => {
+                tracing::warn!(garbage.id = %claim.garbage.id, ?error, "garbage not deleted; the next sweep tries again")
+            }
         }
     }
     Ok(())

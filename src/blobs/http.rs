@@ -6,7 +6,10 @@ use crate::{
     auth::Caller,
     catalogue::{Kind, Replace},
     error::{Error, Result},
-    http::{Cursor, Descriptor, File, Path, Problem, Query, answer_upload, incoming, page_size, parse_life, precondition, presentation, serve_object},
+    http::{
+        Cursor, Descriptor, File, Path, Problem, Query, answer_upload, incoming, page_size, parse_life, precondition,
+        presentation, serve_object,
+    },
 };
 use axum::{
     body::Body,
@@ -28,7 +31,14 @@ pub struct PutQuery {
 }
 
 /// `PUT /v1/blobs/{key}`
-pub async fn put(State(app): State<App>, caller: Caller, Path(key): Path<String>, Query(query): Query<PutQuery>, headers: HeaderMap, body: Body) -> Result<Response, Problem> {
+pub async fn put(
+    State(app): State<App>,
+    caller: Caller,
+    Path(key): Path<String>,
+    Query(query): Query<PutQuery>,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response, Problem> {
     let blob = NewBlob {
         content_type: content_type(&headers).unwrap_or_else(|| guess_content_type(&key)),
         content_encoding: header(&headers, CONTENT_ENCODING),
@@ -57,7 +67,14 @@ pub struct GetQuery {
 }
 
 /// `GET` and `HEAD /v1/blobs/{key}`
-pub async fn get(State(app): State<App>, caller: Caller, Path(key): Path<String>, Query(query): Query<GetQuery>, method: Method, headers: HeaderMap) -> Result<Response, Problem> {
+pub async fn get(
+    State(app): State<App>,
+    caller: Caller,
+    Path(key): Path<String>,
+    Query(query): Query<GetQuery>,
+    method: Method,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
     let dataset = app.catalogue.find_version(&caller, Kind::Blob, &key, query.version).await?;
     let version = dataset.current()?;
     if query.descriptor.is_some() || query.presign.is_some() {
@@ -71,21 +88,36 @@ pub async fn get(State(app): State<App>, caller: Caller, Path(key): Path<String>
         let presigned = app.objects.presign(version.object_id, &presentation(&dataset, version), None).await?;
         if let Some(presigned) = presigned {
             tracing::info!(dataset.id = %dataset.id, expires_at = %presigned.expires_at, "presigned URL minted");
-            return Ok(([(CACHE_CONTROL, "no-store"), (http::HeaderName::from_static("preference-applied"), "redirect")], Redirect::temporary(&presigned.url)).into_response());
+            return Ok((
+                [(CACHE_CONTROL, "no-store"), (http::HeaderName::from_static("preference-applied"), "redirect")],
+                Redirect::temporary(&presigned.url),
+            )
+                .into_response());
         }
     }
     Ok(serve_object(&app.objects, &method, &headers, &File::of(&dataset, version)).await?)
 }
 
 /// `DELETE /v1/blobs/{key}`: hides it.
-pub async fn delete(State(app): State<App>, caller: Caller, Path(key): Path<String>, headers: HeaderMap) -> Result<StatusCode, Problem> {
+pub async fn delete(
+    State(app): State<App>,
+    caller: Caller,
+    Path(key): Path<String>,
+    headers: HeaderMap,
+) -> Result<StatusCode, Problem> {
     app.catalogue.delete(&caller, Kind::Blob, &key, &precondition(&headers)?).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
 /// `POST /v1/blobs/{key}/restore`
-pub async fn post(State(app): State<App>, caller: Caller, Path(path): Path<String>) -> Result<axum::Json<Descriptor>, Problem> {
-    let key = path.strip_suffix("/restore").ok_or_else(|| Error::invalid("path", "it must end with an action: `/restore`."))?;
+pub async fn post(
+    State(app): State<App>,
+    caller: Caller,
+    Path(path): Path<String>,
+) -> Result<axum::Json<Descriptor>, Problem> {
+    let key = path
+        .strip_suffix("/restore")
+        .ok_or_else(|| Error::invalid("path", "it must end with an action: `/restore`."))?;
     let dataset = app.catalogue.restore(&caller, Kind::Blob, key).await?;
     Ok(axum::Json(Descriptor::of(&app, &dataset)))
 }
@@ -111,7 +143,11 @@ pub struct List {
 }
 
 /// `GET /v1/blobs?prefix=&delimiter=/`
-pub async fn list(State(app): State<App>, caller: Caller, Query(query): Query<ListQuery>) -> Result<axum::Json<List>, Problem> {
+pub async fn list(
+    State(app): State<App>,
+    caller: Caller,
+    Query(query): Query<ListQuery>,
+) -> Result<axum::Json<List>, Problem> {
     let delimiter = match query.delimiter.as_deref() {
         None | Some("") => false,
         Some("/") => true,
@@ -140,14 +176,18 @@ fn presign_life(app: &App, life: &str) -> Result<Option<Duration>> {
     }
     let (life, max) = (parse_life("presign", life)?, app.config.times.presign());
     if life > max {
-        return Err(Error::invalid("presign", format!("it can be {} s at most (LARDER_PRESIGN_SECONDS).", max.as_secs())));
+        return Err(Error::invalid(
+            "presign",
+            format!("it can be {} s at most (LARDER_PRESIGN_SECONDS).", max.as_secs()),
+        ));
     }
     Ok(Some(life))
 }
 
 /// The client's `Content-Type`, unless it is what a client sends that knows nothing.
 pub fn content_type(headers: &HeaderMap) -> Option<String> {
-    header(headers, CONTENT_TYPE).filter(|value| !matches!(value.as_str(), "application/octet-stream" | "application/x-www-form-urlencoded"))
+    header(headers, CONTENT_TYPE)
+        .filter(|value| !matches!(value.as_str(), "application/octet-stream" | "application/x-www-form-urlencoded"))
 }
 
 pub fn guess_content_type(name: &str) -> String {
@@ -159,5 +199,9 @@ fn header(headers: &HeaderMap, name: http::HeaderName) -> Option<String> {
 }
 
 fn prefers_redirect(headers: &HeaderMap) -> bool {
-    headers.get_all("prefer").iter().filter_map(|value| value.to_str().ok()).any(|value| value.split(',').any(|one| one.trim() == "redirect"))
+    headers
+        .get_all("prefer")
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .any(|value| value.split(',').any(|one| one.trim() == "redirect"))
 }

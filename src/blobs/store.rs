@@ -35,7 +35,9 @@ impl Blobs {
     /// Stores the bytes as they come and publishes them as the blob's new version.
     pub async fn put(&self, caller: &Caller, blob: NewBlob, mut incoming: Incoming) -> Result<Outcome> {
         blob_key(&blob.key)?;
-        self.catalogue.check_upload(caller, Kind::Blob, &blob.key, blob.original_name.as_deref(), blob.replace, &blob.condition).await?;
+        self.catalogue
+            .check_upload(caller, Kind::Blob, &blob.key, blob.original_name.as_deref(), blob.replace, &blob.condition)
+            .await?;
         let id = Uuid::now_v7();
         let lease = self.catalogue.lease(Pending { object_id: Some(id), ..Pending::default() }).await?;
         let mut writer = self.objects.writer(id);

@@ -6,7 +6,10 @@ use crate::{
     auth::Caller,
     catalogue::{Dataset, Kind, document_id},
     error::{Error, Limit, Result},
-    http::{Cursor, Descriptor, Links, Path, Problem, Query, answer_upload, encode_path, incoming, is_fresh, page_size, precondition, user_bytes},
+    http::{
+        Cursor, Descriptor, Links, Path, Problem, Query, answer_upload, encode_path, incoming, is_fresh, page_size,
+        precondition, user_bytes,
+    },
     shares::{Share, Target},
 };
 use axum::{
@@ -43,7 +46,9 @@ pub async fn put(
 ) -> Result<Response, Problem> {
     document_id(&id)?;
     let condition = precondition(&headers)?;
-    let body = incoming(&app.config, &headers, body)?.collect(Limit::DocumentBytes, app.config.limits.document_bytes_max).await?;
+    let body = incoming(&app.config, &headers, body)?
+        .collect(Limit::DocumentBytes, app.config.limits.document_bytes_max)
+        .await?;
     let collection = app.catalogue.find_or_create_collection(&caller, &collection).await?;
     let put = app.documents.put(&caller, &collection, &id, body, &condition).await?;
     let mut descriptor = describe(&app, &collection, put.document());
@@ -53,7 +58,8 @@ pub async fn put(
 
 /// The descriptor of a document, which has no row in the catalogue.
 pub fn describe(app: &App, collection: &Dataset, document: &Document) -> Descriptor {
-    let this = format!("{}/v1/documents/{}/{}", app.public_url, encode_path(&collection.name), encode_path(&document.id));
+    let this =
+        format!("{}/v1/documents/{}/{}", app.public_url, encode_path(&collection.name), encode_path(&document.id));
     Descriptor {
         id: format!("{}/{}", collection.id, document.id),
         name: format!("{}/{}", collection.name, document.id),
@@ -93,7 +99,13 @@ async fn find(app: &App, collection: &Dataset, id: &str) -> Result<Document> {
 }
 
 /// `GET` and `HEAD /v1/documents/{collection}/{id}`
-pub async fn get(State(app): State<App>, caller: Caller, Path((collection, id)): Path<(String, String)>, method: Method, headers: HeaderMap) -> Result<Response, Problem> {
+pub async fn get(
+    State(app): State<App>,
+    caller: Caller,
+    Path((collection, id)): Path<(String, String)>,
+    method: Method,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
     let collection = app.catalogue.find(&caller, Kind::Collection, &collection).await.map_err(|error| match error {
         Error::NotFound { .. } => Error::NotFound { what: "document" },
         error => error,
@@ -102,10 +114,20 @@ pub async fn get(State(app): State<App>, caller: Caller, Path((collection, id)):
 }
 
 /// A shared document: gone once it was deleted, even if another has taken its id.
-pub async fn serve_shared(app: &App, collection: &Dataset, share: &Share, method: &Method, headers: &HeaderMap) -> Result<Response> {
+pub async fn serve_shared(
+    app: &App,
+    collection: &Dataset,
+    share: &Share,
+    method: &Method,
+    headers: &HeaderMap,
+) -> Result<Response> {
     let gone = || Error::Gone { detail: "What this link led to was deleted.".to_owned() };
     let id = share.document_id.as_deref().ok_or_else(gone)?;
-    let document = app.documents.get(collection, id).await?.filter(|document| Some(&document.incarnation) == share.incarnation.as_ref());
+    let document = app
+        .documents
+        .get(collection, id)
+        .await?
+        .filter(|document| Some(&document.incarnation) == share.incarnation.as_ref());
     serve(document.ok_or_else(gone)?, method, headers)
 }
 
@@ -125,14 +147,23 @@ fn serve(document: Document, method: &Method, headers: &HeaderMap) -> Result<Res
 }
 
 /// `DELETE /v1/documents/{collection}/{id}`: hides it.
-pub async fn delete(State(app): State<App>, caller: Caller, Path((collection, id)): Path<(String, String)>, headers: HeaderMap) -> Result<StatusCode, Problem> {
+pub async fn delete(
+    State(app): State<App>,
+    caller: Caller,
+    Path((collection, id)): Path<(String, String)>,
+    headers: HeaderMap,
+) -> Result<StatusCode, Problem> {
     let collection = app.catalogue.find(&caller, Kind::Collection, &collection).await?;
     app.documents.delete(&caller, &collection, &id, &precondition(&headers)?).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
 /// `POST /v1/documents/{collection}/{id}/restore`
-pub async fn restore(State(app): State<App>, caller: Caller, Path((collection, id)): Path<(String, String)>) -> Result<axum::Json<Descriptor>, Problem> {
+pub async fn restore(
+    State(app): State<App>,
+    caller: Caller,
+    Path((collection, id)): Path<(String, String)>,
+) -> Result<axum::Json<Descriptor>, Problem> {
     let collection = app.catalogue.find(&caller, Kind::Collection, &collection).await?;
     let document = app.documents.restore(&collection, &id).await?;
     Ok(axum::Json(describe(&app, &collection, &document)))
@@ -163,7 +194,12 @@ struct Entry {
 }
 
 /// `GET /v1/documents/{collection}`
-pub async fn list(State(app): State<App>, caller: Caller, Path(collection): Path<String>, Query(query): Query<ListQuery>) -> Result<axum::Json<List>, Problem> {
+pub async fn list(
+    State(app): State<App>,
+    caller: Caller,
+    Path(collection): Path<String>,
+    Query(query): Query<ListQuery>,
+) -> Result<axum::Json<List>, Problem> {
     let collection = app.catalogue.find(&caller, Kind::Collection, &collection).await?;
     let limit = page_size(query.limit, app.config.limits.page_rows_max)?;
     let list = format!("documents {}", collection.id);
@@ -183,19 +219,31 @@ impl Entry {
 }
 
 /// `GET /v1/collections/{name}`: the descriptor.
-pub async fn collection(State(app): State<App>, caller: Caller, Path(name): Path<String>) -> Result<axum::Json<Descriptor>, Problem> {
+pub async fn collection(
+    State(app): State<App>,
+    caller: Caller,
+    Path(name): Path<String>,
+) -> Result<axum::Json<Descriptor>, Problem> {
     let dataset = app.catalogue.find(&caller, Kind::Collection, &name).await?;
     Ok(axum::Json(Descriptor::of(&app, &dataset)))
 }
 
 /// `DELETE /v1/collections/{name}`: hides it with all its documents.
-pub async fn delete_collection(State(app): State<App>, caller: Caller, Path(name): Path<String>) -> Result<StatusCode, Problem> {
+pub async fn delete_collection(
+    State(app): State<App>,
+    caller: Caller,
+    Path(name): Path<String>,
+) -> Result<StatusCode, Problem> {
     app.catalogue.delete(&caller, Kind::Collection, &name, &crate::catalogue::Precondition::None).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
 /// `POST /v1/collections/{name}/restore`
-pub async fn restore_collection(State(app): State<App>, caller: Caller, Path(name): Path<String>) -> Result<axum::Json<Descriptor>, Problem> {
+pub async fn restore_collection(
+    State(app): State<App>,
+    caller: Caller,
+    Path(name): Path<String>,
+) -> Result<axum::Json<Descriptor>, Problem> {
     let dataset = app.catalogue.restore(&caller, Kind::Collection, &name).await?;
     Ok(axum::Json(Descriptor::of(&app, &dataset)))
 }

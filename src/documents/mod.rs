@@ -9,6 +9,7 @@
 //! A native body keeps every value exactly and forgets its spelling: keys come back sorted, without white space, and `1.0` as `1`. There is no row per document in Postgres;
 //! only a document with an object needs it.
 
+pub mod http;
 mod item;
 mod list;
 mod number;

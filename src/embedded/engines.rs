@@ -10,8 +10,8 @@ use crate::{
     router::with_frame,
 };
 use aws_config::{BehaviorVersion, Region, SdkConfig};
-use axum::{Router, middleware::from_fn};
 use aws_credential_types::{Credentials, provider::SharedCredentialsProvider};
+use axum::{Router, middleware::from_fn};
 use std::{
     fs,
     io::{ErrorKind, Write},
@@ -45,7 +45,7 @@ impl Engines {
                     return Ok(None);
                 }
                 let dir = data.path().join("postgres");
-                let cache = super::postgres::default_cache_dir(data.path());
+                let cache = super::postgres::fetch::default_cache_dir(data.path());
                 PostgresEngine::start(&dir, config.pg_bin.as_deref(), &cache).await.map(Some)
             },
             async {
@@ -101,7 +101,8 @@ impl Engines {
     /// The embedded bucket for clients elsewhere, behind our own listener; signatures are checked as S3 checks them.
     pub fn bucket_routes(&self) -> Option<Router> {
         let s3 = self.s3.as_ref()?;
-        let routes = Router::new().route_service(&format!("/{BUCKET}/{{*key}}"), s3.service()).layer(from_fn(protect_objects));
+        let routes =
+            Router::new().route_service(&format!("/{BUCKET}/{{*key}}"), s3.service()).layer(from_fn(protect_objects));
         Some(with_frame(routes))
     }
 
@@ -115,7 +116,11 @@ impl Engines {
 
     /// The keys that sign links: as given, or made at the first start.
     pub fn secret_keys(&self, config: &Config) -> Result<Vec<Secret>> {
-        if config.secret_keys.is_empty() { Ok(vec![self.kept_secret("secret-key", random_text)?]) } else { Ok(config.secret_keys.clone()) }
+        if config.secret_keys.is_empty() {
+            Ok(vec![self.kept_secret("secret-key", random_text)?])
+        } else {
+            Ok(config.secret_keys.clone())
+        }
     }
 
     /// What a newcomer reads after the start: where things are, and three lines to paste.
@@ -205,11 +210,12 @@ impl Engines {
 /// Written aside and renamed, readable by the owner alone.
 fn write_private(path: &Path, text: &str) -> Result<()> {
     let aside = path.with_extension("new");
-    let written = fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&aside).and_then(|mut file| {
-        file.write_all(text.as_bytes())?;
-        file.sync_all()?;
-        fs::rename(&aside, path)
-    });
+    let written =
+        fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&aside).and_then(|mut file| {
+            file.write_all(text.as_bytes())?;
+            file.sync_all()?;
+            fs::rename(&aside, path)
+        });
     written.map_err(|error| Error::startup(format!("{} cannot be written: {error}.", path.display())))
 }
 

@@ -119,11 +119,21 @@ impl Links {
         let url = &app.public_url;
         let name = encode_path(&dataset.name);
         match dataset.kind {
-            Kind::Blob => Self { this: format!("{url}/v1/blobs/{name}?descriptor"), download: format!("{url}/v1/blobs/{name}"), ..Self::default() },
+            Kind::Blob => Self {
+                this: format!("{url}/v1/blobs/{name}?descriptor"),
+                download: format!("{url}/v1/blobs/{name}"),
+                ..Self::default()
+            },
             Kind::Table => {
                 let this = format!("{url}/v1/tables/{name}");
                 let download = format!("{this}/rows.csv");
-                Self { rows: Some(format!("{this}/rows")), raw: Some(format!("{this}/raw")), this, download, share: None }
+                Self {
+                    rows: Some(format!("{this}/rows")),
+                    raw: Some(format!("{this}/raw")),
+                    this,
+                    download,
+                    share: None,
+                }
             }
             Kind::Collection => {
                 let download = format!("{url}/v1/documents/{name}");

@@ -54,7 +54,9 @@ fn text<'a>(headers: &'a HeaderMap, name: &str) -> Result<Option<&'a str>> {
 
 fn claim(header: &str, algorithm: Algorithm, bytes: usize, value: &str) -> Result<Claim> {
     let expected = BASE64_STANDARD.decode(value.trim()).ok().filter(|digest| digest.len() == bytes);
-    let expected = expected.ok_or_else(|| Error::invalid(header, format!("it must be the base64 of {bytes} bytes ({}).", algorithm.name())))?;
+    let expected = expected.ok_or_else(|| {
+        Error::invalid(header, format!("it must be the base64 of {bytes} bytes ({}).", algorithm.name()))
+    })?;
     Ok(Claim::new(algorithm, expected))
 }
 

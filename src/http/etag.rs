@@ -16,7 +16,10 @@ pub fn precondition(headers: &HeaderMap) -> Result<Precondition> {
         (None, Some([all])) if all == "*" => Ok(Precondition::Absent),
         (Some([all]), None) if all == "*" => Ok(Precondition::Exists),
         (Some(etags), None) => Ok(Precondition::Matches(etags.to_vec())),
-        _ => Err(Error::invalid("If-None-Match", "a write takes `If-Match: \"…\"`, `If-Match: *` or `If-None-Match: *`.")),
+        _ => Err(Error::invalid(
+            "If-None-Match",
+            "a write takes `If-Match: \"…\"`, `If-Match: *` or `If-None-Match: *`.",
+        )),
     }
 }
 

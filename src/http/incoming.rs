@@ -43,7 +43,8 @@ pub fn incoming(config: &Config, headers: &HeaderMap, body: Body) -> Result<Inco
 /// One file of a form. The field borrows the form, so whoever holds the form pumps its bytes through a channel of one.
 pub fn incoming_field(config: &Config) -> (Incoming, mpsc::Sender<Result<Bytes>>) {
     let (sender, receiver) = mpsc::channel(1);
-    let stream = futures::stream::unfold(receiver, |mut receiver| async move { Some((receiver.recv().await?, receiver)) });
+    let stream =
+        futures::stream::unfold(receiver, |mut receiver| async move { Some((receiver.recv().await?, receiver)) });
     (Incoming::new(stream, Vec::new(), config.limits.upload_bytes_max, config.times.idle()), sender)
 }
 

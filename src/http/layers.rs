@@ -23,7 +23,11 @@ const REQUEST_ID_CHARS_MAX: usize = 64;
 /// Takes the client's `x-request-id` if it is short and plain, else makes one; every response carries it.
 pub async fn request_id(request: Request, next: Next) -> Response {
     let given = request.headers().get(X_REQUEST_ID).and_then(|id| id.to_str().ok());
-    let plain = |id: &&str| !id.is_empty() && id.len() <= REQUEST_ID_CHARS_MAX && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte));
+    let plain = |id: &&str| {
+        !id.is_empty()
+            && id.len() <= REQUEST_ID_CHARS_MAX
+            && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte))
+    };
     let id = given.filter(plain).map_or_else(|| Uuid::now_v7().simple().to_string(), str::to_owned);
     let mut response = REQUEST_ID.scope(id.clone(), next.run(request)).await;
     if let Ok(id) = HeaderValue::from_str(&id) {

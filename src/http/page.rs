@@ -35,7 +35,8 @@ pub fn parse_life(parameter: &str, text: &str) -> Result<Duration> {
         _ => 0,
     };
     let life = digits.parse::<u64>().ok().and_then(|n| n.checked_mul(seconds)).filter(|life| *life > 0);
-    let life = life.ok_or_else(|| Error::invalid(parameter, "it must be a time such as `90s`, `15m`, `12h` or `7d`."))?;
+    let life =
+        life.ok_or_else(|| Error::invalid(parameter, "it must be a time such as `90s`, `15m`, `12h` or `7d`."))?;
     Ok(Duration::from_secs(life))
 }
 
@@ -51,6 +52,8 @@ impl Cursor {
     pub fn open(keys: &SecretKeys, list: &str, cursor: Option<&str>) -> Result<Option<String>> {
         let Some(cursor) = cursor else { return Ok(None) };
         let after = keys.open(&format!("cursor {list}"), cursor).and_then(|after| String::from_utf8(after).ok());
-        after.map(Some).ok_or_else(|| Error::invalid("cursor", "it must be the cursor that the page before gave, for the same list."))
+        after.map(Some).ok_or_else(|| {
+            Error::invalid("cursor", "it must be the cursor that the page before gave, for the same list.")
+        })
     }
 }

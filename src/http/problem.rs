@@ -22,7 +22,12 @@ pub struct ProblemType {
     pub explanation: &'static str,
 }
 
-const fn problem(slug: &'static str, status: StatusCode, title: &'static str, explanation: &'static str) -> ProblemType {
+const fn problem(
+    slug: &'static str,
+    status: StatusCode,
+    title: &'static str,
+    explanation: &'static str,
+) -> ProblemType {
     ProblemType { slug, status, title, explanation }
 }
 
@@ -30,34 +35,169 @@ use StatusCode as S;
 
 /// All kinds of problems, as `/problems` lists them.
 pub const PROBLEMS: &[ProblemType] = &[
-    problem("unauthenticated", S::UNAUTHORIZED, "A valid token is needed", "The request has no credentials, or they are unknown, expired or revoked. The answer is the same whether or not the name exists."),
-    problem("forbidden", S::FORBIDDEN, "The token does not permit this", "You may see the thing, but not do this with it. Use a token that may, or ask the owner."),
-    problem("not-found", S::NOT_FOUND, "Not found", "There is nothing of this name that you may read: it does not exist, was deleted, or is hidden from you. A deleted thing can be brought back with POST …/restore for a while."),
-    problem("gone", S::GONE, "No longer available", "The link has expired or was revoked. Ask whoever sent it for a new one."),
-    problem("bad-request", S::BAD_REQUEST, "The request cannot be understood", "A parameter, header or field holds something that it cannot; `parameter` names it and `detail` says what is expected."),
-    problem("bad-name", S::BAD_REQUEST, "The name breaks the rules of names", "Blob keys are paths of up to 900 bytes without empty, `.` or `..` segments; tables and collections are named by up to 63 of a-z, 0-9, `_` and `-`; document ids have up to 512 bytes and no `/`."),
-    problem("name-taken", S::CONFLICT, "The name is taken", "A smart upload replaces only what the same principal uploaded from a file of the same name. Send `?replace=true`, or the `?name=` that `free` proposes."),
-    problem("name-reserved", S::CONFLICT, "The name is reserved", "The first segment of the path belongs to a route of the service. Choose another name with `?name=`."),
-    problem("conflict", S::CONFLICT, "Something else changed it at the same moment", "Another request won. Read again and repeat."),
-    problem("malformed", S::UNPROCESSABLE_ENTITY, "The content cannot be read", "The file or document is not what it was sent as; `line`, `column` or `field` say where and `detail` why. What was there before is untouched. Mend it, or store the file as it is with `?as=blob`."),
-    problem("checksum-mismatch", S::UNPROCESSABLE_ENTITY, "The bytes do not match the checksum", "The bytes that arrived are not those that `Content-MD5`, `Repr-Digest` or `x-amz-checksum-…` describes. Nothing was stored; send them again."),
-    problem("precondition-failed", S::PRECONDITION_FAILED, "The precondition did not hold", "`If-Match` or `If-None-Match` did not hold, so nothing was changed. Read the current state and decide again."),
-    problem("range-not-satisfiable", S::RANGE_NOT_SATISFIABLE, "The range lies outside the file", "`Range` names no byte of the file; `size_bytes` says how many there are."),
-    problem("method-not-allowed", S::METHOD_NOT_ALLOWED, "The method is not allowed here", "The header `Allow` lists the methods of this address."),
-    problem("not-acceptable", S::NOT_ACCEPTABLE, "No such format", "None of the formats in `Accept`, or not the extension asked for, can be given here."),
-    problem("unsupported-media-type", S::UNSUPPORTED_MEDIA_TYPE, "The format of the body is not supported", "`Content-Type` or `Content-Encoding` names something that is not read here; `detail` says what is."),
-    problem("interrupted", S::REQUEST_TIMEOUT, "The upload broke off", "The connection was lost, stalled, or sent less than it promised. Nothing was stored; send it again."),
-    problem("lease-lost", S::SERVICE_UNAVAILABLE, "The upload was given up", "The service was not able to renew its claim on the upload in time. Nothing was stored; send it again."),
-    problem("store-unavailable", S::SERVICE_UNAVAILABLE, "A store is not available", "One of the stores behind the service does not answer. Nothing was acknowledged; try again after `Retry-After`."),
-    problem("internal", S::INTERNAL_SERVER_ERROR, "Something went wrong on our side", "The log has the details under the `request_id`."),
+    problem(
+        "unauthenticated",
+        S::UNAUTHORIZED,
+        "A valid token is needed",
+        "The request has no credentials, or they are unknown, expired or revoked. The answer is the same whether or not the name exists.",
+    ),
+    problem(
+        "forbidden",
+        S::FORBIDDEN,
+        "The token does not permit this",
+        "You may see the thing, but not do this with it. Use a token that may, or ask the owner.",
+    ),
+    problem(
+        "not-found",
+        S::NOT_FOUND,
+        "Not found",
+        "There is nothing of this name that you may read: it does not exist, was deleted, or is hidden from you. A deleted thing can be brought back with POST …/restore for a while.",
+    ),
+    problem(
+        "gone",
+        S::GONE,
+        "No longer available",
+        "The link has expired or was revoked. Ask whoever sent it for a new one.",
+    ),
+    problem(
+        "bad-request",
+        S::BAD_REQUEST,
+        "The request cannot be understood",
+        "A parameter, header or field holds something that it cannot; `parameter` names it and `detail` says what is expected.",
+    ),
+    problem(
+        "bad-name",
+        S::BAD_REQUEST,
+        "The name breaks the rules of names",
+        "Blob keys are paths of up to 900 bytes without empty, `.` or `..` segments; tables and collections are named by up to 63 of a-z, 0-9, `_` and `-`; document ids have up to 512 bytes and no `/`.",
+    ),
+    problem(
+        "name-taken",
+        S::CONFLICT,
+        "The name is taken",
+        "A smart upload replaces only what the same principal uploaded from a file of the same name. Send `?replace=true`, or the `?name=` that `free` proposes.",
+    ),
+    problem(
+        "name-reserved",
+        S::CONFLICT,
+        "The name is reserved",
+        "The first segment of the path belongs to a route of the service. Choose another name with `?name=`.",
+    ),
+    problem(
+        "conflict",
+        S::CONFLICT,
+        "Something else changed it at the same moment",
+        "Another request won. Read again and repeat.",
+    ),
+    problem(
+        "malformed",
+        S::UNPROCESSABLE_ENTITY,
+        "The content cannot be read",
+        "The file or document is not what it was sent as; `line`, `column` or `field` say where and `detail` why. What was there before is untouched. Mend it, or store the file as it is with `?as=blob`.",
+    ),
+    problem(
+        "checksum-mismatch",
+        S::UNPROCESSABLE_ENTITY,
+        "The bytes do not match the checksum",
+        "The bytes that arrived are not those that `Content-MD5`, `Repr-Digest` or `x-amz-checksum-…` describes. Nothing was stored; send them again.",
+    ),
+    problem(
+        "precondition-failed",
+        S::PRECONDITION_FAILED,
+        "The precondition did not hold",
+        "`If-Match` or `If-None-Match` did not hold, so nothing was changed. Read the current state and decide again.",
+    ),
+    problem(
+        "range-not-satisfiable",
+        S::RANGE_NOT_SATISFIABLE,
+        "The range lies outside the file",
+        "`Range` names no byte of the file; `size_bytes` says how many there are.",
+    ),
+    problem(
+        "method-not-allowed",
+        S::METHOD_NOT_ALLOWED,
+        "The method is not allowed here",
+        "The header `Allow` lists the methods of this address.",
+    ),
+    problem(
+        "not-acceptable",
+        S::NOT_ACCEPTABLE,
+        "No such format",
+        "None of the formats in `Accept`, or not the extension asked for, can be given here.",
+    ),
+    problem(
+        "unsupported-media-type",
+        S::UNSUPPORTED_MEDIA_TYPE,
+        "The format of the body is not supported",
+        "`Content-Type` or `Content-Encoding` names something that is not read here; `detail` says what is.",
+    ),
+    problem(
+        "interrupted",
+        S::REQUEST_TIMEOUT,
+        "The upload broke off",
+        "The connection was lost, stalled, or sent less than it promised. Nothing was stored; send it again.",
+    ),
+    problem(
+        "lease-lost",
+        S::SERVICE_UNAVAILABLE,
+        "The upload was given up",
+        "The service was not able to renew its claim on the upload in time. Nothing was stored; send it again.",
+    ),
+    problem(
+        "store-unavailable",
+        S::SERVICE_UNAVAILABLE,
+        "A store is not available",
+        "One of the stores behind the service does not answer. Nothing was acknowledged; try again after `Retry-After`.",
+    ),
+    problem(
+        "internal",
+        S::INTERNAL_SERVER_ERROR,
+        "Something went wrong on our side",
+        "The log has the details under the `request_id`.",
+    ),
     problem("upload-too-large", S::PAYLOAD_TOO_LARGE, "The upload is too large", "Set by LARDER_UPLOAD_BYTES_MAX."),
-    problem("document-too-large", S::PAYLOAD_TOO_LARGE, "The document is too large", "Set by LARDER_DOCUMENT_BYTES_MAX. Store the file as it is with `?as=blob`."),
-    problem("request-too-large", S::PAYLOAD_TOO_LARGE, "The request's body is too large", "Set by LARDER_REQUEST_BYTES_MAX, for requests that are no uploads."),
-    problem("decompressed-too-large", S::PAYLOAD_TOO_LARGE, "The decompressed file is too large", "Set by LARDER_DECOMPRESSED_BYTES_MAX, against files that grow without end. Store the file as it is with `?as=blob`."),
-    problem("too-many-columns", S::PAYLOAD_TOO_LARGE, "The table has too many columns", "Set by LARDER_COLUMNS_MAX, at most 1,599. Store the file as it is with `?as=blob`."),
-    problem("cell-too-large", S::PAYLOAD_TOO_LARGE, "A cell is too large", "Set by LARDER_CELL_BYTES_MAX. Often a quote that is never closed: `line` says where it began."),
-    problem("page-too-large", S::BAD_REQUEST, "The page is too large", "Set by LARDER_PAGE_ROWS_MAX. Ask for fewer and follow `next`."),
-    problem("share-too-long", S::BAD_REQUEST, "The link would live too long", "Set by LARDER_SHARE_SECONDS_MAX. Ask for less; a link can be extended."),
+    problem(
+        "document-too-large",
+        S::PAYLOAD_TOO_LARGE,
+        "The document is too large",
+        "Set by LARDER_DOCUMENT_BYTES_MAX. Store the file as it is with `?as=blob`.",
+    ),
+    problem(
+        "request-too-large",
+        S::PAYLOAD_TOO_LARGE,
+        "The request's body is too large",
+        "Set by LARDER_REQUEST_BYTES_MAX, for requests that are no uploads.",
+    ),
+    problem(
+        "decompressed-too-large",
+        S::PAYLOAD_TOO_LARGE,
+        "The decompressed file is too large",
+        "Set by LARDER_DECOMPRESSED_BYTES_MAX, against files that grow without end. Store the file as it is with `?as=blob`.",
+    ),
+    problem(
+        "too-many-columns",
+        S::PAYLOAD_TOO_LARGE,
+        "The table has too many columns",
+        "Set by LARDER_COLUMNS_MAX, at most 1,599. Store the file as it is with `?as=blob`.",
+    ),
+    problem(
+        "cell-too-large",
+        S::PAYLOAD_TOO_LARGE,
+        "A cell is too large",
+        "Set by LARDER_CELL_BYTES_MAX. Often a quote that is never closed: `line` says where it began.",
+    ),
+    problem(
+        "page-too-large",
+        S::BAD_REQUEST,
+        "The page is too large",
+        "Set by LARDER_PAGE_ROWS_MAX. Ask for fewer and follow `next`.",
+    ),
+    problem(
+        "share-too-long",
+        S::BAD_REQUEST,
+        "The link would live too long",
+        "Set by LARDER_SHARE_SECONDS_MAX. Ask for less; a link can be extended.",
+    ),
 ];
 
 /// An error on its way out.
@@ -179,7 +319,9 @@ impl IntoResponse for Problem {
 impl From<JsonRejection> for Problem {
     fn from(rejection: JsonRejection) -> Self {
         Self(match rejection {
-            JsonRejection::MissingJsonContentType(_) => Error::UnsupportedMediaType { detail: "Send `Content-Type: application/json`.".to_owned() },
+            JsonRejection::MissingJsonContentType(_) => {
+                Error::UnsupportedMediaType { detail: "Send `Content-Type: application/json`.".to_owned() }
+            }
             JsonRejection::BytesRejection(_) => Error::Interrupted { detail: rejection.body_text() },
             _ => Error::invalid("body", rejection.body_text()),
         })

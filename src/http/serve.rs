@@ -13,8 +13,9 @@ use axum::{
 use http::{
     HeaderMap, HeaderValue, Method, StatusCode,
     header::{
-        ACCEPT_RANGES, CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, HeaderName,
-        IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_RANGE, LAST_MODIFIED, RANGE, VARY, X_CONTENT_TYPE_OPTIONS,
+        ACCEPT_RANGES, CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE,
+        CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, HeaderName, IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_RANGE,
+        LAST_MODIFIED, RANGE, VARY, X_CONTENT_TYPE_OPTIONS,
     },
 };
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
@@ -60,7 +61,10 @@ pub fn content_disposition(content_type: &str, name: &str) -> String {
     let essence = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
     let active = essence.contains("html") || essence.contains("xml") || essence.contains("javascript");
     let kind = if active { "attachment" } else { "inline" };
-    let plain: String = name.chars().map(|c| if c.is_ascii() && !c.is_ascii_control() && !"\"\\%".contains(c) { c } else { '_' }).collect();
+    let plain: String = name
+        .chars()
+        .map(|c| if c.is_ascii() && !c.is_ascii_control() && !"\"\\%".contains(c) { c } else { '_' })
+        .collect();
     format!("{kind}; filename=\"{plain}\"; filename*=UTF-8''{}", utf8_percent_encode(name, NON_ALPHANUMERIC))
 }
 
@@ -77,7 +81,9 @@ pub async fn object(objects: &Objects, method: &Method, headers: &HeaderMap, fil
     set(&mut answer, LAST_MODIFIED, &http_date(file.modified_at))?;
     set(&mut answer, CACHE_CONTROL, "private, no-cache")?;
     set(&mut answer, VARY, "Authorization")?;
-    if is_fresh(headers, &file.etag) || (!headers.contains_key(IF_NONE_MATCH) && not_modified_since(headers, file.modified_at)) {
+    if is_fresh(headers, &file.etag)
+        || (!headers.contains_key(IF_NONE_MATCH) && not_modified_since(headers, file.modified_at))
+    {
         return Ok((StatusCode::NOT_MODIFIED, answer).into_response());
     }
     user_bytes(&mut answer);
@@ -111,14 +117,21 @@ fn set(headers: &mut HeaderMap, name: HeaderName, value: &str) -> Result<()> {
 
 /// The one range asked for. Several ranges, other units and broken ones are answered with the whole, as RFC 9110 permits.
 fn range(headers: &HeaderMap, file: &File) -> Result<Option<RangeInclusive<u64>>> {
-    let Some(wanted) = headers.get(RANGE).and_then(|range| range.to_str().ok()?.strip_prefix("bytes=")) else { return Ok(None) };
-    let unchanged = |value: &HeaderValue| value.as_bytes() == file.etag.as_bytes() || value.as_bytes() == http_date(file.modified_at).as_bytes();
+    let Some(wanted) = headers.get(RANGE).and_then(|range| range.to_str().ok()?.strip_prefix("bytes=")) else {
+        return Ok(None);
+    };
+    let unchanged = |value: &HeaderValue| {
+        value.as_bytes() == file.etag.as_bytes() || value.as_bytes() == http_date(file.modified_at).as_bytes()
+    };
     if headers.get(IF_RANGE).is_some_and(|value| !unchanged(value)) {
         return Ok(None);
     }
     let size = file.size_bytes;
     let (start, end) = match wanted.split_once('-') {
-        Some(("", suffix)) => (suffix.parse().ok().map(|length| size.saturating_sub(length)), Some(size.saturating_sub(1)).filter(|_| suffix != "0")),
+        Some(("", suffix)) => (
+            suffix.parse().ok().map(|length| size.saturating_sub(length)),
+            Some(size.saturating_sub(1)).filter(|_| suffix != "0"),
+        ),
         Some((start, "")) => (start.parse().ok(), Some(size.saturating_sub(1))),
         Some((start, end)) => (start.parse().ok(), end.parse::<u64>().ok().map(|end| end.min(size.saturating_sub(1)))),
         None => return Ok(None),
@@ -132,7 +145,8 @@ fn range(headers: &HeaderMap, file: &File) -> Result<Option<RangeInclusive<u64>>
 }
 
 fn http_date(at: OffsetDateTime) -> String {
-    let format = format_description!("[weekday repr:short], [day] [month repr:short] [year] [hour]:[minute]:[second] GMT");
+    let format =
+        format_description!("[weekday repr:short], [day] [month repr:short] [year] [hour]:[minute]:[second] GMT");
     at.to_offset(time::UtcOffset::UTC).format(format).unwrap_or_default()
 }
 
@@ -151,8 +165,15 @@ mod tests {
 
     #[test]
     fn a_range_is_one_that_the_file_has_or_a_problem() {
-        let presentation = Presentation { content_type: String::new(), content_disposition: String::new(), content_encoding: None };
-        let file = File { object_id: uuid::Uuid::nil(), size_bytes: 10, etag: "\"1\"".to_owned(), modified_at: OffsetDateTime::UNIX_EPOCH, presentation };
+        let presentation =
+            Presentation { content_type: String::new(), content_disposition: String::new(), content_encoding: None };
+        let file = File {
+            object_id: uuid::Uuid::nil(),
+            size_bytes: 10,
+            etag: "\"1\"".to_owned(),
+            modified_at: OffsetDateTime::UNIX_EPOCH,
+            presentation,
+        };
         let asked = |value: &str| {
             let mut headers = HeaderMap::new();
             headers.insert(RANGE, value.parse().unwrap());
@@ -174,6 +195,9 @@ mod tests {
     fn pages_are_downloads_and_names_are_quoted() {
         assert!(content_disposition("text/html; charset=utf-8", "a.html").starts_with("attachment"));
         assert!(content_disposition("image/svg+xml", "a.svg").starts_with("attachment"));
-        assert_eq!(content_disposition("image/png", "Ä \"x\".png"), "inline; filename=\"_ _x_.png\"; filename*=UTF-8''%C3%84%20%22x%22%2Epng");
+        assert_eq!(
+            content_disposition("image/png", "Ä \"x\".png"),
+            "inline; filename=\"_ _x_.png\"; filename*=UTF-8''%C3%84%20%22x%22%2Epng"
+        );
     }
 }

@@ -45,7 +45,12 @@ enum Hasher {
 }
 
 impl Incoming {
-    pub fn new(stream: impl Stream<Item = Result<Bytes>> + Send + 'static, claims: Vec<Claim>, bytes_max: u64, idle: Duration) -> Self {
+    pub fn new(
+        stream: impl Stream<Item = Result<Bytes>> + Send + 'static,
+        claims: Vec<Claim>,
+        bytes_max: u64,
+        idle: Duration,
+    ) -> Self {
         Self { stream: Box::pin(stream), ahead: VecDeque::new(), claims, bytes_left: bytes_max, bytes_max, idle }
     }
 
@@ -155,6 +160,9 @@ impl Claim {
         if computed == self.expected {
             return Ok(());
         }
-        Err(Error::ChecksumMismatch { algorithm: self.algorithm.name().to_owned(), computed: BASE64_STANDARD.encode(computed) })
+        Err(Error::ChecksumMismatch {
+            algorithm: self.algorithm.name().to_owned(),
+            computed: BASE64_STANDARD.encode(computed),
+        })
     }
 }

@@ -76,12 +76,22 @@ pub async fn create(State(app): State<App>, caller: Caller, Json(new): Json<NewS
     let target = find_target(&app, &caller, &new.target).await?;
     let share = app.shares.create(&caller, &target, life).await?;
     let location = format!("{}/v1/shares/{}", app.public_url, share.id);
-    Ok((StatusCode::CREATED, [(LOCATION, location), (CACHE_CONTROL, "no-store".to_owned())], axum::Json(app.view(&share))).into_response())
+    Ok((
+        StatusCode::CREATED,
+        [(LOCATION, location), (CACHE_CONTROL, "no-store".to_owned())],
+        axum::Json(app.view(&share)),
+    )
+        .into_response())
 }
 
 /// What a link or path of ours names.
 async fn find_target(app: &App, caller: &Caller, target: &str) -> Result<Target> {
-    let invalid = || Error::invalid("target", "it must be the link or path of a blob, table or document, such as `/v1/tables/sales`.");
+    let invalid = || {
+        Error::invalid(
+            "target",
+            "it must be the link or path of a blob, table or document, such as `/v1/tables/sales`.",
+        )
+    };
     let path = target.strip_prefix(&app.public_url).unwrap_or(target);
     let path = path.split('?').next().unwrap_or(path);
     let path = percent_decode_str(path).decode_utf8().map_err(|_| invalid())?;
@@ -89,7 +99,9 @@ async fn find_target(app: &App, caller: &Caller, target: &str) -> Result<Target>
     match (kind, name.split_once('/')) {
         ("blobs", _) => Ok((&app.catalogue.find(caller, Kind::Blob, name).await?).into()),
         ("tables", None) => Ok((&app.catalogue.find(caller, Kind::Table, name).await?).into()),
-        ("tables", Some((name, rest))) if rest.starts_with("rows") => Ok((&app.catalogue.find(caller, Kind::Table, name).await?).into()),
+        ("tables", Some((name, rest))) if rest.starts_with("rows") => {
+            Ok((&app.catalogue.find(caller, Kind::Table, name).await?).into())
+        }
         ("documents", Some((collection, id))) => documents::http::share_target(app, caller, collection, id).await,
         _ => Err(invalid()),
     }
@@ -110,7 +122,11 @@ pub struct List {
 }
 
 /// `GET /v1/shares`
-pub async fn list(State(app): State<App>, caller: Caller, Query(query): Query<ListQuery>) -> Result<axum::Json<List>, Problem> {
+pub async fn list(
+    State(app): State<App>,
+    caller: Caller,
+    Query(query): Query<ListQuery>,
+) -> Result<axum::Json<List>, Problem> {
     let limit = page_size(query.limit, app.config.limits.page_rows_max)?;
     let before = Cursor::open(&app.keys, "shares", query.cursor.as_deref())?.and_then(|id| id.parse().ok());
     let mut shares = app.shares.list(&caller, before, limit + 1).await?;
@@ -121,7 +137,11 @@ pub async fn list(State(app): State<App>, caller: Caller, Query(query): Query<Li
 }
 
 /// `GET /v1/shares/{id}`
-pub async fn get(State(app): State<App>, caller: Caller, Path(id): Path<Uuid>) -> Result<axum::Json<ShareView>, Problem> {
+pub async fn get(
+    State(app): State<App>,
+    caller: Caller,
+    Path(id): Path<Uuid>,
+) -> Result<axum::Json<ShareView>, Problem> {
     let share = app.shares.find_own(&caller, id).await?;
     Ok(axum::Json(app.view(&share)))
 }
@@ -133,7 +153,13 @@ pub async fn revoke(State(app): State<App>, caller: Caller, Path(id): Path<Uuid>
 }
 
 /// `GET` and `HEAD /s/{token}`
-pub async fn follow(State(app): State<App>, Path(token): Path<String>, query: Query<tables::http::RowsQuery>, method: Method, headers: HeaderMap) -> Result<Response, Problem> {
+pub async fn follow(
+    State(app): State<App>,
+    Path(token): Path<String>,
+    query: Query<tables::http::RowsQuery>,
+    method: Method,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
     Ok(open(&app, &token, None, query.0, &method, &headers).await?)
 }
 
@@ -149,13 +175,22 @@ pub async fn follow_named(
     Ok(open(&app, &token, extension, query.0, &method, &headers).await?)
 }
 
-async fn open(app: &App, token: &str, extension: Option<&str>, query: tables::http::RowsQuery, method: &Method, headers: &HeaderMap) -> Result<Response> {
+async fn open(
+    app: &App,
+    token: &str,
+    extension: Option<&str>,
+    query: tables::http::RowsQuery,
+    method: &Method,
+    headers: &HeaderMap,
+) -> Result<Response> {
     let share = find(app, token).await?;
     let dataset = app.catalogue.find_shared(share.dataset_id).await?.filter(|_| !share.over);
     let request_id = REQUEST_ID.try_with(Clone::clone).unwrap_or_default();
     let Some(dataset) = dataset else {
         app.shares.record(share.id, "over", &request_id).await?;
-        return Err(Error::Gone { detail: "This link has expired, was revoked, or what it led to was deleted.".to_owned() });
+        return Err(Error::Gone {
+            detail: "This link has expired, was revoked, or what it led to was deleted.".to_owned(),
+        });
     };
     match dataset.kind {
         Kind::Blob => open_blob(app, &share, &dataset, method, headers, &request_id).await,
@@ -185,7 +220,14 @@ async fn find(app: &App, token: &str) -> Result<Share> {
 
 /// Redirects to a URL minted now, or streams: for HEAD, when the caller's `Authorization` would be forwarded to S3, and when the signer's credentials are
 /// about to expire.
-async fn open_blob(app: &App, share: &Share, dataset: &Dataset, method: &Method, headers: &HeaderMap, request_id: &str) -> Result<Response> {
+async fn open_blob(
+    app: &App,
+    share: &Share,
+    dataset: &Dataset,
+    method: &Method,
+    headers: &HeaderMap,
+    request_id: &str,
+) -> Result<Response> {
     let version = dataset.current()?;
     if method == Method::GET && !headers.contains_key(AUTHORIZATION) {
         let presigned = app.objects.presign(version.object_id, &presentation(dataset, version), None).await?;

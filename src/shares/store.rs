@@ -56,7 +56,11 @@ impl Shares {
         let sql = format!(
             "insert into larder.shares (id, dataset_id, document_id, incarnation, created_by, expires_at) values ($1, $2, $3, $4, $5, now() + $6) returning {COLUMNS}"
         );
-        let query = sqlx::query_as(AssertSqlSafe(sql)).bind(Uuid::now_v7()).bind(target.dataset_id).bind(document).bind(incarnation);
+        let query = sqlx::query_as(AssertSqlSafe(sql))
+            .bind(Uuid::now_v7())
+            .bind(target.dataset_id)
+            .bind(document)
+            .bind(incarnation);
         query.bind(caller.principal).bind(life).fetch_one(&self.control).await.map_err(database)
     }
 
@@ -69,7 +73,12 @@ impl Shares {
                  and created_by = $4 and revoked_at is null and expires_at > now() order by created_at desc limit 1
              ) and revoked_at is null returning {COLUMNS}"
         );
-        let query = sqlx::query_as(AssertSqlSafe(sql)).bind(target.dataset_id).bind(document).bind(incarnation).bind(caller.principal).bind(life);
+        let query = sqlx::query_as(AssertSqlSafe(sql))
+            .bind(target.dataset_id)
+            .bind(document)
+            .bind(incarnation)
+            .bind(caller.principal)
+            .bind(life);
         match query.fetch_optional(&self.control).await.map_err(database)? {
             Some(share) => Ok(share),
             None => self.create(caller, target, life).await,
@@ -79,7 +88,12 @@ impl Shares {
     /// The share of that id and generation, over or not: those who hold its link may know that it is over.
     pub async fn find(&self, id: Uuid, generation: i32) -> Result<Share> {
         let sql = format!("select {COLUMNS} from larder.shares where id = $1 and generation = $2");
-        let share = sqlx::query_as(AssertSqlSafe(sql)).bind(id).bind(generation).fetch_optional(&self.control).await.map_err(database)?;
+        let share = sqlx::query_as(AssertSqlSafe(sql))
+            .bind(id)
+            .bind(generation)
+            .fetch_optional(&self.control)
+            .await
+            .map_err(database)?;
         share.ok_or(Error::NotFound { what: "share" })
     }
 
@@ -92,7 +106,9 @@ impl Shares {
 
     /// The caller's shares, an admin's view of all, newest first, older than `before`.
     pub async fn list(&self, caller: &Caller, before: Option<Uuid>, limit: u64) -> Result<Vec<Share>> {
-        let sql = format!("select {COLUMNS} from larder.shares where (created_by = $1 or $2) and ($3::uuid is null or id < $3) order by id desc limit $4");
+        let sql = format!(
+            "select {COLUMNS} from larder.shares where (created_by = $1 or $2) and ($3::uuid is null or id < $3) order by id desc limit $4"
+        );
         let query = sqlx::query_as(AssertSqlSafe(sql)).bind(caller.principal).bind(caller.admin).bind(before);
         query.bind(i64::try_from(limit).unwrap_or(i64::MAX)).fetch_all(&self.control).await.map_err(database)
     }

@@ -19,7 +19,9 @@ impl RowFormat {
             "csv" => Ok(Self::Csv),
             "json" => Ok(Self::Json),
             "ndjson" | "jsonl" => Ok(Self::NdJson),
-            _ => Err(Error::NotAcceptable { detail: format!("rows come as `.csv`, `.json` or `.ndjson`, not as `.{extension}`.") }),
+            _ => Err(Error::NotAcceptable {
+                detail: format!("rows come as `.csv`, `.json` or `.ndjson`, not as `.{extension}`."),
+            }),
         }
     }
 
@@ -137,7 +139,9 @@ impl RowEncoder {
 /// The JSON of one cell of COPY text. JSON has no NaN and no infinity: they become null.
 fn json_value(cell: &[u8], column_type: ColumnType, out: &mut Vec<u8>) -> Result<()> {
     match (cell, column_type) {
-        (b"\\N", _) | (b"NaN" | b"Infinity" | b"-Infinity", ColumnType::Double | ColumnType::Numeric) => out.extend_from_slice(b"null"),
+        (b"\\N", _) | (b"NaN" | b"Infinity" | b"-Infinity", ColumnType::Double | ColumnType::Numeric) => {
+            out.extend_from_slice(b"null")
+        }
         (b"t", ColumnType::Boolean) => out.extend_from_slice(b"true"),
         (b"f", ColumnType::Boolean) => out.extend_from_slice(b"false"),
         (_, ColumnType::Bigint | ColumnType::Numeric | ColumnType::Double) => out.extend_from_slice(cell),
@@ -179,7 +183,11 @@ fn unescape(cell: &[u8], mut push: impl FnMut(u8)) {
 }
 
 fn quote_csv(name: &str) -> String {
-    if name.is_empty() || name.contains(['"', ',', '\n', '\r']) || name.trim() != name { format!("\"{}\"", name.replace('"', "\"\"")) } else { name.to_owned() }
+    if name.is_empty() || name.contains(['"', ',', '\n', '\r']) || name.trim() != name {
+        format!("\"{}\"", name.replace('"', "\"\""))
+    } else {
+        name.to_owned()
+    }
 }
 
 #[cfg(test)]
@@ -193,7 +201,8 @@ mod tests {
         let types = [Bigint, Boolean, Double, Json, Text, Timestamptz];
         let columns: Vec<_> = types.map(|column_type| Column { name: "n\"".to_owned(), column_type }).into();
         let columns: Vec<_> = columns.iter().collect();
-        let copied = b"1\tt\tNaN\t{\"a\": \"\\\\\\\\\"}\ta\\tb\\\\\t2026-01-02 03:04:05.5+00\n\\N\t\\N\t1e+20\t\\N\t\t\\N\n";
+        let copied =
+            b"1\tt\tNaN\t{\"a\": \"\\\\\\\\\"}\ta\\tb\\\\\t2026-01-02 03:04:05.5+00\n\\N\t\\N\t1e+20\t\\N\t\t\\N\n";
         let wanted = "{\"n\\\"\":1,\"n\\\"\":true,\"n\\\"\":null,\"n\\\"\":{\"a\": \"\\\\\"},\"n\\\"\":\"a\\tb\\\\\",\"n\\\"\":\"2026-01-02T03:04:05.5+00:00\"}\n\
              {\"n\\\"\":null,\"n\\\"\":null,\"n\\\"\":1e+20,\"n\\\"\":null,\"n\\\"\":\"\",\"n\\\"\":null}\n";
         for cut in 0..copied.len() {

@@ -7,7 +7,10 @@ use crate::{
     blobs::http::content_type,
     catalogue::{Dataset, Kind, Replace},
     error::{Error, Result},
-    http::{Descriptor, File, Path, Problem, Query, answer_upload, content_disposition, incoming, is_fresh, precondition, serve_object, user_bytes},
+    http::{
+        Descriptor, File, Path, Problem, Query, answer_upload, content_disposition, incoming, is_fresh, precondition,
+        serve_object, user_bytes,
+    },
 };
 use axum::{
     body::Body,
@@ -31,7 +34,14 @@ pub struct PutQuery {
 }
 
 /// `PUT /v1/tables/{name}`
-pub async fn put(State(app): State<App>, caller: Caller, Path(name): Path<String>, Query(query): Query<PutQuery>, headers: HeaderMap, body: Body) -> Result<Response, Problem> {
+pub async fn put(
+    State(app): State<App>,
+    caller: Caller,
+    Path(name): Path<String>,
+    Query(query): Query<PutQuery>,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response, Problem> {
     let told = content_type(&headers);
     let file = NewTableFile {
         name,
@@ -39,7 +49,10 @@ pub async fn put(State(app): State<App>, caller: Caller, Path(name): Path<String
         original_name: None,
         format: query.format.or_else(|| told.as_deref().and_then(TableFormat::of_content_type)),
         content_type: told.unwrap_or_else(|| "text/csv".to_owned()),
-        content_encoding: headers.get(CONTENT_ENCODING).and_then(|value| value.to_str().ok()).map(str::to_ascii_lowercase),
+        content_encoding: headers
+            .get(CONTENT_ENCODING)
+            .and_then(|value| value.to_str().ok())
+            .map(str::to_ascii_lowercase),
         replace: Replace::Any,
         condition: precondition(&headers)?,
     };
@@ -55,7 +68,9 @@ impl TableFormat {
         match content_type.split(';').next().unwrap_or_default().trim() {
             "text/csv" | "application/csv" => Some(Self::Csv),
             "text/tab-separated-values" => Some(Self::Tsv),
-            "application/x-ndjson" | "application/ndjson" | "application/jsonl" | "application/x-jsonlines" => Some(Self::Ndjson),
+            "application/x-ndjson" | "application/ndjson" | "application/jsonl" | "application/x-jsonlines" => {
+                Some(Self::Ndjson)
+            }
             _ => None,
         }
     }
@@ -70,19 +85,34 @@ pub async fn get(State(app): State<App>, caller: Caller, Path(name): Path<String
 }
 
 /// `DELETE /v1/tables/{name}`: hides it.
-pub async fn delete(State(app): State<App>, caller: Caller, Path(name): Path<String>, headers: HeaderMap) -> Result<StatusCode, Problem> {
+pub async fn delete(
+    State(app): State<App>,
+    caller: Caller,
+    Path(name): Path<String>,
+    headers: HeaderMap,
+) -> Result<StatusCode, Problem> {
     app.catalogue.delete(&caller, Kind::Table, &name, &precondition(&headers)?).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
 /// `POST /v1/tables/{name}/restore`
-pub async fn restore(State(app): State<App>, caller: Caller, Path(name): Path<String>) -> Result<axum::Json<Descriptor>, Problem> {
+pub async fn restore(
+    State(app): State<App>,
+    caller: Caller,
+    Path(name): Path<String>,
+) -> Result<axum::Json<Descriptor>, Problem> {
     let dataset = app.catalogue.restore(&caller, Kind::Table, &name).await?;
     Ok(axum::Json(Descriptor::of(&app, &dataset)))
 }
 
 /// `GET /v1/tables/{name}/raw`: the upload as it came, byte for byte.
-pub async fn raw(State(app): State<App>, caller: Caller, Path(name): Path<String>, method: Method, headers: HeaderMap) -> Result<Response, Problem> {
+pub async fn raw(
+    State(app): State<App>,
+    caller: Caller,
+    Path(name): Path<String>,
+    method: Method,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
     let dataset = app.catalogue.find(&caller, Kind::Table, &name).await?;
     Ok(serve_object(&app.objects, &method, &headers, &File::of(&dataset, dataset.current()?)).await?)
 }
@@ -97,7 +127,14 @@ pub struct RowsQuery {
 }
 
 /// `GET /v1/tables/{name}/rows`: the format by `Accept`.
-pub async fn rows(State(app): State<App>, caller: Caller, Path(name): Path<String>, Query(query): Query<RowsQuery>, method: Method, headers: HeaderMap) -> Result<Response, Problem> {
+pub async fn rows(
+    State(app): State<App>,
+    caller: Caller,
+    Path(name): Path<String>,
+    Query(query): Query<RowsQuery>,
+    method: Method,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
     let dataset = app.catalogue.find(&caller, Kind::Table, &name).await?;
     let format = accepted(&headers, RowFormat::Json)?;
     Ok(serve_rows(&app, &dataset, format, query, &method, &headers).await?)
@@ -118,10 +155,18 @@ pub async fn rows_as(
 }
 
 /// The rows of the current version. Without `limit` all of them; a failure midway breaks the transfer.
-pub async fn serve_rows(app: &App, dataset: &Dataset, format: RowFormat, query: RowsQuery, method: &Method, headers: &HeaderMap) -> Result<Response> {
+pub async fn serve_rows(
+    app: &App,
+    dataset: &Dataset,
+    format: RowFormat,
+    query: RowsQuery,
+    method: &Method,
+    headers: &HeaderMap,
+) -> Result<Response> {
     let version = dataset.current()?;
     let table_id = version.table_id.ok_or_else(|| Error::internal("a version of a table without rows"))?;
-    let rows = RowQuery::parse(&version.columns, query.select.as_deref(), query.order.as_deref(), query.limit, query.offset)?;
+    let rows =
+        RowQuery::parse(&version.columns, query.select.as_deref(), query.order.as_deref(), query.limit, query.offset)?;
     let etag = rows_etag(&version.etag(), &rows, format);
     let mut answer = HeaderMap::new();
     answer.insert(ETAG, HeaderValue::from_str(&etag).map_err(Error::internal)?);

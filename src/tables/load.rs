@@ -3,7 +3,7 @@
 //! Channels between the three are bounded, so the slowest sets the pace and memory stays flat.
 
 use super::{
-    read::{self, Column, Dialect, Format, ReadLimits, RowSink},
+    read::{self, Column, Dialect, Format, RowSink},
     store::{LoadEvent, Tables},
 };
 use crate::{
@@ -91,9 +91,14 @@ impl Tables {
     pub async fn put(&self, caller: &Caller, file: NewTableFile, mut incoming: Incoming) -> Result<Outcome> {
         table_name(&file.name)?;
         check_encoding(file.content_encoding.as_deref())?;
-        self.catalogue.check_upload(caller, Kind::Table, &file.name, file.original_name.as_deref(), file.replace, &file.condition).await?;
+        self.catalogue
+            .check_upload(caller, Kind::Table, &file.name, file.original_name.as_deref(), file.replace, &file.condition)
+            .await?;
         let (object_id, table_id) = (Uuid::now_v7(), Uuid::now_v7());
-        let lease = self.catalogue.lease(Pending { object_id: Some(object_id), table_id: Some(table_id), document: None }).await?;
+        let lease = self
+            .catalogue
+            .lease(Pending { object_id: Some(object_id), table_id: Some(table_id), document: None })
+            .await?;
 
         let (tee, teed) = channel::<Result<Bytes>>(CHUNKS_IN_FLIGHT_MAX);
         let mut reading = Some(self.read_first(table_id, file.format, received(teed)));
@@ -135,7 +140,12 @@ impl Tables {
     }
 
     /// Reads the bytes as they come, and loads them for as long as they fit the types of their beginning.
-    fn read_first(&self, table_id: Uuid, told: Option<TableFormat>, bytes: impl Stream<Item = Result<Bytes>> + Send + 'static) -> Reading<FirstPass> {
+    fn read_first(
+        &self,
+        table_id: Uuid,
+        told: Option<TableFormat>,
+        bytes: impl Stream<Item = Result<Bytes>> + Send + 'static,
+    ) -> Reading<FirstPass> {
         let (events, received) = channel(CHUNKS_IN_FLIGHT_MAX);
         let limits = self.limits;
         let loading = self.spawn_load(table_id, received);
@@ -236,14 +246,17 @@ fn check_encoding(encoding: Option<&str>) -> Result<()> {
     match encoding {
         None | Some("identity" | "gzip" | "x-gzip" | "zstd") => Ok(()),
         Some(other) => {
-            let detail = format!("`Content-Encoding: {other}` is not read here; send the table plain, or as gzip or zstd.");
+            let detail =
+                format!("`Content-Encoding: {other}` is not read here; send the table plain, or as gzip or zstd.");
             Err(Error::UnsupportedMediaType { detail })
         }
     }
 }
 
 /// Decompresses what begins as gzip or zstd does, as often as it does: a `.csv.gz` sent with `Content-Encoding: gzip` is read as well.
-async fn decompress(input: impl AsyncBufRead + Send + Unpin + 'static) -> io::Result<Box<dyn AsyncRead + Send + Unpin>> {
+async fn decompress(
+    input: impl AsyncBufRead + Send + Unpin + 'static,
+) -> io::Result<Box<dyn AsyncRead + Send + Unpin>> {
     let mut input: Box<dyn AsyncBufRead + Send + Unpin> = Box::new(input);
     for _ in 0..2 {
         // One read may bring less than the magic number: then it is no compressed file worth the name.
@@ -283,7 +296,8 @@ impl<R: Read> Read for Bounded<R> {
 fn read_error(error: io::Error) -> Error {
     match error.downcast::<Error>() {
         Ok(error) => error,
-        Err(error) => Malformed { detail: format!("The compressed file is broken: {error}."), ..Malformed::default() }.into(),
+        Err(error) => {
+            Malformed { detail: format!("The compressed file is broken: {error}."), ..Malformed::default() }.into()
+        }
     }
 }
-

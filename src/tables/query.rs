@@ -29,7 +29,13 @@ pub enum Direction {
 
 impl RowQuery {
     /// `select=a,b`, `order=a.desc.nullslast,b`; a name with `,`, `.` or `"` is written in double quotes, `\` before `"` and `\`.
-    pub fn parse(columns: &[Column], select: Option<&str>, order: Option<&str>, limit: Option<u64>, offset: Option<u64>) -> Result<Self> {
+    pub fn parse(
+        columns: &[Column],
+        select: Option<&str>,
+        order: Option<&str>,
+        limit: Option<u64>,
+        offset: Option<u64>,
+    ) -> Result<Self> {
         let selected = match select {
             None | Some("" | "*") => (0..columns.len()).collect(),
             Some(select) => {
@@ -39,7 +45,9 @@ impl RowQuery {
         };
         let order = match order {
             None | Some("") => Vec::new(),
-            Some(order) => split("order", order, ',')?.iter().map(|term| parse_order(columns, term)).collect::<Result<_>>()?,
+            Some(order) => {
+                split("order", order, ',')?.iter().map(|term| parse_order(columns, term)).collect::<Result<_>>()?
+            }
         };
         Ok(Self { columns: selected, order, limit, offset: offset.unwrap_or(0) })
     }
@@ -73,7 +81,9 @@ fn parse_order(columns: &[Column], term: &str) -> Result<Order> {
 
 fn position(parameter: &str, columns: &[Column], name: &str) -> Result<usize> {
     let found = columns.iter().position(|column| column.name == name);
-    found.ok_or_else(|| Error::invalid(parameter, format!("there is no column `{name}`; the table's descriptor lists those there are.")))
+    found.ok_or_else(|| {
+        Error::invalid(parameter, format!("there is no column `{name}`; the table's descriptor lists those there are."))
+    })
 }
 
 /// Splits at `separator` outside double quotes.
@@ -117,14 +127,20 @@ mod tests {
         let names = ["a", "b.c", "d,\"e", "desc"];
         let columns: Vec<_> = names.map(|name| Column { name: name.to_owned(), column_type: ColumnType::Text }).into();
         let query = RowQuery::parse(&columns, Some(select), Some(order), None, None).ok()?;
-        Some((query.columns, query.order.into_iter().map(|order| (order.column, order.direction, order.nulls_first)).collect()))
+        Some((
+            query.columns,
+            query.order.into_iter().map(|order| (order.column, order.direction, order.nulls_first)).collect(),
+        ))
     }
 
     #[test]
     fn names_with_dots_commas_and_quotes_can_be_selected_and_sorted_by() {
         use Direction::{Ascending, Descending};
         assert_eq!(parse("a,\"d,\\\"e\"", ""), Some((vec![0, 2], vec![])));
-        assert_eq!(parse("*", "b.c.desc.nullslast,a"), Some((vec![0, 1, 2, 3], vec![(1, Descending, false), (0, Ascending, false)])));
+        assert_eq!(
+            parse("*", "b.c.desc.nullslast,a"),
+            Some((vec![0, 1, 2, 3], vec![(1, Descending, false), (0, Ascending, false)]))
+        );
         assert_eq!(parse("*", "\"b.c\".nullsfirst"), Some((vec![0, 1, 2, 3], vec![(1, Ascending, true)])));
         assert_eq!(parse("*", "desc"), Some((vec![0, 1, 2, 3], vec![(3, Ascending, false)])));
         assert_eq!(parse("*", "a.desc"), Some((vec![0, 1, 2, 3], vec![(0, Descending, true)])));

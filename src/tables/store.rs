@@ -14,10 +14,7 @@ use crate::{
 };
 use bytes::Bytes;
 use futures::{Stream, TryStreamExt};
-use sqlx::{
-    AssertSqlSafe, PgPool,
-    postgres::{PgDatabaseError, PgPoolCopyExt},
-};
+use sqlx::{AssertSqlSafe, PgPool, postgres::PgDatabaseError};
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 use uuid::Uuid;
 
@@ -52,8 +49,19 @@ impl Tables {
     pub fn new(catalogue: Catalogue, objects: Objects, queries: PgPool, loads: PgPool, config: &Config) -> Self {
         let size = |max: u64| usize::try_from(max).unwrap_or(usize::MAX);
         let cell_bytes_max = size(config.limits.cell_bytes_max);
-        let limits = ReadLimits { columns_max: size(config.limits.columns_max), cell_bytes_max, row_bytes_max: cell_bytes_max.saturating_mul(4) };
-        Self { catalogue, objects, queries, loads, limits, decompressed_bytes_max: config.limits.decompressed_bytes_max }
+        let limits = ReadLimits {
+            columns_max: size(config.limits.columns_max),
+            cell_bytes_max,
+            row_bytes_max: cell_bytes_max.saturating_mul(4),
+        };
+        Self {
+            catalogue,
+            objects,
+            queries,
+            loads,
+            limits,
+            decompressed_bytes_max: config.limits.decompressed_bytes_max,
+        }
     }
 
     /// Makes `rows.t_{id}` and fills it, in one transaction: without `End` nothing of it stays.
@@ -90,7 +98,13 @@ impl Tables {
     }
 
     /// The rows of a query as they come, from one snapshot. An error before the first byte is an error of this call; a later one breaks the stream.
-    pub async fn rows(&self, table_id: Uuid, columns: &[Column], query: &RowQuery, format: RowFormat) -> Result<impl Stream<Item = Result<Bytes>> + Send + use<>> {
+    pub async fn rows(
+        &self,
+        table_id: Uuid,
+        columns: &[Column],
+        query: &RowQuery,
+        format: RowFormat,
+    ) -> Result<impl Stream<Item = Result<Bytes>> + Send + use<>> {
         let selected: Vec<&Column> = query.columns.iter().filter_map(|position| columns.get(*position)).collect();
         let encoder = RowEncoder::new(format, &selected)?;
         let begin = encoder.begin(&selected);
@@ -104,11 +118,18 @@ impl Tables {
             }
         });
         let first = receiver.recv().await.ok_or_else(|| Error::internal("the query ended without an answer"))??;
-        let rest = futures::stream::unfold(receiver, |mut receiver| async move { Some((receiver.recv().await?, receiver)) });
+        let rest =
+            futures::stream::unfold(receiver, |mut receiver| async move { Some((receiver.recv().await?, receiver)) });
         Ok(futures::StreamExt::chain(futures::stream::iter([Ok(first)]), rest))
     }
 
-    async fn copy_out(&self, statement: String, mut encoder: RowEncoder, begin: Vec<u8>, sender: &Sender<Result<Bytes>>) -> Result<()> {
+    async fn copy_out(
+        &self,
+        statement: String,
+        mut encoder: RowEncoder,
+        begin: Vec<u8>,
+        sender: &Sender<Result<Bytes>>,
+    ) -> Result<()> {
         let mut connection = self.queries.acquire().await.map_err(database)?;
         // A reader that goes away leaves the connection in the middle of a COPY: it is closed then, not used again.
         connection.close_on_drop();
@@ -133,9 +154,16 @@ fn load_error(error: sqlx::Error) -> Error {
     match refused {
         Some(refused) if refused.code().starts_with("22") || refused.code().starts_with("54") => {
             // "COPY t_…, line 5, column c3: …" counts rows, since each of ours is one line.
-            let place = refused.r#where().and_then(|place| place.split("line ").nth(1)).and_then(|rest| rest.split([',', ':']).next());
+            let place = refused
+                .r#where()
+                .and_then(|place| place.split("line ").nth(1))
+                .and_then(|rest| rest.split([',', ':']).next());
             let row = place.map(|row| format!("Row {row}: ")).unwrap_or_default();
-            Malformed { detail: format!("{row}Postgres cannot hold this: {}.", refused.message()), ..Malformed::default() }.into()
+            Malformed {
+                detail: format!("{row}Postgres cannot hold this: {}.", refused.message()),
+                ..Malformed::default()
+            }
+            .into()
         }
         _ => database(error),
     }

@@ -8,7 +8,8 @@ use crate::{
 use serde::Deserialize;
 
 /// The first segments that routes use.
-const RESERVED: [&str; 10] = ["v1", "s", "health", "metrics", "problems", "openapi.json", "login", "datasets", "assets", "larder-objects"];
+const RESERVED: [&str; 10] =
+    ["v1", "s", "health", "metrics", "problems", "openapi.json", "login", "datasets", "assets", "larder-objects"];
 /// The collection of documents that are uploaded without one being named.
 pub const INBOX: &str = "inbox";
 
@@ -36,11 +37,22 @@ pub struct Evidence<'a> {
 /// Where it goes. A JSON object's name is the document's id.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Route {
-    Blob { key: String },
-    Table { name: String, format: Option<TableFormat> },
-    Document { collection: String, id: String },
+    Blob {
+        key: String,
+    },
+    Table {
+        name: String,
+        format: Option<TableFormat>,
+    },
+    Document {
+        collection: String,
+        id: String,
+    },
     /// One JSON value that must be read whole before it is known to be an object.
-    Json { id: String, key: String },
+    Json {
+        id: String,
+        key: String,
+    },
 }
 
 /// What a kind of file is by its extension or content type.
@@ -76,9 +88,13 @@ impl Evidence<'_> {
     }
 
     fn judge_untold(&self) -> Result<(Route, String)> {
-        let (kind, because) = self.by_content_type().or_else(|| self.by_extension()).unwrap_or_else(|| self.by_beginning());
+        let (kind, because) =
+            self.by_content_type().or_else(|| self.by_extension()).unwrap_or_else(|| self.by_beginning());
         match kind {
-            Kind::Table(format) => Ok((Route::Table { name: self.table_name()?, format: Some(format) }, format!("{because}, which is a table"))),
+            Kind::Table(format) => Ok((
+                Route::Table { name: self.table_name()?, format: Some(format) },
+                format!("{because}, which is a table"),
+            )),
             Kind::Other => Ok((self.blob()?, format!("{because}, which is kept as it is"))),
             Kind::Json => self.judge_json(&because),
         }
@@ -96,8 +112,14 @@ impl Evidence<'_> {
                 Ok((Route::Json { id, key: self.key()?.to_owned() }, because.to_owned()))
             }
             // A compressed file shows no bracket; read whole it would be a table or nothing.
-            Some((0x1f | 0x28, _)) => Ok((Route::Table { name: self.table_name()?, format: None }, format!("{because} and is compressed, which is read as a table"))),
-            _ => Ok((self.blob()?, format!("{because} but holds no object and no array of objects, so it is kept as it is"))),
+            Some((0x1f | 0x28, _)) => Ok((
+                Route::Table { name: self.table_name()?, format: None },
+                format!("{because} and is compressed, which is read as a table"),
+            )),
+            _ => Ok((
+                self.blob()?,
+                format!("{because} but holds no object and no array of objects, so it is kept as it is"),
+            )),
         }
     }
 
@@ -177,7 +199,13 @@ mod tests {
     use super::{Evidence, Route, Told};
     use crate::tables::TableFormat::{Csv, Json, Tsv};
 
-    fn judge(path: &str, told: Option<Told>, name: Option<&str>, content_type: Option<&str>, beginning: &[u8]) -> Option<Route> {
+    fn judge(
+        path: &str,
+        told: Option<Told>,
+        name: Option<&str>,
+        content_type: Option<&str>,
+        beginning: &[u8],
+    ) -> Option<Route> {
         Evidence { path, told, name, content_type, beginning }.judge().ok().map(|(route, _)| route)
     }
 

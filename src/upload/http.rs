@@ -26,8 +26,8 @@ use http::{
     header::{CACHE_CONTROL, CONTENT_ENCODING},
 };
 use serde::Deserialize;
-use serde_json::{Value, json};
 use serde_json::value::RawValue;
+use serde_json::{Value, json};
 
 /// Enough to tell JSON's kinds apart, behind a licence header even.
 const BEGINNING_BYTES: usize = 4096;
@@ -56,11 +56,21 @@ struct Upload {
 }
 
 /// `PUT /{path}`: what `curl -T file http://host/` sends.
-pub async fn put(State(app): State<App>, caller: Caller, Path(path): Path<String>, Query(query): Query<UploadQuery>, headers: HeaderMap, body: Body) -> Result<Response, Problem> {
+pub async fn put(
+    State(app): State<App>,
+    caller: Caller,
+    Path(path): Path<String>,
+    Query(query): Query<UploadQuery>,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response, Problem> {
     let upload = Upload {
         path,
         content_type: content_type(&headers),
-        content_encoding: headers.get(CONTENT_ENCODING).and_then(|value| value.to_str().ok()).map(str::to_ascii_lowercase),
+        content_encoding: headers
+            .get(CONTENT_ENCODING)
+            .and_then(|value| value.to_str().ok())
+            .map(str::to_ascii_lowercase),
         condition: precondition(&headers)?,
         query,
     };
@@ -69,12 +79,20 @@ pub async fn put(State(app): State<App>, caller: Caller, Path(path): Path<String
 }
 
 /// `POST /`: every file of a `multipart/form-data` form, one after another. The answer lists what became of each; its status is that of the first failure.
-pub async fn post(State(app): State<App>, caller: Caller, Query(query): Query<UploadQuery>, request: Request) -> Result<Response, Problem> {
+pub async fn post(
+    State(app): State<App>,
+    caller: Caller,
+    Query(query): Query<UploadQuery>,
+    request: Request,
+) -> Result<Response, Problem> {
     let unreadable = |detail: String| Error::UnsupportedMediaType { detail };
     let form = Multipart::from_request(request, &()).await;
-    let mut form = form.map_err(|error| unreadable(format!("Send the files as `multipart/form-data`: {}", error.body_text())))?;
+    let mut form =
+        form.map_err(|error| unreadable(format!("Send the files as `multipart/form-data`: {}", error.body_text())))?;
     let (mut files, mut failed) = (Vec::new(), None);
-    while let Some(mut field) = form.next_field().await.map_err(|error| Error::Interrupted { detail: error.body_text() })? {
+    while let Some(mut field) =
+        form.next_field().await.map_err(|error| Error::Interrupted { detail: error.body_text() })?
+    {
         let Some(path) = field.file_name().map(str::to_owned) else { continue };
         let upload = Upload {
             content_type: content_type(field.headers()),
@@ -98,7 +116,9 @@ pub async fn post(State(app): State<App>, caller: Caller, Query(query): Query<Up
         };
         let (received, ()) = tokio::join!(receive(&app, &caller, upload, incoming), pump);
         files.push(match received {
-            Ok((descriptor, created)) => json!({ "file": path, "status": if created { 201 } else { 200 }, "descriptor": descriptor }),
+            Ok((descriptor, created)) => {
+                json!({ "file": path, "status": if created { 201 } else { 200 }, "descriptor": descriptor })
+            }
             Err(error) => {
                 let (status, problem) = Problem::from(error).render();
                 failed.get_or_insert(status);
@@ -137,20 +157,42 @@ async fn receive(app: &App, caller: &Caller, upload: Upload, mut incoming: Incom
 }
 
 /// A file that begins as a JSON object: a document if it is one object within the limit, a table if it is one object a line, else a blob.
-async fn receive_json(app: &App, caller: &Caller, upload: &Upload, (id, key): (String, String), because: String, mut incoming: Incoming) -> Result<(Descriptor, bool)> {
+async fn receive_json(
+    app: &App,
+    caller: &Caller,
+    upload: &Upload,
+    (id, key): (String, String),
+    because: String,
+    mut incoming: Incoming,
+) -> Result<(Descriptor, bool)> {
     let max = app.config.limits.document_bytes_max;
     let body = incoming.peek(usize::try_from(max).unwrap_or(usize::MAX).saturating_add(1)).await?;
-    let values = serde_json::Deserializer::from_slice(&body).into_iter::<&RawValue>().take(2).filter(Result::is_ok).count();
+    let values =
+        serde_json::Deserializer::from_slice(&body).into_iter::<&RawValue>().take(2).filter(Result::is_ok).count();
     let ((mut descriptor, created), because) = if values == 2 {
         let name = upload.query.name.clone().map_or_else(|| crate::catalogue::slug(&id), Ok)?;
-        (put_table(app, caller, upload, name, Some(TableFormat::Ndjson), incoming).await?, format!("{because} and holds one object after another, which is a table"))
+        (
+            put_table(app, caller, upload, name, Some(TableFormat::Ndjson), incoming).await?,
+            format!("{because} and holds one object after another, which is a table"),
+        )
     } else if body.len() as u64 > max {
-        (put_blob(app, caller, upload, key, incoming).await?, format!("{because} but is larger than a document may be ({max} bytes), so it is kept as it is"))
+        (
+            put_blob(app, caller, upload, key, incoming).await?,
+            format!("{because} but is larger than a document may be ({max} bytes), so it is kept as it is"),
+        )
     } else {
         // All of it has been read ahead: what follows is the end, where checksums are compared.
         let body = incoming.collect(Limit::DocumentBytes, max).await?;
-        let collection = upload.query.name.as_deref().and_then(|name| name.split_once('/')).map_or(INBOX, |(collection, _)| collection);
-        (put_document(app, caller, upload, (collection, &id), body).await?, format!("{because} and holds one object, which is a document"))
+        let collection = upload
+            .query
+            .name
+            .as_deref()
+            .and_then(|name| name.split_once('/'))
+            .map_or(INBOX, |(collection, _)| collection);
+        (
+            put_document(app, caller, upload, (collection, &id), body).await?,
+            format!("{because} and holds one object, which is a document"),
+        )
     };
     descriptor.routed_because = Some(because);
     Ok((descriptor, created))
@@ -166,7 +208,13 @@ impl Upload {
     }
 }
 
-async fn put_blob(app: &App, caller: &Caller, upload: &Upload, key: String, incoming: Incoming) -> Result<(Descriptor, bool)> {
+async fn put_blob(
+    app: &App,
+    caller: &Caller,
+    upload: &Upload,
+    key: String,
+    incoming: Incoming,
+) -> Result<(Descriptor, bool)> {
     let blob = NewBlob {
         content_type: upload.content_type.clone().unwrap_or_else(|| guess_content_type(&upload.path)),
         content_encoding: upload.content_encoding.clone(),
@@ -183,7 +231,14 @@ async fn put_blob(app: &App, caller: &Caller, upload: &Upload, key: String, inco
     Ok((descriptor, created))
 }
 
-async fn put_table(app: &App, caller: &Caller, upload: &Upload, name: String, format: Option<TableFormat>, incoming: Incoming) -> Result<(Descriptor, bool)> {
+async fn put_table(
+    app: &App,
+    caller: &Caller,
+    upload: &Upload,
+    name: String,
+    format: Option<TableFormat>,
+    incoming: Incoming,
+) -> Result<(Descriptor, bool)> {
     let file = NewTableFile {
         name,
         title: Some(upload.file_name()),
@@ -200,11 +255,19 @@ async fn put_table(app: &App, caller: &Caller, upload: &Upload, name: String, fo
     Ok((descriptor, created))
 }
 
-async fn put_document(app: &App, caller: &Caller, upload: &Upload, (collection, id): (&str, &str), body: Bytes) -> Result<(Descriptor, bool)> {
+async fn put_document(
+    app: &App,
+    caller: &Caller,
+    upload: &Upload,
+    (collection, id): (&str, &str),
+    body: Bytes,
+) -> Result<(Descriptor, bool)> {
     let collection = app.catalogue.find_or_create_collection(caller, collection).await?;
     let put = app.documents.put(caller, &collection, id, body, &upload.condition).await.map_err(suggest_blob)?;
     let mut descriptor = documents::http::describe(app, &collection, put.document());
-    descriptor.share(app, caller, upload.query.share.as_deref(), documents::http::target(&collection, put.document())).await?;
+    descriptor
+        .share(app, caller, upload.query.share.as_deref(), documents::http::target(&collection, put.document()))
+        .await?;
     Ok((descriptor, matches!(put, Put::Created(_))))
 }
 

@@ -28,8 +28,8 @@ mod window;
 
 use std::io::Read;
 
-pub use pass::{Outcome, RowSink, first_pass, second_pass};
 pub use crate::catalogue::{Column, ColumnType};
+pub use pass::{Outcome, RowSink, first_pass, second_pass};
 
 use self::position::Position;
 use crate::error::Result;
