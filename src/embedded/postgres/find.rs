@@ -84,7 +84,7 @@ impl Installation {
         // Postgres looks for its libraries and templates beside the real program.
         let real = folder.join("postgres").canonicalize().ok()?.parent()?.to_owned();
         let bin = if whole(&real) { real } else { folder.canonicalize().ok()? };
-        let asked = process::command(&bin.join("postgres"), Path::new("/"), run_as).arg("--version").output().ok()?;
+        let asked = process::command(&bin.join("postgres"), run_as).arg("--version").output().ok()?;
         // `postgres (PostgreSQL) 15.14 (Debian 15.14-0+deb12u1)`; `18beta1` for a preview.
         let said = String::from_utf8(asked.stdout).ok()?;
         let version = said.strip_prefix("postgres (PostgreSQL) ")?;

@@ -1,13 +1,18 @@
 //! Child processes and users: the only place of the engines with `unsafe` code.
 
 use std::{
-    fs, io,
-    os::unix::{
-        fs::{MetadataExt, chown},
-        process::CommandExt,
+    fs::{self, File},
+    io,
+    os::{
+        fd::AsRawFd,
+        unix::{
+            fs::{MetadataExt, chown},
+            process::CommandExt,
+        },
     },
-    path::Path,
+    path::{Path, PathBuf},
     process::{Command, Stdio},
+    sync::Arc,
 };
 
 use crate::{
@@ -80,11 +85,58 @@ impl RunAs {
     }
 }
 
+/// The folder that holds all of one Postgres, and the way its programs take there: the path, or an open descriptor that they inherit where a folder
+/// above keeps their user out, as root's home does.
+///
+/// **The descriptor gives no right to anything else.** Keeping a capability instead (`CAP_DAC_OVERRIDE`) would open every file of the machine to SQL.
+#[derive(Debug, Clone)]
+pub(super) struct Home {
+    path: PathBuf,
+    /// What `path` is to the programs.
+    seen_as: PathBuf,
+    opened: Option<Arc<File>>,
+}
+
+impl Home {
+    /// `path` is absolute and without symbolic links. Fails if the user is kept out and this system has no names for open folders (it is not Linux, or
+    /// `/proc` is not mounted).
+    pub fn open(path: &Path, run_as: Option<&RunAs>) -> Result<Self> {
+        let Some(Err(kept_out)) = run_as.map(|run_as| run_as.must_reach(path)) else {
+            return Ok(Self { path: path.to_owned(), seen_as: path.to_owned(), opened: None });
+        };
+        let opened = File::open(path).map_err(|error| cannot("open", path, &error))?;
+        // The kernel goes straight to what is open, asking nothing of the folders above it.
+        let seen_as = PathBuf::from(format!("/proc/self/fd/{}", opened.as_raw_fd()));
+        if !seen_as.canonicalize().is_ok_and(|real| real == path) {
+            return Err(kept_out);
+        }
+        Ok(Self { path: path.to_owned(), seen_as, opened: Some(Arc::new(opened)) })
+    }
+
+    /// What the programs call `path`.
+    pub fn name_of(&self, path: &Path) -> PathBuf {
+        path.strip_prefix(&self.path).map_or_else(|_| path.to_owned(), |inside| self.seen_as.join(inside))
+    }
+
+    /// Leaves the descriptor open in the program that `command` runs, and so in what that runs, under the number it has here.
+    pub fn lend_to(&self, command: &mut Command) {
+        let Some(opened) = self.opened.clone() else { return };
+        let keep_open = move || {
+            // SAFETY: fcntl with F_SETFD only sets the flags of a descriptor, here one that `opened` holds open.
+            let set = unsafe { libc::fcntl(opened.as_raw_fd(), libc::F_SETFD, 0) };
+            if set == -1 { Err(io::Error::last_os_error()) } else { Ok(()) }
+        };
+        // SAFETY: the closure runs in the child between fork and exec, and only calls a function that is async-signal-safe; it allocates nothing.
+        unsafe { command.pre_exec(keep_open) };
+    }
+}
+
 /// A program of Postgres: without our terminal and the caller's `PG…` variables, in a process group of its own so that Ctrl-C reaches only us, and
-/// stopped with us. Changing the user also leaves root's groups.
-pub(super) fn command(program: &Path, work_dir: &Path, run_as: Option<&RunAs>) -> Command {
+/// stopped with us. Changing the user also leaves root's groups. It starts in `/`: Postgres 15 goes away from and back to where it starts, and its user
+/// may be kept out of every other place.
+pub(super) fn command(program: &Path, run_as: Option<&RunAs>) -> Command {
     let mut command = Command::new(program);
-    command.current_dir(work_dir).stdin(Stdio::null()).process_group(0);
+    command.current_dir("/").stdin(Stdio::null()).process_group(0);
     for (name, _) in std::env::vars_os() {
         if name.as_encoded_bytes().starts_with(b"PG") {
             command.env_remove(name);
