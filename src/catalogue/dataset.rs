@@ -83,9 +83,11 @@ impl Dataset {
 }
 
 impl Version {
-    /// `version.revision`, which `If-Match` compares.
+    /// `version.revision`, which `If-Match` compares. The version is named by the random end of its id: its number would come again when a name is deleted and
+    /// made anew.
     pub fn etag(&self) -> String {
-        format!("\"{}.{}\"", self.number, self.revision)
+        let (_, _, _, end) = self.id.as_fields();
+        format!("\"{}.{}\"", hex::encode(&end[2..]), self.revision)
     }
 }
 

@@ -24,6 +24,12 @@ use std::{
 pub const BUCKET: &str = "larder-objects";
 const TABLE: &str = "larder-documents";
 const REGION: &str = "us-east-1";
+/// One of each structure, so that the banner's lines work when pasted.
+const EXAMPLES: [(&str, &[u8]); 3] = [
+    ("picture.png", include_bytes!("examples/picture.png")),
+    ("cities.csv", include_bytes!("examples/cities.csv")),
+    ("settings.json", include_bytes!("examples/settings.json")),
+];
 
 /// The engines of the stores that are not configured. The data folder stays locked as long as they live.
 pub struct Engines {
@@ -63,6 +69,7 @@ impl Engines {
         )?;
         let engines = Self { data, keys, postgres, s3, dynamodb };
         engines.write_aws_env()?;
+        engines.write_examples()?;
         Ok(engines)
     }
 
@@ -145,7 +152,10 @@ impl Engines {
         format!(
             "\nLarder listens on {public_url}\n  data      {data}  ({datasets} datasets)\n  token     {data}/admin-token\n\n\
              Embedded engines, for tools on this machine (`set -a; . '{}'` gives the AWS CLI its keys):\n{engines}\n\
-             Try it:\n  {curl} -T picture.png {public_url}/\n  {curl} -T sales.csv   {public_url}/\n  {curl} -T config.json {public_url}/\n\n",
+             Put a picture, a table and a document in:\n\
+             {curl} -T '{data}/examples/picture.png' {public_url}/\n\
+             {curl} -T '{data}/examples/cities.csv' {public_url}/\n\
+             {curl} -T '{data}/examples/settings.json' {public_url}/\n\n",
             env.display()
         )
     }
@@ -199,6 +209,14 @@ impl Engines {
             text.push_str(&format!("AWS_ENDPOINT_URL_DYNAMODB=http://{}\n", dynamodb.addr()));
         }
         write_private(&self.aws_env_file(), &text)
+    }
+
+    /// The files that the banner's lines send.
+    fn write_examples(&self) -> Result<()> {
+        let dir = self.data.path().join("examples");
+        let written = fs::create_dir_all(&dir)
+            .and_then(|()| EXAMPLES.into_iter().try_for_each(|(name, bytes)| fs::write(dir.join(name), bytes)));
+        written.map_err(|error| Error::startup(format!("{} cannot be written: {error}.", dir.display())))
     }
 
     /// For the AWS CLI and boto3 on this machine.
