@@ -38,7 +38,7 @@ async fn without_table(table: &str) -> Fixture {
     Fixture { documents, client, collection: collection(&caller), caller }
 }
 
-async fn engine() -> Client {
+pub async fn engine() -> Client {
     let database = dynoxide::Database::memory().unwrap();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
@@ -47,12 +47,11 @@ async fn engine() -> Client {
         .behavior_version_latest()
         .region(aws_sdk_dynamodb::config::Region::new("us-east-1"))
         .credentials_provider(Credentials::new("test", "test", None, None, "test"))
-        .endpoint_url(format!("http://{address}"))
-        .timeout_config(Documents::timeouts(&self::config(&[]).times));
+        .endpoint_url(format!("http://{address}"));
     Client::from_conf(config.build())
 }
 
-fn config(flags: &[&str]) -> Config {
+pub fn config(flags: &[&str]) -> Config {
     match Cli::parse_from(["larder", "serve"].iter().chain(flags)).command {
         Command::Serve(config) => config,
         Command::Token(_) => unreachable!(),
@@ -65,10 +64,10 @@ fn store(client: &Client, table: &str, config: &Config) -> Documents {
     let s3 = aws_sdk_s3::Client::from_conf(s3);
     let credentials = SharedCredentialsProvider::new(Credentials::new("test", "test", None, None, "test"));
     let objects = Objects::new(s3.clone(), s3, credentials, "none".to_owned(), Duration::from_secs(60));
-    Documents::new(client.clone(), table.to_owned(), Catalogue::new(postgres, config), objects, &config.times)
+    Documents::new(client.clone(), table.to_owned(), Catalogue::new(postgres, config), objects, config)
 }
 
-fn collection(owner: &Caller) -> Dataset {
+pub fn collection(owner: &Caller) -> Dataset {
     Dataset {
         id: Uuid::now_v7(),
         kind: Kind::Collection,

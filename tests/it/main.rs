@@ -1,4 +1,5 @@
 //! The integration tests: one binary.
 
+mod documents_large;
 mod documents_store;
 mod documents_value;
