@@ -202,9 +202,12 @@ async fn a_lease_without_an_answer_is_judged_by_the_document_itself() {
             old_object_id: Some(old_object_id),
         };
         let pending = Pending { object_id: Some(object_id), table_id: None, document: Some(document) };
-        drop(f.catalogue.lease(pending).await.unwrap());
+        f.catalogue.lease(pending).await.unwrap().set_multipart("upload").await.unwrap();
     }
     f.expire_and_resolve().await;
+    let incomplete = sqlx::query_scalar("select object_id from larder.garbage where multipart_id is not null");
+    let incomplete: Vec<Uuid> = incomplete.fetch_all(&f.pool).await.unwrap();
+    assert_eq!(incomplete, [lost], "an upload in parts is aborted with it");
     assert_eq!((f.pending("true").await, f.garbage().await), (0, BTreeSet::from([lost.to_string(), old.to_string()])));
     assert_eq!(f.body("a").await, large(1));
 }
