@@ -79,27 +79,30 @@ impl Catalogue {
     pub async fn expired_documents(&self) -> Result<Vec<ExpiredDocument>> {
         sqlx::query_as(
             "select p.id, p.collection_id, d.shards, p.document_id, p.object_id, p.old_object_id from larder.pending p
-             left join larder.datasets d on d.id = p.collection_id where p.document_id is not null and p.lease_until < now() limit 100",
+             left join larder.datasets d on d.id = p.collection_id where p.document_id is not null and p.lease_until < now() order by p.lease_until limit 100",
         )
         .fetch_all(&self.control)
         .await
         .map_err(database)
     }
 
-    /// Ends a lease on a document; `lost` are objects that the document does not refer to.
+    /// Ends a lease on a document; `lost` are objects that the document does not refer to, and become garbage. Nothing if the lease has ended before.
     pub async fn resolve_document(&self, lease: Uuid, lost: &[Uuid]) -> Result<()> {
-        let mut tx = self.control.begin().await.map_err(database)?;
-        let ended = sqlx::query("delete from larder.pending where id = $1")
-            .bind(lease)
-            .execute(&mut *tx)
-            .await
-            .map_err(database)?;
-        if ended.rows_affected() > 0 {
-            for object in lost {
-                self.discard(&mut tx, Some(*object), None).await?;
-            }
-        }
-        tx.commit().await.map_err(database)
+        let ids: Vec<Uuid> = lost.iter().map(|_| Uuid::now_v7()).collect();
+        sqlx::query(
+            "with gone as (delete from larder.pending where id = $1 returning object_id, multipart_id)
+             insert into larder.garbage (id, object_id, multipart_id, due_at)
+             select lost.id, lost.object_id, case when lost.object_id = gone.object_id then gone.multipart_id end, now() + make_interval(secs => $4)
+             from gone, unnest($2::uuid[], $3::uuid[]) as lost (id, object_id)",
+        )
+        .bind(lease)
+        .bind(&ids)
+        .bind(lost)
+        .bind(self.garbage_seconds())
+        .execute(&self.control)
+        .await
+        .map_err(database)?;
+        Ok(())
     }
 
     /// Leaves an expired lease on a document for later: the document is hidden, and may yet be restored.

@@ -3,7 +3,7 @@
 use super::item::{Attributes, Body, Item, PK, SK};
 use crate::{
     catalogue::{Catalogue, Dataset, document_id},
-    config::Times,
+    config::Config,
     error::{BoxError, Error, Result, Store},
     objects::Objects,
 };
@@ -16,7 +16,6 @@ use uuid::Uuid;
 
 const OPERATION_LIFE_MAX: Duration = Duration::from_secs(10);
 
-/// Its client must give up an operation well before a lease ends: see [`Documents::timeouts`].
 #[derive(Clone)]
 pub struct Documents {
     pub(super) client: Client,
@@ -48,19 +47,16 @@ pub struct Document {
 }
 
 impl Documents {
-    pub fn new(client: Client, table: String, catalogue: Catalogue, objects: Objects, times: &Times) -> Self {
-        Self { client, table, catalogue, objects, deleted_days: times.deleted_days }
-    }
-
-    /// What the client has to be built with: an operation, retries included, ends in a quarter of a lease and in ten seconds at most. The put of a document with an
+    /// Whatever the client was built with: an operation, retries included, ends in a quarter of a lease and in ten seconds at most. The put of a document with an
     /// object rests on it: when its lease has expired, it can no longer be under way.
-    pub fn timeouts(times: &Times) -> TimeoutConfig {
-        let operation = (times.lease() / 4).min(OPERATION_LIFE_MAX);
-        TimeoutConfig::builder()
+    pub fn new(client: Client, table: String, catalogue: Catalogue, objects: Objects, config: &Config) -> Self {
+        let operation = (config.times.lease() / 4).min(OPERATION_LIFE_MAX);
+        let timeouts = TimeoutConfig::builder()
             .connect_timeout(operation / 3)
             .operation_attempt_timeout(operation / 2)
-            .operation_timeout(operation)
-            .build()
+            .operation_timeout(operation);
+        let client = Client::from_conf(client.config().to_builder().timeout_config(timeouts.build()).build());
+        Self { client, table, catalogue, objects, deleted_days: config.times.deleted_days }
     }
 
     pub fn table(&self) -> &str {

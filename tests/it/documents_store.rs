@@ -5,6 +5,7 @@ use aws_credential_types::{Credentials, provider::SharedCredentialsProvider};
 use aws_sdk_dynamodb::{Client, types::AttributeValue};
 use bytes::Bytes;
 use clap::Parser;
+use http::{HeaderMap, StatusCode};
 use larder::{
     auth::Caller,
     catalogue::{Catalogue, Dataset, Kind, Precondition},
@@ -13,7 +14,11 @@ use larder::{
     error::{Error, Result},
     objects::Objects,
 };
-use std::{collections::BTreeSet, time::Duration};
+use std::{
+    collections::BTreeSet,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 use time::OffsetDateTime;
 use tokio::{net::TcpListener, task::JoinSet};
 use uuid::Uuid;
@@ -26,33 +31,60 @@ struct Fixture {
 }
 
 async fn fixture() -> Fixture {
-    let fixture = without_table("larder").await;
+    let fixture = with(engine().await, "larder");
     fixture.documents.ensure_table().await.unwrap();
     fixture
 }
 
-async fn without_table(table: &str) -> Fixture {
-    let client = engine().await;
+fn with(client: Client, table: &str) -> Fixture {
     let caller = Caller { principal: Uuid::now_v7(), name: "ada".to_owned(), admin: false };
     let documents = store(&client, table, &config(&[]));
     Fixture { documents, client, collection: collection(&caller), caller }
 }
 
-async fn engine() -> Client {
+pub async fn engine() -> Client {
+    client(&start_engine().await)
+}
+
+async fn start_engine() -> String {
     let database = dynoxide::Database::memory().unwrap();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
+    let endpoint = format!("http://{}", listener.local_addr().unwrap());
     tokio::spawn(dynoxide::server::serve_with_shutdown(listener, database, std::future::pending()));
+    endpoint
+}
+
+fn client(endpoint: &str) -> Client {
     let config = aws_sdk_dynamodb::Config::builder()
         .behavior_version_latest()
         .region(aws_sdk_dynamodb::config::Region::new("us-east-1"))
         .credentials_provider(Credentials::new("test", "test", None, None, "test"))
-        .endpoint_url(format!("http://{address}"))
-        .timeout_config(Documents::timeouts(&self::config(&[]).times));
+        .endpoint_url(endpoint);
     Client::from_conf(config.build())
 }
 
-fn config(flags: &[&str]) -> Config {
+/// Passes everything on to the engine, and answers 500 to the first request of each writing operation although it was done.
+async fn losing_answers(engine: String) -> String {
+    let lost = Arc::new(Mutex::new(BTreeSet::new()));
+    let pass = move |headers: HeaderMap, body: Bytes| {
+        let (engine, lost) = (engine.clone(), lost.clone());
+        async move {
+            let target = headers["x-amz-target"].to_str().unwrap().to_owned();
+            let answer = reqwest::Client::new().post(engine).headers(headers).body(body).send().await.unwrap();
+            let write = target.ends_with(".PutItem") || target.ends_with(".UpdateItem");
+            if write && lost.lock().unwrap().insert(target) {
+                return (StatusCode::INTERNAL_SERVER_ERROR, HeaderMap::new(), Bytes::new());
+            }
+            (answer.status(), answer.headers().clone(), answer.bytes().await.unwrap())
+        }
+    };
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let endpoint = format!("http://{}", listener.local_addr().unwrap());
+    tokio::spawn(async move { axum::serve(listener, axum::Router::new().fallback(pass)).await });
+    endpoint
+}
+
+pub fn config(flags: &[&str]) -> Config {
     match Cli::parse_from(["larder", "serve"].iter().chain(flags)).command {
         Command::Serve(config) => config,
         Command::Token(_) => unreachable!(),
@@ -65,10 +97,10 @@ fn store(client: &Client, table: &str, config: &Config) -> Documents {
     let s3 = aws_sdk_s3::Client::from_conf(s3);
     let credentials = SharedCredentialsProvider::new(Credentials::new("test", "test", None, None, "test"));
     let objects = Objects::new(s3.clone(), s3, credentials, "none".to_owned(), Duration::from_secs(60));
-    Documents::new(client.clone(), table.to_owned(), Catalogue::new(postgres, config), objects, &config.times)
+    Documents::new(client.clone(), table.to_owned(), Catalogue::new(postgres, config), objects, config)
 }
 
-fn collection(owner: &Caller) -> Dataset {
+pub fn collection(owner: &Caller) -> Dataset {
     Dataset {
         id: Uuid::now_v7(),
         kind: Kind::Collection,
@@ -214,6 +246,20 @@ async fn exactly_one_of_many_creates_a_document() {
         }
     }
     assert_eq!(created, [f.get("one").await.unwrap().etag]);
+}
+
+#[tokio::test]
+async fn a_write_whose_answer_is_lost_is_recognised_when_the_sdk_repeats_it() {
+    let endpoint = start_engine().await;
+    let mut f = with(client(&endpoint), "larder");
+    f.documents.ensure_table().await.unwrap();
+    let proxied = client(&losing_answers(endpoint).await);
+    f.documents = store(&proxied, "larder", &config(&[]));
+    let put = f.put("a", "{}", &Precondition::Absent).await.unwrap();
+    let Put::Created(document) = put else { panic!("{put:?}") };
+    assert_eq!(f.get("a").await.unwrap().etag, document.etag);
+    f.documents.delete(&f.caller, &f.collection, "a", &matches(&document)).await.unwrap();
+    assert!(f.get("a").await.is_none());
 }
 
 #[tokio::test]

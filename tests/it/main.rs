@@ -1,6 +1,7 @@
 //! One binary: the tests of the whole service, one file per slice. They run on the embedded engines.
 #![cfg(feature = "embedded")]
 
+mod documents_large;
 mod documents_store;
 mod engines;
 mod s3_conformance;
