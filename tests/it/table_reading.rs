@@ -486,6 +486,46 @@ fn an_error_of_the_input_comes_out_as_it_was() {
     }
 }
 
+#[test]
+fn an_error_of_the_sink_ends_the_pass() {
+    struct Full;
+    impl RowSink for Full {
+        fn begin(&mut self, _: &[Column]) -> Result<()> {
+            Ok(())
+        }
+        fn rows(&mut self, _: Bytes) -> Result<()> {
+            Err(Error::LeaseLost)
+        }
+        fn misfit(&mut self) -> Result<()> {
+            Ok(())
+        }
+    }
+    let endless = Cursor::new("a,b\n").chain(Repeated { line: b"1,2\n", at: 0, left: usize::MAX });
+    assert!(matches!(first_pass(CSV, endless, LIMITS, &mut Full), Err(Error::LeaseLost)));
+}
+
+#[test]
+fn the_second_pass_refuses_columns_that_are_not_those_of_the_file() {
+    let columns = |name: &str, column_type| vec![Column { name: name.to_owned(), column_type }];
+    for (format, file, columns) in [
+        (CSV, "a\n1.5\n", columns("a", ColumnType::Bigint)),
+        (CSV, "a\n1\n", columns("b", ColumnType::Bigint)),
+        (Format::NdJson, "{\"a\":\"1\"}\n", columns("a", ColumnType::Bigint)),
+        (Format::NdJson, "{\"a\":1}\n", columns("a", ColumnType::Text)),
+        (Format::NdJson, "{\"a\":1}\n{\"b\":1}\n", columns("a", ColumnType::Bigint)),
+    ] {
+        let pass = second_pass(format, file.as_bytes(), &columns, LIMITS, &mut Kept::default());
+        assert!(matches!(pass, Err(Error::Internal(_))), "{file:?}");
+    }
+}
+
+#[test]
+fn a_column_is_described_by_its_name_and_type() {
+    let column = Column { name: "a".to_owned(), column_type: ColumnType::Double };
+    assert_eq!(serde_json::to_string(&column).unwrap(), r#"{"name":"a","type":"double"}"#);
+    assert_eq!(ColumnType::Double.sql(), "double precision");
+}
+
 /// Marsaglia's xorshift.
 struct Random(u64);
 

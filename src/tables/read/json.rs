@@ -3,7 +3,7 @@
 //! Values stay the text that they are in the file, so that numbers keep all their digits.
 
 use std::borrow::Cow;
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::fmt;
 use std::io::Read;
 
@@ -25,11 +25,10 @@ pub struct Reader<R> {
 /// The object that the reader stands at, and the columns so far.
 struct Object {
     limits: ReadLimits,
-    /// Which column a key is.
-    keys: HashMap<String, usize>,
+    /// Of each column, as the file has it; and the way back.
+    keys: Vec<String>,
+    columns: HashMap<String, usize>,
     names: Vec<String>,
-    /// `names`, to look one up.
-    taken: HashSet<String>,
     bytes: Vec<u8>,
     spans: Vec<Span>,
     /// What is wrong with it beside its syntax, and where the value is that is wrong.
@@ -40,9 +39,9 @@ impl<R: Read> Reader<R> {
     pub(super) fn open(layout: Layout, input: R, limits: ReadLimits) -> Result<Self> {
         let object = Object {
             limits,
-            keys: HashMap::new(),
+            keys: Vec::new(),
+            columns: HashMap::new(),
             names: Vec::new(),
-            taken: HashSet::new(),
             bytes: Vec::new(),
             spans: Vec::new(),
             failure: None,
@@ -67,20 +66,20 @@ impl<R: Read> Reader<R> {
             return Ok(false);
         };
         self.line = position.line;
-        position.check_text(json)?;
-        self.object.read(position, json)?;
+        self.object.read(position, position.check_text(json)?)?;
         Ok(true)
     }
 }
 
 impl Object {
-    fn read(&mut self, position: Position, json: &[u8]) -> Result<()> {
+    fn read(&mut self, position: Position, json: &str) -> Result<()> {
         self.bytes.clear();
         self.spans.clear();
         self.spans.resize(self.names.len(), Span::Absent);
-        let mut deserializer = serde_json::Deserializer::from_slice(json);
+        let mut deserializer = serde_json::Deserializer::from_str(json);
         let read = deserializer.deserialize_map(Entries { object: self, json }).and_then(|()| deserializer.end());
         read.map_err(|error| {
+            let json = json.as_bytes();
             let at = offset(json, &error);
             match self.failure.take() {
                 Some((Error::Malformed(malformed), value)) => {
@@ -98,12 +97,10 @@ impl Object {
 
     /// The column of `key`; `guess` is the one that it is if objects keep their order.
     fn column(&mut self, key: &str, guess: usize) -> Result<usize> {
-        if self.names.get(guess).is_some_and(|name| name == key && !key.is_empty())
-            && self.keys.get(key) == Some(&guess)
-        {
+        if self.keys.get(guess).is_some_and(|expected| expected == key) {
             return Ok(guess);
         }
-        if let Some(column) = self.keys.get(key) {
+        if let Some(column) = self.columns.get(key) {
             return Ok(*column);
         }
         let column = self.names.len();
@@ -113,9 +110,9 @@ impl Object {
         if key.contains('\0') {
             return Err(malformed("A key holds a NUL character, which a table cannot hold.", None));
         }
-        let name = names::invent(key, column, |name| self.taken.contains(name));
-        self.keys.insert(key.to_owned(), column);
-        self.taken.insert(name.clone());
+        let name = names::invent(key, column, |name| self.names.iter().any(|taken| taken == name));
+        self.keys.push(key.to_owned());
+        self.columns.insert(key.to_owned(), column);
         self.names.push(name);
         self.spans.push(Span::Absent);
         Ok(column)
@@ -180,7 +177,7 @@ fn malformed(detail: impl Into<String>, field: Option<String>) -> Error {
 /// Reads the entries of the object that `json` is into the row.
 struct Entries<'a> {
     object: &'a mut Object,
-    json: &'a [u8],
+    json: &'a str,
 }
 
 impl<'de> Visitor<'de> for Entries<'_> {

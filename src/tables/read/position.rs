@@ -49,15 +49,15 @@ impl Position {
     }
 
     /// Fails unless `text`, which begins at this position, is UTF-8 without NUL, which Postgres cannot store.
-    pub fn check_text(self, text: &[u8]) -> Result<()> {
-        if let Err(error) = str::from_utf8(text) {
+    pub fn check_text(self, text: &[u8]) -> Result<&str> {
+        let checked = str::from_utf8(text).map_err(|error| {
             let hint = "Save the file as UTF-8, or convert it: `iconv -f WINDOWS-1252 -t UTF-8`.".to_owned();
             let malformed = self.malformed(text, error.valid_up_to(), "The bytes here are not UTF-8.");
-            return Err(Malformed { hint: Some(hint), ..malformed }.into());
-        }
+            Malformed { hint: Some(hint), ..malformed }
+        })?;
         match memchr::memchr(0, text) {
             Some(at) => Err(self.malformed(text, at, "A NUL character stands here, which a table cannot hold.").into()),
-            None => Ok(()),
+            None => Ok(checked),
         }
     }
 }
