@@ -89,8 +89,7 @@ impl App {
         let catalogue = Catalogue::new(control.clone(), &config);
         let objects = objects(&config, stores.objects)?;
         let client = aws_sdk_dynamodb::Client::new(&stores.documents.sdk);
-        let documents =
-            Documents::new(client, stores.documents.table, catalogue.clone(), objects.clone(), &config.times);
+        let documents = Documents::new(client, stores.documents.table, catalogue.clone(), objects.clone(), &config);
         if stores.documents.ours {
             documents.ensure_table().await?;
         }
