@@ -14,8 +14,6 @@ pub struct Cli {
     pub command: Command,
 }
 
-// One value lives in the process, so the size of the larger variant costs nothing.
-#[expect(clippy::large_enum_variant)]
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Run the service. The default command: every flag below is also an environment variable.
