@@ -40,7 +40,8 @@ pub struct NewTableFile {
     pub title: Option<String>,
     /// The file name of a smart upload.
     pub original_name: Option<String>,
-    pub content_type: String,
+    /// Of the raw upload; that of its format if not given.
+    pub content_type: Option<String>,
     /// `gzip`, `zstd` or none, as the request says.
     pub content_encoding: Option<String>,
     pub format: Option<TableFormat>,
@@ -64,6 +65,15 @@ impl TableFormat {
             Self::Tsv => Format::Delimited(Dialect::TSV),
             Self::Ndjson => Format::NdJson,
             Self::Json => Format::JsonArray,
+        }
+    }
+
+    fn content_type(self) -> &'static str {
+        match self {
+            Self::Csv => "text/csv",
+            Self::Tsv => "text/tab-separated-values",
+            Self::Ndjson => "application/x-ndjson",
+            Self::Json => "application/json",
         }
     }
 
@@ -134,7 +144,7 @@ impl Tables {
             name: file.name,
             original_name: file.original_name,
             object,
-            content_type: file.content_type,
+            content_type: file.content_type.unwrap_or_else(|| first.format.content_type().to_owned()),
             content_encoding: file.content_encoding,
             table: Some(NewTable { id: table_id, columns: first.columns, row_count: first.row_count, ingest }),
             options: file.format.map_or_else(|| json!({}), |format| json!({ "format": format })),

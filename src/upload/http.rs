@@ -243,7 +243,7 @@ async fn put_table(
         name,
         title: Some(upload.file_name()),
         original_name: Some(upload.path.clone()),
-        content_type: upload.content_type.clone().unwrap_or_else(|| guess_content_type(&upload.path)),
+        content_type: Some(upload.content_type.clone().unwrap_or_else(|| guess_content_type(&upload.path))),
         content_encoding: upload.content_encoding.clone(),
         format,
         replace: upload.replace(),
