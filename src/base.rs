@@ -49,7 +49,8 @@ impl Base {
         Ok(app)
     }
 
-    async fn stores(&self, config: &Config) -> Result<Stores> {
+    /// Where the three stores are: ours where an engine runs, else as configured.
+    pub async fn stores(&self, config: &Config) -> Result<Stores> {
         #[cfg(feature = "embedded")]
         if let Some(engines) = &self.engines {
             return engines.stores(config, &self.public_url).await;

@@ -1,5 +1,9 @@
 //! The service as its users meet it: the real router on the embedded engines, behind a real socket.
 
+mod stores;
+
+pub use stores::{gzip, zstd};
+
 use clap::Parser;
 use larder::{
     app::App,
