@@ -24,9 +24,13 @@ async fn sweep(larder: &Service) {
 }
 
 /// A PUT whose body comes through a channel; closing it ends the body, an error breaks it off.
-fn slow_put(larder: &Service, path: &str) -> (Sender<std::io::Result<Bytes>>, tokio::task::JoinHandle<reqwest::Result<reqwest::Response>>) {
+fn slow_put(
+    larder: &Service,
+    path: &str,
+) -> (Sender<std::io::Result<Bytes>>, tokio::task::JoinHandle<reqwest::Result<reqwest::Response>>) {
     let (sender, receiver) = channel(1);
-    let body = futures::stream::unfold(receiver, |mut receiver| async move { Some((receiver.recv().await?, receiver)) });
+    let body =
+        futures::stream::unfold(receiver, |mut receiver| async move { Some((receiver.recv().await?, receiver)) });
     let request = larder.request(Method::PUT, path).body(reqwest::Body::wrap_stream(body));
     (sender, tokio::spawn(request.send()))
 }
@@ -127,7 +131,9 @@ async fn deleted_datasets_go_after_their_days_with_their_shares() {
     }
     sweep(&larder).await;
     assert_eq!((larder.objects().await.len(), larder.physical_tables().await.len()), (6, 2));
-    larder.sql("update larder.datasets set deleted_at = deleted_at - interval '30 days 1 minute' where name = 'old'").await;
+    larder
+        .sql("update larder.datasets set deleted_at = deleted_at - interval '30 days 1 minute' where name = 'old'")
+        .await;
     sweep(&larder).await;
     assert_eq!((larder.objects().await.len(), larder.physical_tables().await.len()), (3, 1));
     assert_eq!(larder.column("select count(*) from larder.shares").await, ["3"]);

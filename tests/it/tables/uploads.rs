@@ -28,10 +28,7 @@ async fn a_late_value_of_another_type_widens_its_column_and_loses_nothing() {
     let table = put("u-late-key", gzip(format!("{lines}{{\"n\":1.5,\"new\":true}}\n").as_bytes()).await).await;
     assert_eq!(columns(&table).join(" "), "n:numeric t:text new:boolean");
     let last = shared().text("/v1/tables/u-late-key/rows.ndjson?offset=199999").await;
-    assert_eq!(
-        last,
-        "{\"n\":199999,\"t\":\"row number 199999\",\"new\":null}\n{\"n\":1.5,\"t\":null,\"new\":true}\n"
-    );
+    assert_eq!(last, "{\"n\":199999,\"t\":\"row number 199999\",\"new\":null}\n{\"n\":1.5,\"t\":null,\"new\":true}\n");
 }
 
 #[tokio::test]
@@ -60,7 +57,11 @@ async fn a_malformed_file_is_refused_with_its_place_and_the_version_before_stays
         ("a\nx\0y\n", 2, 2),
     ] {
         let refused = problem(shared().put("/v1/tables/u-malformed", body).await, 422, "malformed").await;
-        assert_eq!((refused["line"].as_u64(), refused["column"].as_u64()), (Some(line), Some(column)), "{body}: {refused}");
+        assert_eq!(
+            (refused["line"].as_u64(), refused["column"].as_u64()),
+            (Some(line), Some(column)),
+            "{body}: {refused}"
+        );
     }
     let latin = put_with("u-malformed", &[], b"a\nM\xfcller\n".to_vec()).await;
     assert_eq!(problem(latin, 422, "malformed").await["line"], 2);
@@ -116,7 +117,14 @@ async fn compression_is_seen_however_the_bytes_are_cut() {
 #[tokio::test]
 async fn what_grows_beyond_a_limit_is_refused_by_the_limits_own_problem() {
     let settings = [
-        "--decompressed-bytes-max", "1000000", "--cell-bytes-max", "1000", "--columns-max", "5", "--upload-bytes-max", "2000000",
+        "--decompressed-bytes-max",
+        "1000000",
+        "--cell-bytes-max",
+        "1000",
+        "--columns-max",
+        "5",
+        "--upload-bytes-max",
+        "2000000",
     ];
     let larder = Service::start(&settings).await;
     let bomb = gzip(format!("n\n{}", "1\n".repeat(5_000_000)).as_bytes()).await;
@@ -173,7 +181,8 @@ async fn a_refused_parameter_or_condition_stores_nothing() {
         assert_eq!(problem(refused, 400, "bad-request").await["parameter"], parameter, "{query}");
     }
     problem(larder.put("/v1/tables/u-refused?share=900d", "a\n1\n").await, 400, "share-too-long").await;
-    problem(put_with("u-refused", &[("if-match", "\"x\"")], b"a\n1\n".to_vec()).await, 412, "precondition-failed").await;
+    problem(put_with("u-refused", &[("if-match", "\"x\"")], b"a\n1\n".to_vec()).await, 412, "precondition-failed")
+        .await;
     for name in ["U-refused", "-u", "u%20x", &"u".repeat(64)] {
         problem(larder.put(&format!("/v1/tables/{name}"), "a\n1\n").await, 400, "bad-name").await;
     }
