@@ -49,7 +49,6 @@ impl Base {
         Ok(app)
     }
 
-    /// Where the three stores are: ours where an engine runs, else as configured.
     pub async fn stores(&self, config: &Config) -> Result<Stores> {
         #[cfg(feature = "embedded")]
         if let Some(engines) = &self.engines {
