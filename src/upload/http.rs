@@ -262,7 +262,9 @@ async fn put_document(
     (collection, id): (&str, &str),
     body: Bytes,
 ) -> Result<(Descriptor, bool)> {
-    let collection = app.catalogue.find_or_create_collection(caller, collection).await?;
+    let collection = documents::http::collection_for(app, caller, collection, &body, &upload.condition)
+        .await
+        .map_err(suggest_blob)?;
     let file = (upload.path.as_str(), upload.replace());
     let put =
         app.documents.put_file(caller, &collection, id, body, &upload.condition, file).await.map_err(suggest_blob)?;

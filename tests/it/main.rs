@@ -3,10 +3,14 @@
 
 mod support;
 
+mod documents;
 mod documents_large;
 mod documents_store;
 mod documents_value;
 mod engines;
 mod s3_conformance;
+mod shares;
 mod smoke;
+mod sweeps;
 mod table_reading;
+mod tables;
