@@ -61,6 +61,9 @@ pub enum Error {
     #[error("{detail}")]
     Conflict { detail: String },
 
+    #[error("This address does not know the method; `Allow` lists those it knows.")]
+    MethodNotAllowed,
+
     #[error("{detail}")]
     UnsupportedMediaType { detail: String },
 
@@ -151,6 +154,7 @@ impl std::fmt::Display for Store {
 pub enum Limit {
     UploadBytes,
     DocumentBytes,
+    RequestBytes,
     DecompressedBytes,
     Columns,
     CellBytes,
@@ -164,6 +168,7 @@ impl Limit {
         match self {
             Self::UploadBytes => "LARDER_UPLOAD_BYTES_MAX",
             Self::DocumentBytes => "LARDER_DOCUMENT_BYTES_MAX",
+            Self::RequestBytes => "LARDER_REQUEST_BYTES_MAX",
             Self::DecompressedBytes => "LARDER_DECOMPRESSED_BYTES_MAX",
             Self::Columns => "LARDER_COLUMNS_MAX",
             Self::CellBytes => "LARDER_CELL_BYTES_MAX",
@@ -176,6 +181,7 @@ impl Limit {
         let (what, unit) = match self {
             Self::UploadBytes => ("An upload", "bytes"),
             Self::DocumentBytes => ("A document", "bytes of JSON"),
+            Self::RequestBytes => ("The body of a request that is no upload", "bytes"),
             Self::DecompressedBytes => ("A decompressed file", "bytes"),
             Self::Columns => ("A table", "columns"),
             Self::CellBytes => ("A cell of a table", "bytes"),

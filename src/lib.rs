@@ -1,7 +1,28 @@
 //! Larder: put any file or record in; it goes to the store made for its structure; you get a URL that works at once.
+//!
+//! The modules in reading order: what the service is made of, what every slice stands on, the three slices, and what stands above them.
+
+pub mod app;
+pub mod base;
+pub mod config;
+pub mod error;
+pub mod health;
+pub mod router;
+pub mod serve;
+pub mod sweep;
+pub mod telemetry;
 
 pub mod auth;
 pub mod catalogue;
-pub mod config;
-pub mod error;
+pub mod http;
 pub mod objects;
+
+pub mod blobs;
+pub mod documents;
+pub mod tables;
+
+pub mod shares;
+pub mod upload;
+
+#[cfg(feature = "embedded")]
+pub mod embedded;

@@ -41,7 +41,10 @@ fn token(headers: &HeaderMap) -> Option<String> {
 fn guard_cross_site(method: &http::Method, headers: &HeaderMap) -> Result<()> {
     let site = headers.get("sec-fetch-site").and_then(|value| value.to_str().ok());
     let foreign = site.is_some_and(|site| !matches!(site, "same-origin" | "none"));
-    let bearer = headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok()).is_some_and(|value| value.len() > 7 && value[..7].eq_ignore_ascii_case("bearer "));
+    let bearer = headers
+        .get(AUTHORIZATION)
+        .and_then(|value| value.to_str().ok())
+        .is_some_and(|value| value.len() > 7 && value[..7].eq_ignore_ascii_case("bearer "));
     if foreign && !method.is_safe() && !bearer {
         return Err(Error::Forbidden { action: "write from another site's page; a Bearer token may" });
     }

@@ -2,12 +2,12 @@
 //!
 //! **Invariant.** A token is nowhere in clear: the database holds its SHA-256, the log nothing.
 
-// pub mod http;
+pub mod http;
 mod keys;
 mod store;
 
 pub use keys::SecretKeys;
-pub use store::{Auth, NewToken};
+pub use store::{Auth, NewToken, random_text};
 
 use uuid::Uuid;
 

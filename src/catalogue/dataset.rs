@@ -1,7 +1,8 @@
 //! The rows of the catalogue as the rest of the service sees them.
 
+use super::Column;
 use crate::{auth::Caller, config::Visibility, error::Error};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use serde_json::Value;
 use sqlx::{FromRow, Row, postgres::PgRow, types::Json};
 use time::OffsetDateTime;
@@ -69,14 +70,6 @@ pub struct Version {
     pub created_at: OffsetDateTime,
 }
 
-/// A column as its users know it; the physical one is `c{position}`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Column {
-    pub name: String,
-    #[serde(rename = "type")]
-    pub column_type: String,
-}
-
 impl Dataset {
     /// Whether the caller may know that this exists.
     pub fn visible_to(&self, caller: &Caller) -> bool {
@@ -90,9 +83,11 @@ impl Dataset {
 }
 
 impl Version {
-    /// `version.revision`, which `If-Match` compares.
+    /// `version.revision`, which `If-Match` compares. The version is named by the random end of its id: its number would come again when a name is deleted and
+    /// made anew.
     pub fn etag(&self) -> String {
-        format!("\"{}.{}\"", self.number, self.revision)
+        let (_, _, _, end) = self.id.as_fields();
+        format!("\"{}.{}\"", hex::encode(&end[2..]), self.revision)
     }
 }
 

@@ -35,6 +35,19 @@ pub struct Lease {
 impl Catalogue {
     /// Commits the pending row and starts renewing it.
     pub async fn lease(&self, pending: Pending) -> Result<Lease> {
+        let life = self.times.lease();
+        let id = self.insert_pending(pending, life).await?;
+        let renewal = tokio::spawn(renew(self.clone(), id, life)).abort_handle();
+        Ok(Lease { id, catalogue: self.clone(), renewal, committed: false })
+    }
+
+    /// Commits a pending row that nobody holds: once `after` has passed, the sweep looks whether the document still refers to its old object.
+    pub async fn review_document(&self, document: PendingDocument, after: Duration) -> Result<()> {
+        let pending = Pending { document: Some(document), ..Pending::default() };
+        self.insert_pending(pending, after).await.map(|_| ())
+    }
+
+    async fn insert_pending(&self, pending: Pending, life: Duration) -> Result<Uuid> {
         let id = Uuid::now_v7();
         let (collection, document, old_object) = match pending.document {
             Some(PendingDocument { collection_id, document_id, old_object_id }) => {
@@ -52,12 +65,11 @@ impl Catalogue {
         .bind(collection)
         .bind(document)
         .bind(old_object)
-        .bind(self.times.lease())
+        .bind(life)
         .execute(&self.control)
         .await
         .map_err(database)?;
-        let renewal = tokio::spawn(renew(self.clone(), id, self.times.lease())).abort_handle();
-        Ok(Lease { id, catalogue: self.clone(), renewal, committed: false })
+        Ok(id)
     }
 }
 
@@ -114,7 +126,7 @@ impl Lease {
         let catalogue = self.catalogue.clone();
         let id = self.id;
         self.committed();
-        catalogue.resolve_document(id, lost).await
+        catalogue.resolve_document(id, lost.as_slice()).await
     }
 }
 

@@ -7,6 +7,7 @@
 //!
 //! SQL stands in this folder and in the slices' `store.rs`, nowhere else.
 
+mod column;
 mod dataset;
 mod lease;
 mod migrate;
@@ -15,7 +16,8 @@ mod publish;
 mod store;
 mod sweep;
 
-pub use dataset::{Column, Dataset, Kind, Version};
+pub use column::{Column, ColumnType};
+pub use dataset::{Dataset, Kind, Version};
 pub use lease::{Lease, Pending, PendingDocument};
 pub use migrate::migrate;
 pub use names::{blob_key, document_id, free_name, slug, table_name};

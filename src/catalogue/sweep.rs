@@ -3,6 +3,7 @@
 use super::{Catalogue, store::database};
 use crate::error::Result;
 use sqlx::{FromRow, PgConnection, Postgres, Transaction};
+use std::time::Duration;
 use uuid::Uuid;
 
 /// What one row of garbage names. Its row stays locked until [`GarbageClaim::deleted`], so two replicas never take the same.
@@ -78,25 +79,41 @@ impl Catalogue {
     pub async fn expired_documents(&self) -> Result<Vec<ExpiredDocument>> {
         sqlx::query_as(
             "select p.id, p.collection_id, d.shards, p.document_id, p.object_id, p.old_object_id from larder.pending p
-             left join larder.datasets d on d.id = p.collection_id where p.document_id is not null and p.lease_until < now() limit 100",
+             left join larder.datasets d on d.id = p.collection_id where p.document_id is not null and p.lease_until < now() order by p.lease_until limit 100",
         )
         .fetch_all(&self.control)
         .await
         .map_err(database)
     }
 
-    /// Ends a lease on a document; `lost` is an object that the document does not refer to.
-    pub async fn resolve_document(&self, lease: Uuid, lost: Option<Uuid>) -> Result<()> {
-        let mut tx = self.control.begin().await.map_err(database)?;
-        let ended = sqlx::query("delete from larder.pending where id = $1")
+    /// Ends a lease on a document; `lost` are objects that the document does not refer to, and become garbage. Nothing if the lease has ended before.
+    pub async fn resolve_document(&self, lease: Uuid, lost: &[Uuid]) -> Result<()> {
+        let ids: Vec<Uuid> = lost.iter().map(|_| Uuid::now_v7()).collect();
+        sqlx::query(
+            "with gone as (delete from larder.pending where id = $1 returning object_id, multipart_id)
+             insert into larder.garbage (id, object_id, multipart_id, due_at)
+             select lost.id, lost.object_id, case when lost.object_id = gone.object_id then gone.multipart_id end, now() + make_interval(secs => $4)
+             from gone, unnest($2::uuid[], $3::uuid[]) as lost (id, object_id)",
+        )
+        .bind(lease)
+        .bind(&ids)
+        .bind(lost)
+        .bind(self.garbage_seconds())
+        .execute(&self.control)
+        .await
+        .map_err(database)?;
+        Ok(())
+    }
+
+    /// Leaves an expired lease on a document for later: the document is hidden, and may yet be restored.
+    pub async fn postpone_document(&self, lease: Uuid, life: Duration) -> Result<()> {
+        sqlx::query("update larder.pending set lease_until = now() + $2 where id = $1")
             .bind(lease)
-            .execute(&mut *tx)
+            .bind(life)
+            .execute(&self.control)
             .await
             .map_err(database)?;
-        if let (1.., Some(lost)) = (ended.rows_affected(), lost) {
-            self.discard(&mut tx, Some(lost), None).await?;
-        }
-        tx.commit().await.map_err(database)
+        Ok(())
     }
 
     /// Datasets that were deleted too long ago to be restored become garbage, one transaction each.
@@ -160,7 +177,7 @@ impl Catalogue {
     }
 
     fn garbage_seconds(&self) -> f64 {
-        std::time::Duration::from_secs(self.times.garbage_seconds).as_secs_f64()
+        Duration::from_secs(self.times.garbage_seconds).as_secs_f64()
     }
 }
 

@@ -3,8 +3,10 @@
 //! **Invariant.** An object is never overwritten and never listed: who refers to it stands in the catalogue, and only the sweep deletes.
 //! **Invariant.** Memory per upload is a few parts, whatever the size of the object.
 
+mod incoming;
 mod store;
 mod writer;
 
+pub use incoming::{Algorithm, Claim, Incoming};
 pub use store::{ObjectBytes, Objects, Presentation, Presigned};
 pub use writer::{ObjectWriter, Stored};

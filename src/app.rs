@@ -1,0 +1,233 @@
+//! The composition root: the only place that builds clients. Everything else gets them from [`App`].
+
+use crate::{
+    auth::{Auth, SecretKeys},
+    blobs::Blobs,
+    catalogue::{Catalogue, migrate},
+    config::Config,
+    documents::Documents,
+    error::{Error, Result},
+    objects::Objects,
+    shares::Shares,
+    tables::Tables,
+};
+use aws_config::{BehaviorVersion, SdkConfig, retry::RetryConfig, timeout::TimeoutConfig};
+use aws_credential_types::provider::SharedCredentialsProvider;
+use sqlx::{
+    PgPool,
+    postgres::{PgConnectOptions, PgPoolOptions},
+};
+use std::{
+    ops::Deref,
+    str::FromStr,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
+    time::Duration,
+};
+
+/// Attempts of one call of a store, and the time each may take to connect.
+const STORE_ATTEMPTS_MAX: u32 = 4;
+const CONNECT_TIME: Duration = Duration::from_secs(5);
+
+/// What every handler gets; a clone is a pointer.
+#[derive(Clone)]
+pub struct App(Arc<Parts>);
+
+pub struct Parts {
+    pub config: Config,
+    /// What links begin with, without a slash at the end.
+    pub public_url: String,
+    pub keys: SecretKeys,
+    pub auth: Auth,
+    pub catalogue: Catalogue,
+    pub objects: Objects,
+    pub blobs: Blobs,
+    pub tables: Tables,
+    pub documents: Documents,
+    pub shares: Shares,
+    pools: [PgPool; 3],
+    draining: AtomicBool,
+}
+
+impl Deref for App {
+    type Target = Parts;
+
+    fn deref(&self) -> &Parts {
+        &self.0
+    }
+}
+
+/// Where the three stores are: configured, or embedded.
+pub struct Stores {
+    pub database: PgConnectOptions,
+    pub objects: ObjectsAt,
+    pub documents: DocumentsAt,
+}
+
+pub struct ObjectsAt {
+    pub sdk: SdkConfig,
+    /// The address for clients elsewhere; that of the SDK unless the bucket is embedded.
+    pub public_endpoint: Option<String>,
+    pub bucket: String,
+}
+
+pub struct DocumentsAt {
+    pub sdk: SdkConfig,
+    pub table: String,
+    /// Whether we make the table ourselves: an embedded one.
+    pub ours: bool,
+}
+
+impl App {
+    /// Connects to the stores, brings the database up to date, and compares the installation's id in all three.
+    pub async fn connect(config: Config, public_url: String, keys: SecretKeys, stores: Stores) -> Result<Self> {
+        migrate(&stores.database).await?;
+        let pools = pools(&config, &stores.database);
+        let [control, queries, loads] = pools.clone();
+        let catalogue = Catalogue::new(control.clone(), &config);
+        let objects = objects(&config, stores.objects)?;
+        let client = aws_sdk_dynamodb::Client::new(&stores.documents.sdk);
+        let documents = Documents::new(client, stores.documents.table, catalogue.clone(), objects.clone(), &config);
+        if stores.documents.ours {
+            documents.ensure_table().await?;
+        }
+        objects.check_at_start().await?;
+        documents.check_at_start().await?;
+        compare_installations(&catalogue, &objects, &documents).await?;
+        let parts = Parts {
+            public_url,
+            keys,
+            auth: Auth::new(control.clone()),
+            blobs: Blobs::new(catalogue.clone(), objects.clone()),
+            tables: Tables::new(catalogue.clone(), objects.clone(), queries, loads, &config),
+            shares: Shares::new(control),
+            catalogue,
+            objects,
+            documents,
+            pools,
+            draining: AtomicBool::new(false),
+            config,
+        };
+        Ok(Self(Arc::new(parts)))
+    }
+
+    /// From now on the service is not ready, so that a load balancer sends its requests elsewhere.
+    pub fn drain(&self) {
+        self.draining.store(true, Relaxed);
+    }
+
+    pub fn draining(&self) -> bool {
+        self.draining.load(Relaxed)
+    }
+
+    /// Closes the pools, so that the database can stop without waiting for us.
+    pub async fn close(&self) {
+        for pool in &self.pools {
+            pool.close().await;
+        }
+    }
+}
+
+/// The stores as configured; `None` where one is to be embedded. Credentials come from the SDK's own chain, for both AWS stores from the same.
+pub async fn configured_sdk(config: &Config) -> SdkConfig {
+    aws_config::defaults(BehaviorVersion::latest())
+        .timeout_config(timeouts(config))
+        .retry_config(retries())
+        .load()
+        .await
+}
+
+pub fn retries() -> RetryConfig {
+    RetryConfig::standard().with_max_attempts(STORE_ATTEMPTS_MAX)
+}
+
+/// A stalled call is found by the SDK's stalled-stream protection; a document's put must end well within its lease.
+pub fn timeouts(config: &Config) -> TimeoutConfig {
+    TimeoutConfig::builder()
+        .connect_timeout(CONNECT_TIME)
+        .read_timeout(Duration::from_secs(config.times.request_seconds))
+        .build()
+}
+
+/// The database of DATABASE_URL.
+pub fn database_options(url: &str) -> Result<PgConnectOptions> {
+    // The error of the driver can quote the URL, and with it a password.
+    PgConnectOptions::from_str(url)
+        .map_err(|_| Error::startup("DATABASE_URL is not a valid URL such as postgres://user@host/database."))
+}
+
+/// Control (authentication, catalogue, shares), queries and loads, apart, so that slow exports never starve a share link.
+fn pools(config: &Config, database: &PgConnectOptions) -> [PgPool; 3] {
+    let pool = |name: &'static str, statement_seconds: u64| {
+        let settings = [
+            ("statement_timeout", format!("{statement_seconds}s")),
+            ("lock_timeout", "10s".to_owned()),
+            ("idle_in_transaction_session_timeout", "10min".to_owned()),
+            ("timezone", "UTC".to_owned()),
+            ("datestyle", "ISO, YMD".to_owned()),
+            ("intervalstyle", "iso_8601".to_owned()),
+            ("extra_float_digits", "1".to_owned()),
+        ];
+        PgPoolOptions::new()
+            .max_connections(u32::try_from(config.limits.pool_connections_max).unwrap_or(u32::MAX))
+            .acquire_timeout(Duration::from_secs(config.times.request_seconds))
+            .connect_lazy_with(database.clone().application_name(&format!("larder {name}")).options(settings))
+    };
+    [pool("control", config.times.request_seconds), pool("queries", config.times.query_seconds), pool("loads", 0)]
+}
+
+fn objects(config: &Config, at: ObjectsAt) -> Result<Objects> {
+    let credentials = at.sdk.credentials_provider();
+    let credentials: SharedCredentialsProvider = credentials.ok_or_else(|| {
+        Error::startup("The AWS SDK found no credentials: give the role of a container, an instance or a profile.")
+    })?;
+    // Virtual-host addressing is what AWS wants; servers given by address have no names for buckets.
+    let path_style = at.sdk.endpoint_url().is_some()
+        || at.public_endpoint.is_some()
+        || std::env::var_os("AWS_ENDPOINT_URL_S3").is_some();
+    let builder = aws_sdk_s3::config::Builder::from(&at.sdk).force_path_style(path_style);
+    let client = aws_sdk_s3::Client::from_conf(builder.clone().build());
+    let signer = match at.public_endpoint {
+        Some(endpoint) => aws_sdk_s3::Client::from_conf(builder.endpoint_url(endpoint).build()),
+        None => client.clone(),
+    };
+    Ok(Objects::new(client, signer, credentials, at.bucket, config.times.presign()))
+}
+
+/// Marks stores that are new, and refuses those of another installation: a restored or mixed-up store must be noticed before anything is swept.
+async fn compare_installations(catalogue: &Catalogue, objects: &Objects, documents: &Documents) -> Result<()> {
+    let installation = catalogue.installation().await?;
+    let id = installation.id;
+    let bucket = format!("the bucket `{}`", objects.bucket());
+    let table = format!("the DynamoDB table `{}`", documents.table());
+    for (what, marked, found) in [
+        (&bucket, installation.objects_marked, objects.installation().await?),
+        (&table, installation.documents_marked, documents.installation().await?),
+    ] {
+        match found {
+            Some(found) if found != id => {
+                return Err(Error::startup(format!(
+                    "The database belongs to installation {id}, but {what} to {found}: they are stores of different installations, and were not touched."
+                )));
+            }
+            None if marked => {
+                return Err(Error::startup(format!(
+                    "The database belongs to installation {id}, but {what} carries no mark of it any more: it is another one, or was emptied."
+                )));
+            }
+            _ => {}
+        }
+    }
+    if !installation.objects_marked || !installation.documents_marked {
+        objects.mark(id).await?;
+        documents.mark(id).await?;
+        // Another installation may have marked them in the same moment.
+        if objects.installation().await? != Some(id) || documents.installation().await? != Some(id) {
+            return Err(Error::startup(format!("{bucket} or {table} was just taken by another installation.")));
+        }
+        catalogue.set_marked().await?;
+    }
+    Ok(())
+}

@@ -1,0 +1,207 @@
+//! `/v1/blobs`: bytes in and out, folders, restore.
+
+use super::NewBlob;
+use crate::{
+    app::App,
+    auth::Caller,
+    catalogue::{Kind, Replace},
+    error::{Error, Result},
+    http::{
+        Cursor, Descriptor, File, Path, Problem, Query, answer_upload, incoming, page_size, parse_life, precondition,
+        presentation, serve_object,
+    },
+};
+use axum::{
+    body::Body,
+    extract::State,
+    response::{IntoResponse, Redirect, Response},
+};
+use http::{
+    HeaderMap, Method, StatusCode,
+    header::{CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE},
+};
+use serde::{Deserialize, Serialize};
+use std::time::Duration;
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PutQuery {
+    /// Makes or extends a share link, such as `7d`.
+    share: Option<String>,
+}
+
+/// `PUT /v1/blobs/{key}`
+pub async fn put(
+    State(app): State<App>,
+    caller: Caller,
+    Path(key): Path<String>,
+    Query(query): Query<PutQuery>,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response, Problem> {
+    let blob = NewBlob {
+        content_type: content_type(&headers).unwrap_or_else(|| guess_content_type(&key)),
+        content_encoding: header(&headers, CONTENT_ENCODING),
+        key,
+        title: None,
+        original_name: None,
+        replace: Replace::Any,
+        condition: precondition(&headers)?,
+    };
+    let outcome = app.blobs.put(&caller, blob, incoming(&app.config, &headers, body)?).await?;
+    let (mut descriptor, created) = Descriptor::of_outcome(&app, &outcome);
+    descriptor.presign(&app, outcome.dataset(), None).await?;
+    descriptor.share(&app, &caller, query.share.as_deref(), outcome.dataset().into()).await?;
+    Ok(answer_upload(&descriptor, created))
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct GetQuery {
+    /// An older version.
+    version: Option<i64>,
+    /// Present: the descriptor instead of the bytes.
+    descriptor: Option<String>,
+    /// The descriptor with a presigned URL that lives so long, such as `15m`; empty for the default.
+    presign: Option<String>,
+}
+
+/// `GET` and `HEAD /v1/blobs/{key}`
+pub async fn get(
+    State(app): State<App>,
+    caller: Caller,
+    Path(key): Path<String>,
+    Query(query): Query<GetQuery>,
+    method: Method,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    let dataset = app.catalogue.find_version(&caller, Kind::Blob, &key, query.version).await?;
+    let version = dataset.current()?;
+    if query.descriptor.is_some() || query.presign.is_some() {
+        let mut descriptor = Descriptor::of(&app, &dataset);
+        if let Some(life) = &query.presign {
+            descriptor.presign(&app, &dataset, presign_life(&app, life)?).await?;
+        }
+        return Ok(([(CACHE_CONTROL, "no-store")], axum::Json(descriptor)).into_response());
+    }
+    if method == Method::GET && prefers_redirect(&headers) {
+        let presigned = app.objects.presign(version.object_id, &presentation(&dataset, version), None).await?;
+        if let Some(presigned) = presigned {
+            tracing::info!(dataset.id = %dataset.id, expires_at = %presigned.expires_at, "presigned URL minted");
+            return Ok((
+                [(CACHE_CONTROL, "no-store"), (http::HeaderName::from_static("preference-applied"), "redirect")],
+                Redirect::temporary(&presigned.url),
+            )
+                .into_response());
+        }
+    }
+    Ok(serve_object(&app.objects, &method, &headers, &File::of(&dataset, version)).await?)
+}
+
+/// `DELETE /v1/blobs/{key}`: hides it.
+pub async fn delete(
+    State(app): State<App>,
+    caller: Caller,
+    Path(key): Path<String>,
+    headers: HeaderMap,
+) -> Result<StatusCode, Problem> {
+    app.catalogue.delete(&caller, Kind::Blob, &key, &precondition(&headers)?).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// `POST /v1/blobs/{key}/restore`
+pub async fn post(
+    State(app): State<App>,
+    caller: Caller,
+    Path(path): Path<String>,
+) -> Result<axum::Json<Descriptor>, Problem> {
+    let key = path
+        .strip_suffix("/restore")
+        .ok_or_else(|| Error::invalid("path", "it must end with an action: `/restore`."))?;
+    let dataset = app.catalogue.restore(&caller, Kind::Blob, key).await?;
+    Ok(axum::Json(Descriptor::of(&app, &dataset)))
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ListQuery {
+    #[serde(default)]
+    prefix: String,
+    /// Only `/`: folders are named once instead of all that is in them.
+    delimiter: Option<String>,
+    cursor: Option<String>,
+    limit: Option<u64>,
+}
+
+/// A page of blobs and folders, in the order of their names' bytes.
+#[derive(Debug, Serialize)]
+pub struct List {
+    folders: Vec<String>,
+    blobs: Vec<Descriptor>,
+    /// The cursor of the next page, if there is one.
+    next: Option<String>,
+}
+
+/// `GET /v1/blobs?prefix=&delimiter=/`
+pub async fn list(
+    State(app): State<App>,
+    caller: Caller,
+    Query(query): Query<ListQuery>,
+) -> Result<axum::Json<List>, Problem> {
+    let delimiter = match query.delimiter.as_deref() {
+        None | Some("") => false,
+        Some("/") => true,
+        Some(_) => return Err(Error::invalid("delimiter", "it can only be `/`.").into()),
+    };
+    let limit = page_size(query.limit, app.config.limits.page_rows_max)?;
+    let list = format!("blobs {delimiter} {}", query.prefix);
+    let after = Cursor::open(&app.keys, &list, query.cursor.as_deref())?;
+    let mut entries = app.catalogue.list_blobs(&caller, &query.prefix, delimiter, after.as_deref(), limit + 1).await?;
+    let more = entries.len() as u64 > limit;
+    entries.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
+    let next = entries.last().filter(|_| more).map(|(name, blob)| {
+        // A folder is passed as a whole: the next page begins behind its last possible key.
+        let after = if blob.is_some() { name.clone() } else { format!("{name}\u{10ffff}") };
+        Cursor::seal(&app.keys, &list, &after)
+    });
+    let (folders, blobs): (Vec<_>, Vec<_>) = entries.into_iter().partition(|(_, blob)| blob.is_none());
+    let blobs = blobs.iter().filter_map(|(_, blob)| blob.as_ref().map(|blob| Descriptor::of(&app, blob))).collect();
+    Ok(axum::Json(List { folders: folders.into_iter().map(|(name, _)| name).collect(), blobs, next }))
+}
+
+/// The life that `?presign=` asks for: at most the setting; the setting if empty.
+fn presign_life(app: &App, life: &str) -> Result<Option<Duration>> {
+    if life.is_empty() {
+        return Ok(None);
+    }
+    let (life, max) = (parse_life("presign", life)?, app.config.times.presign());
+    if life > max {
+        return Err(Error::invalid(
+            "presign",
+            format!("it can be {} s at most (LARDER_PRESIGN_SECONDS).", max.as_secs()),
+        ));
+    }
+    Ok(Some(life))
+}
+
+/// The client's `Content-Type`, unless it is what a client sends that knows nothing.
+pub fn content_type(headers: &HeaderMap) -> Option<String> {
+    header(headers, CONTENT_TYPE)
+        .filter(|value| !matches!(value.as_str(), "application/octet-stream" | "application/x-www-form-urlencoded"))
+}
+
+pub fn guess_content_type(name: &str) -> String {
+    mime_guess::from_path(name).first_or_octet_stream().to_string()
+}
+
+fn header(headers: &HeaderMap, name: http::HeaderName) -> Option<String> {
+    headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned).filter(|value| !value.is_empty())
+}
+
+fn prefers_redirect(headers: &HeaderMap) -> bool {
+    headers
+        .get_all("prefer")
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .any(|value| value.split(',').any(|one| one.trim() == "redirect"))
+}

@@ -1,0 +1,45 @@
+//! The types that a column can have.
+
+use serde::{Deserialize, Serialize};
+
+/// A column of a table as the catalogue describes it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Column {
+    pub name: String,
+    #[serde(rename = "type")]
+    pub column_type: ColumnType,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ColumnType {
+    Boolean,
+    Bigint,
+    /// Exact, with the scale of each value kept.
+    Numeric,
+    Double,
+    Date,
+    Timestamp,
+    /// An instant. The offset that it was written with is not kept.
+    Timestamptz,
+    Text,
+    /// JSON text, verbatim: the order of keys, spaces and digits are kept, which `jsonb` would not do.
+    Json,
+}
+
+impl ColumnType {
+    /// Its name in Postgres.
+    pub fn sql(self) -> &'static str {
+        match self {
+            Self::Boolean => "boolean",
+            Self::Bigint => "bigint",
+            Self::Numeric => "numeric",
+            Self::Double => "double precision",
+            Self::Date => "date",
+            Self::Timestamp => "timestamp",
+            Self::Timestamptz => "timestamptz",
+            Self::Text => "text",
+            Self::Json => "json",
+        }
+    }
+}

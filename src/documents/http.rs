@@ -1,0 +1,249 @@
+//! `/v1/documents` and `/v1/collections`: JSON objects one by one, and the collections that hold them.
+
+use super::{Document, Put};
+use crate::{
+    app::App,
+    auth::Caller,
+    catalogue::{Dataset, Kind, document_id},
+    error::{Error, Limit, Result},
+    http::{
+        Cursor, Descriptor, Links, Path, Problem, Query, answer_upload, encode_path, incoming, is_fresh, page_size,
+        precondition, user_bytes,
+    },
+    shares::{Share, Target},
+};
+use axum::{
+    body::Body,
+    extract::State,
+    response::{IntoResponse, Response},
+};
+use base64::{Engine, prelude::BASE64_STANDARD};
+use bytes::Bytes;
+use http::{
+    HeaderMap, HeaderValue, Method, StatusCode,
+    header::{CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, ETAG, VARY},
+};
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+
+const JSON: &str = "application/json";
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PutQuery {
+    /// Makes or extends a share link, such as `7d`.
+    share: Option<String>,
+}
+
+/// `PUT /v1/documents/{collection}/{id}`
+pub async fn put(
+    State(app): State<App>,
+    caller: Caller,
+    Path((collection, id)): Path<(String, String)>,
+    Query(query): Query<PutQuery>,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response, Problem> {
+    document_id(&id)?;
+    let condition = precondition(&headers)?;
+    let body = incoming(&app.config, &headers, body)?
+        .collect(Limit::DocumentBytes, app.config.limits.document_bytes_max)
+        .await?;
+    let collection = app.catalogue.find_or_create_collection(&caller, &collection).await?;
+    let put = app.documents.put(&caller, &collection, &id, body, &condition).await?;
+    let mut descriptor = describe(&app, &collection, put.document());
+    descriptor.share(&app, &caller, query.share.as_deref(), target(&collection, put.document())).await?;
+    Ok(answer_upload(&descriptor, matches!(put, Put::Created(_))))
+}
+
+/// The descriptor of a document, which has no row in the catalogue.
+pub fn describe(app: &App, collection: &Dataset, document: &Document) -> Descriptor {
+    let this =
+        format!("{}/v1/documents/{}/{}", app.public_url, encode_path(&collection.name), encode_path(&document.id));
+    Descriptor {
+        id: format!("{}/{}", collection.id, document.id),
+        name: format!("{}/{}", collection.name, document.id),
+        kind: "document",
+        title: document.id.clone(),
+        version: None,
+        etag: Some(document.etag.clone()),
+        content_type: JSON.to_owned(),
+        size_bytes: Some(document.size_bytes),
+        sha256: Some(hex::encode(document.sha256)),
+        crc64nvme: Some(BASE64_STANDARD.encode(document.crc64nvme)),
+        created_at: document.created_at,
+        updated_at: document.updated_at,
+        owner: collection.owner_name.clone(),
+        rows: None,
+        columns: None,
+        ingest: None,
+        routed_because: None,
+        links: Links { download: this.clone(), this, ..Links::default() },
+        presigned: None,
+    }
+}
+
+/// What a share of the document binds to.
+pub fn target(collection: &Dataset, document: &Document) -> Target {
+    Target { dataset_id: collection.id, document: Some((document.id.clone(), document.incarnation.clone())) }
+}
+
+/// The target of a share by names, if the caller may read it.
+pub async fn share_target(app: &App, caller: &Caller, collection: &str, id: &str) -> Result<Target> {
+    let collection = app.catalogue.find(caller, Kind::Collection, collection).await?;
+    Ok(target(&collection, &find(app, &collection, id).await?))
+}
+
+async fn find(app: &App, collection: &Dataset, id: &str) -> Result<Document> {
+    app.documents.get(collection, id).await?.ok_or(Error::NotFound { what: "document" })
+}
+
+/// `GET` and `HEAD /v1/documents/{collection}/{id}`
+pub async fn get(
+    State(app): State<App>,
+    caller: Caller,
+    Path((collection, id)): Path<(String, String)>,
+    method: Method,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    let collection = app.catalogue.find(&caller, Kind::Collection, &collection).await.map_err(|error| match error {
+        Error::NotFound { .. } => Error::NotFound { what: "document" },
+        error => error,
+    })?;
+    Ok(serve(find(&app, &collection, &id).await?, &method, &headers)?)
+}
+
+/// A shared document: gone once it was deleted, even if another has taken its id.
+pub async fn serve_shared(
+    app: &App,
+    collection: &Dataset,
+    share: &Share,
+    method: &Method,
+    headers: &HeaderMap,
+) -> Result<Response> {
+    let gone = || Error::Gone { detail: "What this link led to was deleted.".to_owned() };
+    let id = share.document_id.as_deref().ok_or_else(gone)?;
+    let document = app
+        .documents
+        .get(collection, id)
+        .await?
+        .filter(|document| Some(&document.incarnation) == share.incarnation.as_ref());
+    serve(document.ok_or_else(gone)?, method, headers)
+}
+
+fn serve(document: Document, method: &Method, headers: &HeaderMap) -> Result<Response> {
+    let mut answer = HeaderMap::new();
+    answer.insert(ETAG, HeaderValue::from_str(&document.etag).map_err(Error::internal)?);
+    answer.insert(CACHE_CONTROL, HeaderValue::from_static("private, no-cache"));
+    answer.insert(VARY, HeaderValue::from_static("Authorization"));
+    if is_fresh(headers, &document.etag) {
+        return Ok((StatusCode::NOT_MODIFIED, answer).into_response());
+    }
+    user_bytes(&mut answer);
+    answer.insert(CONTENT_TYPE, HeaderValue::from_static(JSON));
+    answer.insert(CONTENT_LENGTH, HeaderValue::from(document.body.len()));
+    let body = if method == Method::HEAD { Bytes::new() } else { document.body };
+    Ok((answer, Body::from(body)).into_response())
+}
+
+/// `DELETE /v1/documents/{collection}/{id}`: hides it.
+pub async fn delete(
+    State(app): State<App>,
+    caller: Caller,
+    Path((collection, id)): Path<(String, String)>,
+    headers: HeaderMap,
+) -> Result<StatusCode, Problem> {
+    let collection = app.catalogue.find(&caller, Kind::Collection, &collection).await?;
+    app.documents.delete(&caller, &collection, &id, &precondition(&headers)?).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// `POST /v1/documents/{collection}/{id}/restore`
+pub async fn restore(
+    State(app): State<App>,
+    caller: Caller,
+    Path((collection, id)): Path<(String, String)>,
+) -> Result<axum::Json<Descriptor>, Problem> {
+    let collection = app.catalogue.find(&caller, Kind::Collection, &collection).await?;
+    let document = app.documents.restore(&collection, &id).await?;
+    Ok(axum::Json(describe(&app, &collection, &document)))
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ListQuery {
+    cursor: Option<String>,
+    limit: Option<u64>,
+}
+
+/// A page of documents in the order of their ids' bytes.
+#[derive(Serialize)]
+pub struct List {
+    documents: Vec<Entry>,
+    /// The cursor of the next page, if there is one.
+    next: Option<String>,
+}
+
+#[derive(Serialize)]
+struct Entry {
+    id: String,
+    etag: String,
+    #[serde(with = "time::serde::rfc3339")]
+    updated_at: time::OffsetDateTime,
+    body: Box<RawValue>,
+}
+
+/// `GET /v1/documents/{collection}`
+pub async fn list(
+    State(app): State<App>,
+    caller: Caller,
+    Path(collection): Path<String>,
+    Query(query): Query<ListQuery>,
+) -> Result<axum::Json<List>, Problem> {
+    let collection = app.catalogue.find(&caller, Kind::Collection, &collection).await?;
+    let limit = page_size(query.limit, app.config.limits.page_rows_max)?;
+    let list = format!("documents {}", collection.id);
+    let after = Cursor::open(&app.keys, &list, query.cursor.as_deref())?;
+    let page = app.documents.list(&collection, after.as_deref(), usize::try_from(limit).unwrap_or(usize::MAX)).await?;
+    let next = page.documents.last().filter(|_| page.more).map(|last| Cursor::seal(&app.keys, &list, &last.id));
+    let documents = page.documents.into_iter().map(Entry::new).collect::<Result<_>>()?;
+    Ok(axum::Json(List { documents, next }))
+}
+
+impl Entry {
+    fn new(document: Document) -> Result<Self> {
+        let body = String::from_utf8(document.body.to_vec()).map_err(Error::internal)?;
+        let body = RawValue::from_string(body).map_err(Error::internal)?;
+        Ok(Self { id: document.id, etag: document.etag, updated_at: document.updated_at, body })
+    }
+}
+
+/// `GET /v1/collections/{name}`: the descriptor.
+pub async fn collection(
+    State(app): State<App>,
+    caller: Caller,
+    Path(name): Path<String>,
+) -> Result<axum::Json<Descriptor>, Problem> {
+    let dataset = app.catalogue.find(&caller, Kind::Collection, &name).await?;
+    Ok(axum::Json(Descriptor::of(&app, &dataset)))
+}
+
+/// `DELETE /v1/collections/{name}`: hides it with all its documents.
+pub async fn delete_collection(
+    State(app): State<App>,
+    caller: Caller,
+    Path(name): Path<String>,
+) -> Result<StatusCode, Problem> {
+    app.catalogue.delete(&caller, Kind::Collection, &name, &crate::catalogue::Precondition::None).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// `POST /v1/collections/{name}/restore`
+pub async fn restore_collection(
+    State(app): State<App>,
+    caller: Caller,
+    Path(name): Path<String>,
+) -> Result<axum::Json<Descriptor>, Problem> {
+    let dataset = app.catalogue.restore(&caller, Kind::Collection, &name).await?;
+    Ok(axum::Json(Descriptor::of(&app, &dataset)))
+}

@@ -1,0 +1,111 @@
+//! The DynamoDB table: where a document stands in it, and reading one.
+
+use super::item::{Attributes, Body, Item, PK, SK};
+use crate::{
+    catalogue::{Catalogue, Dataset, document_id},
+    config::Config,
+    error::{BoxError, Error, Result, Store},
+    objects::Objects,
+};
+use aws_sdk_dynamodb::{Client, config::timeout::TimeoutConfig, types::AttributeValue};
+use bytes::Bytes;
+use sha2::{Digest, Sha256};
+use std::time::Duration;
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+const OPERATION_LIFE_MAX: Duration = Duration::from_secs(10);
+
+#[derive(Clone)]
+pub struct Documents {
+    pub(super) client: Client,
+    pub(super) table: String,
+    pub(super) catalogue: Catalogue,
+    pub(super) objects: Objects,
+    pub(super) deleted_days: u64,
+}
+
+#[derive(Debug, Clone)]
+pub struct Document {
+    pub id: String,
+    /// `"{incarnation}.{counter}"`, quotes included.
+    pub etag: String,
+    /// A share binds to it: a document made anew under the same id has another one.
+    pub incarnation: String,
+    pub created_at: OffsetDateTime,
+    /// The name of a principal, as `updated_by`.
+    pub created_by: String,
+    pub updated_at: OffsetDateTime,
+    pub updated_by: String,
+    /// Of `body`, as the digests.
+    pub size_bytes: u64,
+    pub sha256: [u8; 32],
+    /// Big-endian.
+    pub crc64nvme: [u8; 8],
+    /// JSON: a small document in the spelling of [`super::value`], a large one as it was received.
+    pub body: Bytes,
+}
+
+impl Documents {
+    /// Whatever the client was built with: an operation, retries included, ends in a quarter of a lease and in ten seconds at most. The put of a document with an
+    /// object rests on it: when its lease has expired, it can no longer be under way.
+    pub fn new(client: Client, table: String, catalogue: Catalogue, objects: Objects, config: &Config) -> Self {
+        let operation = (config.times.lease() / 4).min(OPERATION_LIFE_MAX);
+        let timeouts = TimeoutConfig::builder()
+            .connect_timeout(operation / 3)
+            .operation_attempt_timeout(operation / 2)
+            .operation_timeout(operation);
+        let client = Client::from_conf(client.config().to_builder().timeout_config(timeouts.build()).build());
+        Self { client, table, catalogue, objects, deleted_days: config.times.deleted_days }
+    }
+
+    pub fn table(&self) -> &str {
+        &self.table
+    }
+
+    /// The document as of the last acknowledged write; `None` if there is none, or if it is deleted.
+    pub async fn get(&self, collection: &Dataset, id: &str) -> Result<Option<Document>> {
+        document_id(id)?;
+        let item = self.read(collection.id, collection.shards, id).await?;
+        match item.filter(Item::is_live) {
+            Some(item) => self.document(item).await.map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// The item with its body, which may be in the bucket.
+    pub(super) async fn document(&self, item: Item) -> Result<Document> {
+        let body = match &item.body {
+            Body::Native(_) => item.body.native_json()?.unwrap_or_default(),
+            Body::Object(stored) => self.objects.read_whole(stored.id).await?,
+        };
+        Ok(item.into_document(body))
+    }
+
+    /// The item, hidden or not, by a consistent read.
+    pub(super) async fn read(&self, collection: Uuid, shards: u32, id: &str) -> Result<Option<Item>> {
+        let request = self.client.get_item().table_name(&self.table).set_key(Some(key(collection, shards, id)));
+        let answer = request.consistent_read(true).send().await.map_err(unavailable)?;
+        answer.item.map(Item::from_attributes).transpose()
+    }
+}
+
+/// The key of a document: its shard follows from the SHA-256 of its id and never changes.
+pub(super) fn key(collection: Uuid, shards: u32, id: &str) -> Attributes {
+    let mut first = [0; 8];
+    first.copy_from_slice(&Sha256::digest(id.as_bytes())[..8]);
+    let shard = u64::from_be_bytes(first) % u64::from(shards.max(1));
+    Attributes::from([
+        (PK.to_owned(), AttributeValue::S(format!("{collection}#{shard}"))),
+        (SK.to_owned(), AttributeValue::S(id.to_owned())),
+    ])
+}
+
+/// All partition keys of a collection.
+pub(super) fn partitions(collection: Uuid, shards: u32) -> impl Iterator<Item = String> {
+    (0..shards.max(1)).map(move |shard| format!("{collection}#{shard}"))
+}
+
+pub(super) fn unavailable(error: impl Into<BoxError>) -> Error {
+    Error::store(Store::Documents, error)
+}

@@ -1,0 +1,38 @@
+//! Conditional requests, RFC 9110 section 13.
+
+use crate::{
+    catalogue::Precondition,
+    error::{Error, Result},
+};
+use http::{
+    HeaderMap,
+    header::{HeaderName, IF_MATCH, IF_NONE_MATCH},
+};
+
+/// The condition of a write. `If-None-Match` is understood with `*` alone, since a write that depends on what must not match has no use here.
+pub fn precondition(headers: &HeaderMap) -> Result<Precondition> {
+    match (list(headers, IF_MATCH).as_deref(), list(headers, IF_NONE_MATCH).as_deref()) {
+        (None, None) => Ok(Precondition::None),
+        (None, Some([all])) if all == "*" => Ok(Precondition::Absent),
+        (Some([all]), None) if all == "*" => Ok(Precondition::Exists),
+        (Some(etags), None) => Ok(Precondition::Matches(etags.to_vec())),
+        _ => Err(Error::invalid(
+            "If-None-Match",
+            "a write takes `If-Match: \"…\"`, `If-Match: *` or `If-None-Match: *`.",
+        )),
+    }
+}
+
+/// Whether a reader that sends `If-None-Match` holds this state already.
+pub fn is_fresh(headers: &HeaderMap, etag: &str) -> bool {
+    let weak = |etag: &str| etag.trim_start_matches("W/").to_owned();
+    list(headers, IF_NONE_MATCH).is_some_and(|etags| etags.iter().any(|one| one == "*" || weak(one) == weak(etag)))
+}
+
+fn list(headers: &HeaderMap, name: HeaderName) -> Option<Vec<String>> {
+    let values: Vec<_> = headers.get_all(name).iter().filter_map(|value| value.to_str().ok()).collect();
+    if values.is_empty() {
+        return None;
+    }
+    Some(values.iter().flat_map(|value| value.split(',')).map(|etag| etag.trim().to_owned()).collect())
+}

@@ -1,0 +1,23 @@
+//! What every slice's `http.rs` uses: problems, extractors, ETags, descriptors, and the serving of bytes.
+
+mod descriptor;
+mod digest;
+mod etag;
+mod extract;
+mod incoming;
+mod layers;
+mod openapi;
+mod page;
+mod problem;
+mod serve;
+
+pub use descriptor::{Descriptor, Links, answer_upload, share_life};
+pub use digest::claims;
+pub use etag::{is_fresh, precondition};
+pub use extract::{Json, Path, Query};
+pub use incoming::{incoming, incoming_field, settle};
+pub use layers::{REQUEST_ID, panicked, protect_objects, request_id, request_span};
+pub use openapi::openapi;
+pub use page::{Cursor, encode_path, page_size, parse_life};
+pub use problem::{PROBLEMS, Problem, method_not_allowed, not_found, problem_page, problem_pages};
+pub use serve::{File, content_disposition, object as serve_object, presentation, user_bytes};

@@ -1,0 +1,366 @@
+//! Errors as RFC 9457 problems. The caller reads `Display`; the log gets the causes.
+
+use super::REQUEST_ID;
+use crate::error::{Error, Limit};
+use axum::{
+    extract::Path,
+    extract::rejection::{JsonRejection, PathRejection, QueryRejection},
+    response::{IntoResponse, Response},
+};
+use http::{
+    HeaderValue, StatusCode,
+    header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE},
+};
+use serde_json::{Map, Value, json};
+
+/// A kind of problem: `type` is `/problems/{slug}`, a page that explains it.
+#[derive(Debug)]
+pub struct ProblemType {
+    pub slug: &'static str,
+    pub status: StatusCode,
+    pub title: &'static str,
+    pub explanation: &'static str,
+}
+
+const fn problem(
+    slug: &'static str,
+    status: StatusCode,
+    title: &'static str,
+    explanation: &'static str,
+) -> ProblemType {
+    ProblemType { slug, status, title, explanation }
+}
+
+use StatusCode as S;
+
+/// All kinds of problems, as `/problems` lists them.
+pub const PROBLEMS: &[ProblemType] = &[
+    problem(
+        "unauthenticated",
+        S::UNAUTHORIZED,
+        "A valid token is needed",
+        "The request has no credentials, or they are unknown, expired or revoked. The answer is the same whether or not the name exists.",
+    ),
+    problem(
+        "forbidden",
+        S::FORBIDDEN,
+        "The token does not permit this",
+        "You may see the thing, but not do this with it. Use a token that may, or ask the owner.",
+    ),
+    problem(
+        "not-found",
+        S::NOT_FOUND,
+        "Not found",
+        "There is nothing of this name that you may read: it does not exist, was deleted, or is hidden from you. A deleted thing can be brought back with POST …/restore for a while.",
+    ),
+    problem(
+        "gone",
+        S::GONE,
+        "No longer available",
+        "The link has expired or was revoked. Ask whoever sent it for a new one.",
+    ),
+    problem(
+        "bad-request",
+        S::BAD_REQUEST,
+        "The request cannot be understood",
+        "A parameter, header or field holds something that it cannot; `parameter` names it and `detail` says what is expected.",
+    ),
+    problem(
+        "bad-name",
+        S::BAD_REQUEST,
+        "The name breaks the rules of names",
+        "Blob keys are paths of up to 900 bytes without empty, `.` or `..` segments; tables and collections are named by up to 63 of a-z, 0-9, `_` and `-`; document ids have up to 512 bytes and no `/`.",
+    ),
+    problem(
+        "name-taken",
+        S::CONFLICT,
+        "The name is taken",
+        "A smart upload replaces only what the same principal uploaded from a file of the same name. Send `?replace=true`, or the `?name=` that `free` proposes.",
+    ),
+    problem(
+        "name-reserved",
+        S::CONFLICT,
+        "The name is reserved",
+        "The first segment of the path belongs to a route of the service. Choose another name with `?name=`.",
+    ),
+    problem(
+        "conflict",
+        S::CONFLICT,
+        "Something else changed it at the same moment",
+        "Another request won. Read again and repeat.",
+    ),
+    problem(
+        "malformed",
+        S::UNPROCESSABLE_ENTITY,
+        "The content cannot be read",
+        "The file or document is not what it was sent as; `line`, `column` or `field` say where and `detail` why. What was there before is untouched. Mend it, or store the file as it is with `?as=blob`.",
+    ),
+    problem(
+        "checksum-mismatch",
+        S::UNPROCESSABLE_ENTITY,
+        "The bytes do not match the checksum",
+        "The bytes that arrived are not those that `Content-MD5`, `Repr-Digest` or `x-amz-checksum-…` describes. Nothing was stored; send them again.",
+    ),
+    problem(
+        "precondition-failed",
+        S::PRECONDITION_FAILED,
+        "The precondition did not hold",
+        "`If-Match` or `If-None-Match` did not hold, so nothing was changed. Read the current state and decide again.",
+    ),
+    problem(
+        "range-not-satisfiable",
+        S::RANGE_NOT_SATISFIABLE,
+        "The range lies outside the file",
+        "`Range` names no byte of the file; `size_bytes` says how many there are.",
+    ),
+    problem(
+        "method-not-allowed",
+        S::METHOD_NOT_ALLOWED,
+        "The method is not allowed here",
+        "The header `Allow` lists the methods of this address.",
+    ),
+    problem(
+        "not-acceptable",
+        S::NOT_ACCEPTABLE,
+        "No such format",
+        "None of the formats in `Accept`, or not the extension asked for, can be given here.",
+    ),
+    problem(
+        "unsupported-media-type",
+        S::UNSUPPORTED_MEDIA_TYPE,
+        "The format of the body is not supported",
+        "`Content-Type` or `Content-Encoding` names something that is not read here; `detail` says what is.",
+    ),
+    problem(
+        "interrupted",
+        S::REQUEST_TIMEOUT,
+        "The upload broke off",
+        "The connection was lost, stalled, or sent less than it promised. Nothing was stored; send it again.",
+    ),
+    problem(
+        "lease-lost",
+        S::SERVICE_UNAVAILABLE,
+        "The upload was given up",
+        "The service was not able to renew its claim on the upload in time. Nothing was stored; send it again.",
+    ),
+    problem(
+        "store-unavailable",
+        S::SERVICE_UNAVAILABLE,
+        "A store is not available",
+        "One of the stores behind the service does not answer. Nothing was acknowledged; try again after `Retry-After`.",
+    ),
+    problem(
+        "internal",
+        S::INTERNAL_SERVER_ERROR,
+        "Something went wrong on our side",
+        "The log has the details under the `request_id`.",
+    ),
+    problem("upload-too-large", S::PAYLOAD_TOO_LARGE, "The upload is too large", "Set by LARDER_UPLOAD_BYTES_MAX."),
+    problem(
+        "document-too-large",
+        S::PAYLOAD_TOO_LARGE,
+        "The document is too large",
+        "Set by LARDER_DOCUMENT_BYTES_MAX. Store the file as it is with `?as=blob`.",
+    ),
+    problem(
+        "request-too-large",
+        S::PAYLOAD_TOO_LARGE,
+        "The request's body is too large",
+        "Set by LARDER_REQUEST_BYTES_MAX, for requests that are no uploads.",
+    ),
+    problem(
+        "decompressed-too-large",
+        S::PAYLOAD_TOO_LARGE,
+        "The decompressed file is too large",
+        "Set by LARDER_DECOMPRESSED_BYTES_MAX, against files that grow without end. Store the file as it is with `?as=blob`.",
+    ),
+    problem(
+        "too-many-columns",
+        S::PAYLOAD_TOO_LARGE,
+        "The table has too many columns",
+        "Set by LARDER_COLUMNS_MAX, at most 1,599. Store the file as it is with `?as=blob`.",
+    ),
+    problem(
+        "cell-too-large",
+        S::PAYLOAD_TOO_LARGE,
+        "A cell is too large",
+        "Set by LARDER_CELL_BYTES_MAX. Often a quote that is never closed: `line` says where it began.",
+    ),
+    problem(
+        "page-too-large",
+        S::BAD_REQUEST,
+        "The page is too large",
+        "Set by LARDER_PAGE_ROWS_MAX. Ask for fewer and follow `next`.",
+    ),
+    problem(
+        "share-too-long",
+        S::BAD_REQUEST,
+        "The link would live too long",
+        "Set by LARDER_SHARE_SECONDS_MAX. Ask for less; a link can be extended.",
+    ),
+];
+
+/// An error on its way out.
+#[derive(Debug)]
+pub struct Problem(Error);
+
+impl From<Error> for Problem {
+    fn from(error: Error) -> Self {
+        Self(error)
+    }
+}
+
+/// The slug of an error, and the fields of its own.
+fn describe(error: &Error) -> (&'static str, Value) {
+    match error {
+        Error::Unauthenticated => ("unauthenticated", json!({})),
+        Error::Forbidden { .. } => ("forbidden", json!({})),
+        Error::NotFound { .. } => ("not-found", json!({})),
+        Error::Gone { .. } => ("gone", json!({})),
+        Error::Invalid { parameter, .. } => ("bad-request", json!({ "parameter": parameter })),
+        Error::BadName { name, .. } => ("bad-name", json!({ "name": name })),
+        Error::NameTaken { free, .. } => ("name-taken", json!({ "free": free })),
+        Error::NameReserved { name } => ("name-reserved", json!({ "name": name })),
+        Error::Malformed(at) => {
+            ("malformed", json!({ "line": at.line, "column": at.column, "field": at.field, "excerpt": at.excerpt }))
+        }
+        Error::Limit { limit, max } => (limit_slug(*limit), json!({ "limit": max, "setting": limit.setting() })),
+        Error::ChecksumMismatch { algorithm, computed } => {
+            ("checksum-mismatch", json!({ "algorithm": algorithm, "computed": computed }))
+        }
+        Error::PreconditionFailed { .. } => ("precondition-failed", json!({})),
+        Error::Conflict { .. } => ("conflict", json!({})),
+        Error::MethodNotAllowed => ("method-not-allowed", json!({})),
+        Error::UnsupportedMediaType { .. } => ("unsupported-media-type", json!({})),
+        Error::NotAcceptable { .. } => ("not-acceptable", json!({})),
+        Error::RangeNotSatisfiable { size } => ("range-not-satisfiable", json!({ "size_bytes": size })),
+        Error::Interrupted { .. } => ("interrupted", json!({})),
+        Error::LeaseLost => ("lease-lost", json!({})),
+        Error::Store { .. } => ("store-unavailable", json!({})),
+        Error::Startup(_) | Error::Internal(_) => ("internal", json!({})),
+    }
+}
+
+fn limit_slug(limit: Limit) -> &'static str {
+    match limit {
+        Limit::UploadBytes => "upload-too-large",
+        Limit::DocumentBytes => "document-too-large",
+        Limit::RequestBytes => "request-too-large",
+        Limit::DecompressedBytes => "decompressed-too-large",
+        Limit::Columns => "too-many-columns",
+        Limit::CellBytes => "cell-too-large",
+        Limit::PageRows => "page-too-large",
+        Limit::ShareSeconds => "share-too-long",
+    }
+}
+
+impl Problem {
+    /// The status and the JSON body; the causes go to the log.
+    pub fn render(&self) -> (StatusCode, Value) {
+        let (slug, fields) = describe(&self.0);
+        let Some(kind) = PROBLEMS.iter().find(|kind| kind.slug == slug) else {
+            unreachable!("every slug stands in PROBLEMS, as a test shows")
+        };
+        self.log(slug, kind.status);
+        let request_id = REQUEST_ID.try_with(Clone::clone).unwrap_or_default();
+        let mut body = Map::new();
+        body.insert("type".into(), format!("/problems/{slug}").into());
+        body.insert("title".into(), kind.title.into());
+        body.insert("status".into(), kind.status.as_u16().into());
+        body.insert("detail".into(), self.0.to_string().into());
+        body.insert("request_id".into(), request_id.into());
+        if let Value::Object(fields) = fields {
+            body.extend(fields.into_iter().filter(|(_, value)| !value.is_null()));
+        }
+        (kind.status, Value::Object(body))
+    }
+
+    fn log(&self, slug: &'static str, status: StatusCode) {
+        let mut causes = String::new();
+        let mut source = std::error::Error::source(&self.0);
+        while let Some(cause) = source {
+            causes.push_str(": ");
+            causes.push_str(&cause.to_string());
+            source = cause.source();
+        }
+        if status.is_server_error() {
+            tracing::error!(problem = slug, error = %format!("{}{causes}", self.0));
+        } else {
+            tracing::debug!(problem = slug, error = %self.0);
+        }
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let (status, body) = self.render();
+        let mut response = (status, body.to_string()).into_response();
+        let headers = response.headers_mut();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        match self.0 {
+            Error::Unauthenticated => {
+                headers.append(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"larder\""));
+                headers.append(WWW_AUTHENTICATE, HeaderValue::from_static("Basic realm=\"larder\", charset=\"UTF-8\""));
+            }
+            Error::Store { .. } | Error::LeaseLost => {
+                headers.insert(RETRY_AFTER, HeaderValue::from_static("5"));
+            }
+            Error::RangeNotSatisfiable { size } => {
+                if let Ok(value) = format!("bytes */{size}").parse() {
+                    headers.insert(http::header::CONTENT_RANGE, value);
+                }
+            }
+            _ => {}
+        }
+        response
+    }
+}
+
+impl From<JsonRejection> for Problem {
+    fn from(rejection: JsonRejection) -> Self {
+        Self(match rejection {
+            JsonRejection::MissingJsonContentType(_) => {
+                Error::UnsupportedMediaType { detail: "Send `Content-Type: application/json`.".to_owned() }
+            }
+            JsonRejection::BytesRejection(_) => Error::Interrupted { detail: rejection.body_text() },
+            _ => Error::invalid("body", rejection.body_text()),
+        })
+    }
+}
+
+impl From<QueryRejection> for Problem {
+    fn from(rejection: QueryRejection) -> Self {
+        Self(Error::invalid("query", rejection.body_text()))
+    }
+}
+
+impl From<PathRejection> for Problem {
+    fn from(rejection: PathRejection) -> Self {
+        Self(Error::invalid("path", rejection.body_text()))
+    }
+}
+
+pub async fn not_found() -> Problem {
+    Problem(Error::NotFound { what: "page" })
+}
+
+pub async fn method_not_allowed() -> Problem {
+    Problem(Error::MethodNotAllowed)
+}
+
+/// `GET /problems`: every kind of problem.
+pub async fn problem_pages() -> axum::Json<Value> {
+    axum::Json(PROBLEMS.iter().map(ProblemType::page).collect())
+}
+
+/// `GET /problems/{slug}`: one kind of problem, explained.
+pub async fn problem_page(Path(slug): Path<String>) -> Result<axum::Json<Value>, Problem> {
+    let kind = PROBLEMS.iter().find(|kind| kind.slug == slug).ok_or(Error::NotFound { what: "kind of problem" })?;
+    Ok(axum::Json(kind.page()))
+}
+
+impl ProblemType {
+    fn page(&self) -> Value {
+        json!({ "type": format!("/problems/{}", self.slug), "title": self.title, "status": self.status.as_u16(), "explanation": self.explanation })
+    }
+}

@@ -1,0 +1,203 @@
+//! Users' bytes on their way out: conditional requests, ranges, and headers that keep a browser from running them on our origin.
+
+use super::is_fresh;
+use crate::{
+    catalogue::{Dataset, Version},
+    error::{Error, Result},
+    objects::{Objects, Presentation},
+};
+use axum::{
+    body::Body,
+    response::{IntoResponse, Response},
+};
+use http::{
+    HeaderMap, HeaderValue, Method, StatusCode,
+    header::{
+        ACCEPT_RANGES, CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE,
+        CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, HeaderName, IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_RANGE,
+        LAST_MODIFIED, RANGE, VARY, X_CONTENT_TYPE_OPTIONS,
+    },
+};
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use std::ops::RangeInclusive;
+use time::{OffsetDateTime, format_description::well_known::Rfc2822, macros::format_description};
+use uuid::Uuid;
+
+/// An object as it is served.
+pub struct File {
+    pub object_id: Uuid,
+    pub size_bytes: u64,
+    pub etag: String,
+    pub modified_at: OffsetDateTime,
+    pub presentation: Presentation,
+}
+
+impl File {
+    /// The blob, or a table's raw upload, of a version.
+    pub fn of(dataset: &Dataset, version: &Version) -> Self {
+        Self {
+            object_id: version.object_id,
+            size_bytes: version.size_bytes,
+            etag: version.etag(),
+            modified_at: version.created_at,
+            presentation: presentation(dataset, version),
+        }
+    }
+}
+
+/// How a browser is told to treat a version's bytes: under the name of the upload, and never as a page of ours.
+pub fn presentation(dataset: &Dataset, version: &Version) -> Presentation {
+    let name = dataset.original_name.as_deref().unwrap_or(&dataset.name);
+    let name = name.rsplit('/').next().unwrap_or(name);
+    Presentation {
+        content_type: version.content_type.clone(),
+        content_disposition: content_disposition(&version.content_type, name),
+        content_encoding: version.content_encoding.clone(),
+    }
+}
+
+/// RFC 6266; HTML, SVG and XML are downloads, whatever they are called.
+pub fn content_disposition(content_type: &str, name: &str) -> String {
+    let essence = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    let active = essence.contains("html") || essence.contains("xml") || essence.contains("javascript");
+    let kind = if active { "attachment" } else { "inline" };
+    let plain: String = name
+        .chars()
+        .map(|c| if c.is_ascii() && !c.is_ascii_control() && !"\"\\%".contains(c) { c } else { '_' })
+        .collect();
+    format!("{kind}; filename=\"{plain}\"; filename*=UTF-8''{}", utf8_percent_encode(name, NON_ALPHANUMERIC))
+}
+
+/// Invariant 12: users' bytes leave our origin sandboxed.
+pub fn user_bytes(headers: &mut HeaderMap) {
+    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static("sandbox"));
+}
+
+/// Answers GET or HEAD with the object's bytes, a range of them, or 304.
+pub async fn object(objects: &Objects, method: &Method, headers: &HeaderMap, file: &File) -> Result<Response> {
+    let mut answer = HeaderMap::new();
+    set(&mut answer, ETAG, &file.etag)?;
+    set(&mut answer, LAST_MODIFIED, &http_date(file.modified_at))?;
+    set(&mut answer, CACHE_CONTROL, "private, no-cache")?;
+    set(&mut answer, VARY, "Authorization")?;
+    if is_fresh(headers, &file.etag)
+        || (!headers.contains_key(IF_NONE_MATCH) && not_modified_since(headers, file.modified_at))
+    {
+        return Ok((StatusCode::NOT_MODIFIED, answer).into_response());
+    }
+    user_bytes(&mut answer);
+    set(&mut answer, CONTENT_TYPE, &file.presentation.content_type)?;
+    set(&mut answer, CONTENT_DISPOSITION, &file.presentation.content_disposition)?;
+    if let Some(encoding) = &file.presentation.content_encoding {
+        set(&mut answer, CONTENT_ENCODING, encoding)?;
+    }
+    set(&mut answer, ACCEPT_RANGES, "bytes")?;
+    let range = range(headers, file)?;
+    let (status, length) = match &range {
+        Some(range) => {
+            set(&mut answer, CONTENT_RANGE, &format!("bytes {}-{}/{}", range.start(), range.end(), file.size_bytes))?;
+            (StatusCode::PARTIAL_CONTENT, range.end() - range.start() + 1)
+        }
+        None => (StatusCode::OK, file.size_bytes),
+    };
+    set(&mut answer, CONTENT_LENGTH, &length.to_string())?;
+    let body = match method {
+        &Method::HEAD => Body::empty(),
+        _ if length == 0 => Body::empty(),
+        _ => Body::from_stream(objects.read(file.object_id, range).await?),
+    };
+    Ok((status, answer, body).into_response())
+}
+
+fn set(headers: &mut HeaderMap, name: HeaderName, value: &str) -> Result<()> {
+    headers.insert(name, HeaderValue::from_str(value).map_err(Error::internal)?);
+    Ok(())
+}
+
+/// The one range asked for. Several ranges, other units and broken ones are answered with the whole, as RFC 9110 permits.
+fn range(headers: &HeaderMap, file: &File) -> Result<Option<RangeInclusive<u64>>> {
+    let Some(wanted) = headers.get(RANGE).and_then(|range| range.to_str().ok()?.strip_prefix("bytes=")) else {
+        return Ok(None);
+    };
+    let unchanged = |value: &HeaderValue| {
+        value.as_bytes() == file.etag.as_bytes() || value.as_bytes() == http_date(file.modified_at).as_bytes()
+    };
+    if headers.get(IF_RANGE).is_some_and(|value| !unchanged(value)) {
+        return Ok(None);
+    }
+    let size = file.size_bytes;
+    let (start, end) = match wanted.split_once('-') {
+        Some(("", suffix)) => (
+            suffix.parse().ok().map(|length| size.saturating_sub(length)),
+            Some(size.saturating_sub(1)).filter(|_| suffix != "0"),
+        ),
+        Some((start, "")) => (start.parse().ok(), Some(size.saturating_sub(1))),
+        Some((start, end)) => (start.parse().ok(), end.parse::<u64>().ok().map(|end| end.min(size.saturating_sub(1)))),
+        None => return Ok(None),
+    };
+    match (start, end) {
+        (Some(start), Some(end)) if start <= end && start < size => Ok(Some(start..=end)),
+        (Some(start), Some(end)) if start <= end && start >= size => Err(Error::RangeNotSatisfiable { size }),
+        (Some(_), None) if wanted == "-0" => Err(Error::RangeNotSatisfiable { size }),
+        _ => Ok(None),
+    }
+}
+
+fn http_date(at: OffsetDateTime) -> String {
+    let format =
+        format_description!("[weekday repr:short], [day] [month repr:short] [year] [hour]:[minute]:[second] GMT");
+    at.to_offset(time::UtcOffset::UTC).format(format).unwrap_or_default()
+}
+
+fn not_modified_since(headers: &HeaderMap, modified_at: OffsetDateTime) -> bool {
+    let since = headers.get(IF_MODIFIED_SINCE).and_then(|since| since.to_str().ok());
+    let since = since.and_then(|since| OffsetDateTime::parse(&since.replace("GMT", "+0000"), &Rfc2822).ok());
+    since.is_some_and(|since| modified_at.unix_timestamp() <= since.unix_timestamp())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{File, content_disposition, range};
+    use crate::objects::Presentation;
+    use http::{HeaderMap, header::RANGE};
+    use time::OffsetDateTime;
+
+    #[test]
+    fn a_range_is_one_that_the_file_has_or_a_problem() {
+        let presentation =
+            Presentation { content_type: String::new(), content_disposition: String::new(), content_encoding: None };
+        let file = File {
+            object_id: uuid::Uuid::nil(),
+            size_bytes: 10,
+            etag: "\"1\"".to_owned(),
+            modified_at: OffsetDateTime::UNIX_EPOCH,
+            presentation,
+        };
+        let asked = |value: &str| {
+            let mut headers = HeaderMap::new();
+            headers.insert(RANGE, value.parse().unwrap());
+            range(&headers, &file).map_err(|_| ())
+        };
+        assert_eq!(asked("bytes=0-3"), Ok(Some(0..=3)));
+        assert_eq!(asked("bytes=7-"), Ok(Some(7..=9)));
+        assert_eq!(asked("bytes=-4"), Ok(Some(6..=9)));
+        assert_eq!(asked("bytes=-40"), Ok(Some(0..=9)));
+        assert_eq!(asked("bytes=5-40"), Ok(Some(5..=9)));
+        assert_eq!(asked("bytes=10-"), Err(()));
+        assert_eq!(asked("bytes=-0"), Err(()));
+        assert_eq!(asked("bytes=5-2"), Ok(None));
+        assert_eq!(asked("bytes=0-1,4-5"), Ok(None));
+        assert_eq!(asked("items=0-1"), Ok(None));
+    }
+
+    #[test]
+    fn pages_are_downloads_and_names_are_quoted() {
+        assert!(content_disposition("text/html; charset=utf-8", "a.html").starts_with("attachment"));
+        assert!(content_disposition("image/svg+xml", "a.svg").starts_with("attachment"));
+        assert_eq!(
+            content_disposition("image/png", "Ä \"x\".png"),
+            "inline; filename=\"_ _x_.png\"; filename*=UTF-8''%C3%84%20%22x%22%2Epng"
+        );
+    }
+}

@@ -1,0 +1,84 @@
+//! Every URL and every layer.
+
+use crate::{
+    app::App,
+    auth::http::authenticate,
+    blobs, documents, health,
+    http::{
+        method_not_allowed, not_found, openapi, panicked, problem_page, problem_pages, request_id, request_span, settle,
+    },
+    shares, tables, upload,
+};
+use axum::{
+    Router,
+    extract::DefaultBodyLimit,
+    middleware::{from_fn, from_fn_with_state},
+    routing::{get, post, put},
+};
+use tower_http::{
+    catch_panic::CatchPanicLayer,
+    cors::{Any, CorsLayer},
+};
+
+pub fn router(app: &App) -> Router {
+    let uploads = Router::new()
+        .route("/", post(upload::http::post))
+        .route("/{*path}", put(upload::http::put).get(not_found))
+        .route(
+            "/v1/blobs/{*key}",
+            put(blobs::http::put).get(blobs::http::get).delete(blobs::http::delete).post(blobs::http::post),
+        )
+        .route("/v1/tables/{name}", put(tables::http::put).get(tables::http::get).delete(tables::http::delete))
+        .route(
+            "/v1/documents/{collection}/{id}",
+            put(documents::http::put).get(documents::http::get).delete(documents::http::delete),
+        )
+        // Uploads bound and time their bodies themselves, chunk by chunk.
+        .layer(DefaultBodyLimit::disable())
+        .layer(from_fn(settle));
+
+    let api = Router::new()
+        .route("/v1/blobs", get(blobs::http::list))
+        .route("/v1/tables/{name}/restore", post(tables::http::restore))
+        .route("/v1/tables/{name}/raw", get(tables::http::raw))
+        .route("/v1/tables/{name}/rows", get(tables::http::rows))
+        // `rows.csv` and its like: a parameter of the router is a whole segment.
+        .route("/v1/tables/{name}/{rows_as}", get(tables::http::rows_as))
+        .route("/v1/documents/{collection}", get(documents::http::list))
+        .route("/v1/documents/{collection}/{id}/restore", post(documents::http::restore))
+        .route("/v1/collections/{name}", get(documents::http::collection).delete(documents::http::delete_collection))
+        .route("/v1/collections/{name}/restore", post(documents::http::restore_collection))
+        .route("/v1/shares", get(shares::http::list).post(shares::http::create))
+        .route("/v1/shares/{id}", get(shares::http::get).delete(shares::http::revoke))
+        .layer(DefaultBodyLimit::max(usize::try_from(app.config.limits.request_bytes_max).unwrap_or(usize::MAX)));
+
+    let private = uploads.merge(api).route_layer(from_fn_with_state(app.clone(), authenticate));
+
+    // Whoever holds a link may read it from any page, but never with the reader's own credentials.
+    let links = Router::new()
+        .route("/s/{token}", get(shares::http::follow))
+        .route("/s/{token}/{name}", get(shares::http::follow_named))
+        .layer(CorsLayer::new().allow_origin(Any).allow_headers(Any).expose_headers(Any));
+
+    let open = Router::new()
+        .route("/", get(upload::http::welcome))
+        .route("/health/live", get(health::live))
+        .route("/health/ready", get(health::ready))
+        .route("/openapi.json", get(openapi))
+        .route("/problems", get(problem_pages))
+        .route("/problems/{slug}", get(problem_page));
+
+    with_frame(
+        private
+            .merge(links)
+            .merge(open)
+            .fallback(not_found)
+            .method_not_allowed_fallback(method_not_allowed)
+            .with_state(app.clone()),
+    )
+}
+
+/// What every request passes, the embedded bucket's included.
+pub fn with_frame(router: Router) -> Router {
+    router.layer(CatchPanicLayer::custom(panicked)).layer(from_fn(request_span)).layer(from_fn(request_id))
+}

@@ -1,0 +1,241 @@
+//! `/v1/shares` for those who make links, `/s/{token}` for those who hold them.
+
+use super::{Share, Target};
+use crate::{
+    app::App,
+    auth::Caller,
+    catalogue::{Dataset, Kind},
+    documents,
+    error::{Error, Result},
+    http::{Cursor, File, Json, Path, Problem, Query, REQUEST_ID, page_size, presentation, serve_object, share_life},
+    tables::{self, RowFormat},
+};
+use axum::{
+    extract::State,
+    response::{IntoResponse, Redirect, Response},
+};
+use http::{
+    HeaderMap, Method, StatusCode,
+    header::{AUTHORIZATION, CACHE_CONTROL, LOCATION},
+};
+use percent_encoding::percent_decode_str;
+use serde::{Deserialize, Serialize};
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+const PURPOSE: &str = "share";
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NewShare {
+    /// The `self` or `download` link of a blob, table or document, or its path.
+    target: String,
+    /// Such as `7d`, which is the default.
+    expires_in: Option<String>,
+}
+
+#[derive(Debug, Serialize)]
+pub struct ShareView {
+    id: Uuid,
+    url: String,
+    dataset_id: Uuid,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    document_id: Option<String>,
+    #[serde(with = "time::serde::rfc3339")]
+    expires_at: OffsetDateTime,
+    #[serde(with = "time::serde::rfc3339::option")]
+    revoked_at: Option<OffsetDateTime>,
+    #[serde(with = "time::serde::rfc3339")]
+    created_at: OffsetDateTime,
+}
+
+impl App {
+    /// The link of a share: re-derived whenever it is shown.
+    pub fn share_url(&self, share: &Share) -> String {
+        let mut value = share.id.as_bytes().to_vec();
+        value.extend(share.generation.to_be_bytes());
+        format!("{}/s/{}", self.public_url, self.keys.seal(PURPOSE, &value))
+    }
+
+    fn view(&self, share: &Share) -> ShareView {
+        ShareView {
+            id: share.id,
+            url: self.share_url(share),
+            dataset_id: share.dataset_id,
+            document_id: share.document_id.clone(),
+            expires_at: share.expires_at,
+            revoked_at: share.revoked_at,
+            created_at: share.created_at,
+        }
+    }
+}
+
+/// `POST /v1/shares`
+pub async fn create(State(app): State<App>, caller: Caller, Json(new): Json<NewShare>) -> Result<Response, Problem> {
+    let life = share_life(&app, "expires_in", new.expires_in.as_deref())?;
+    let target = find_target(&app, &caller, &new.target).await?;
+    let share = app.shares.create(&caller, &target, life).await?;
+    let location = format!("{}/v1/shares/{}", app.public_url, share.id);
+    Ok((
+        StatusCode::CREATED,
+        [(LOCATION, location), (CACHE_CONTROL, "no-store".to_owned())],
+        axum::Json(app.view(&share)),
+    )
+        .into_response())
+}
+
+/// What a link or path of ours names.
+async fn find_target(app: &App, caller: &Caller, target: &str) -> Result<Target> {
+    let invalid = || {
+        Error::invalid(
+            "target",
+            "it must be the link or path of a blob, table or document, such as `/v1/tables/sales`.",
+        )
+    };
+    let path = target.strip_prefix(&app.public_url).unwrap_or(target);
+    let path = path.split('?').next().unwrap_or(path);
+    let path = percent_decode_str(path).decode_utf8().map_err(|_| invalid())?;
+    let (kind, name) = path.trim_start_matches('/').trim_start_matches("v1/").split_once('/').ok_or_else(invalid)?;
+    match (kind, name.split_once('/')) {
+        ("blobs", _) => Ok((&app.catalogue.find(caller, Kind::Blob, name).await?).into()),
+        ("tables", None) => Ok((&app.catalogue.find(caller, Kind::Table, name).await?).into()),
+        ("tables", Some((name, rest))) if rest.starts_with("rows") => {
+            Ok((&app.catalogue.find(caller, Kind::Table, name).await?).into())
+        }
+        ("documents", Some((collection, id))) => documents::http::share_target(app, caller, collection, id).await,
+        _ => Err(invalid()),
+    }
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ListQuery {
+    cursor: Option<String>,
+    limit: Option<u64>,
+}
+
+#[derive(Debug, Serialize)]
+pub struct List {
+    shares: Vec<ShareView>,
+    /// The cursor of the next page, if there is one.
+    next: Option<String>,
+}
+
+/// `GET /v1/shares`
+pub async fn list(
+    State(app): State<App>,
+    caller: Caller,
+    Query(query): Query<ListQuery>,
+) -> Result<axum::Json<List>, Problem> {
+    let limit = page_size(query.limit, app.config.limits.page_rows_max)?;
+    let before = Cursor::open(&app.keys, "shares", query.cursor.as_deref())?.and_then(|id| id.parse().ok());
+    let mut shares = app.shares.list(&caller, before, limit + 1).await?;
+    let more = shares.len() as u64 > limit;
+    shares.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
+    let next = shares.last().filter(|_| more).map(|last| Cursor::seal(&app.keys, "shares", &last.id.to_string()));
+    Ok(axum::Json(List { shares: shares.iter().map(|share| app.view(share)).collect(), next }))
+}
+
+/// `GET /v1/shares/{id}`
+pub async fn get(
+    State(app): State<App>,
+    caller: Caller,
+    Path(id): Path<Uuid>,
+) -> Result<axum::Json<ShareView>, Problem> {
+    let share = app.shares.find_own(&caller, id).await?;
+    Ok(axum::Json(app.view(&share)))
+}
+
+/// `DELETE /v1/shares/{id}`: the link ends, the data stays.
+pub async fn revoke(State(app): State<App>, caller: Caller, Path(id): Path<Uuid>) -> Result<StatusCode, Problem> {
+    app.shares.revoke(&caller, id).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// `GET` and `HEAD /s/{token}`
+pub async fn follow(
+    State(app): State<App>,
+    Path(token): Path<String>,
+    query: Query<tables::http::RowsQuery>,
+    method: Method,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    Ok(open(&app, &token, None, query.0, &method, &headers).await?)
+}
+
+/// `GET` and `HEAD /s/{token}/{name}.{ext}`: the name is for people, the extension chooses a table's format.
+pub async fn follow_named(
+    State(app): State<App>,
+    Path((token, name)): Path<(String, String)>,
+    query: Query<tables::http::RowsQuery>,
+    method: Method,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    let extension = name.rsplit_once('.').map(|(_, extension)| extension);
+    Ok(open(&app, &token, extension, query.0, &method, &headers).await?)
+}
+
+async fn open(
+    app: &App,
+    token: &str,
+    extension: Option<&str>,
+    query: tables::http::RowsQuery,
+    method: &Method,
+    headers: &HeaderMap,
+) -> Result<Response> {
+    let share = find(app, token).await?;
+    let dataset = app.catalogue.find_shared(share.dataset_id).await?.filter(|_| !share.over);
+    let request_id = REQUEST_ID.try_with(Clone::clone).unwrap_or_default();
+    let Some(dataset) = dataset else {
+        app.shares.record(share.id, "over", &request_id).await?;
+        return Err(Error::Gone {
+            detail: "This link has expired, was revoked, or what it led to was deleted.".to_owned(),
+        });
+    };
+    match dataset.kind {
+        Kind::Blob => open_blob(app, &share, &dataset, method, headers, &request_id).await,
+        Kind::Table => {
+            app.shares.record(share.id, "streamed", &request_id).await?;
+            let format = match extension {
+                Some(extension) => RowFormat::from_extension(extension)?,
+                None => tables::http::accepted(headers, RowFormat::Csv)?,
+            };
+            tables::http::serve_rows(app, &dataset, format, query, method, headers).await
+        }
+        Kind::Collection => {
+            app.shares.record(share.id, "streamed", &request_id).await?;
+            documents::http::serve_shared(app, &dataset, &share, method, headers).await
+        }
+    }
+}
+
+async fn find(app: &App, token: &str) -> Result<Share> {
+    let unknown = || Error::NotFound { what: "share" };
+    let value = app.keys.open(PURPOSE, token).ok_or_else(unknown)?;
+    let (id, generation) = value.split_at_checked(16).ok_or_else(unknown)?;
+    let id = Uuid::from_slice(id).map_err(|_| unknown())?;
+    let generation = generation.try_into().map(i32::from_be_bytes).map_err(|_| unknown())?;
+    app.shares.find(id, generation).await
+}
+
+/// Redirects to a URL minted now, or streams: for HEAD, when the caller's `Authorization` would be forwarded to S3, and when the signer's credentials are
+/// about to expire.
+async fn open_blob(
+    app: &App,
+    share: &Share,
+    dataset: &Dataset,
+    method: &Method,
+    headers: &HeaderMap,
+    request_id: &str,
+) -> Result<Response> {
+    let version = dataset.current()?;
+    if method == Method::GET && !headers.contains_key(AUTHORIZATION) {
+        let presigned = app.objects.presign(version.object_id, &presentation(dataset, version), None).await?;
+        if let Some(presigned) = presigned {
+            app.shares.record(share.id, "redirected", request_id).await?;
+            return Ok(([(CACHE_CONTROL, "no-store")], Redirect::temporary(&presigned.url)).into_response());
+        }
+    }
+    app.shares.record(share.id, if method == Method::HEAD { "asked" } else { "streamed" }, request_id).await?;
+    serve_object(&app.objects, method, headers, &File::of(dataset, version)).await
+}

@@ -1,0 +1,58 @@
+//! The sweep: what expired leases and deleted datasets named goes to the garbage, and what garbage named is deleted once it is due.
+//!
+//! **Invariant.** Nothing is deleted but what a row of the catalogue names; no store is ever listed for things that nobody knows.
+
+use crate::{app::App, catalogue::Garbage, error::Result};
+use std::time::Duration;
+use tokio::time::{MissedTickBehavior, interval};
+use uuid::Uuid;
+
+/// Sweeps for as long as the service runs.
+pub async fn run(app: App) {
+    let mut ticks = interval(Duration::from_secs(app.config.times.sweep_seconds));
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        if let Err(error) = once(&app).await {
+            tracing::warn!(?error, "the sweep stopped early; the next one goes on");
+        }
+    }
+}
+
+/// One sweep. Several replicas may sweep at once: each row is taken by one of them.
+pub async fn once(app: &App) -> Result<()> {
+    app.catalogue.expire_leases().await?;
+    for document in app.catalogue.expired_documents().await? {
+        app.documents.resolve(&document).await?;
+    }
+    app.catalogue.expire_deleted().await?;
+    let mut after = Uuid::nil();
+    while let Some(claim) = app.catalogue.claim_garbage(after).await? {
+        after = claim.garbage.id;
+        match delete(app, &claim.garbage).await {
+            Ok(()) => claim.deleted().await?,
+            // One that cannot go now must not hold up the others; its row stays.
+            Err(error) => {
+                tracing::warn!(garbage.id = %claim.garbage.id, ?error, "garbage not deleted; the next sweep tries again")
+            }
+        }
+    }
+    Ok(())
+}
+
+async fn delete(app: &App, garbage: &Garbage) -> Result<()> {
+    if let Some(object) = garbage.object_id {
+        if let Some(multipart) = &garbage.multipart_id {
+            app.objects.abort(object, multipart).await?;
+        }
+        app.objects.delete(object).await?;
+    }
+    if let Some(table) = garbage.table_id {
+        app.tables.drop_physical(table).await?;
+    }
+    if let (Some(collection), Some(shards)) = (garbage.collection_id, garbage.shards) {
+        app.documents.purge(collection, shards.unsigned_abs()).await?;
+    }
+    tracing::debug!(garbage.id = %garbage.id, "garbage deleted");
+    Ok(())
+}

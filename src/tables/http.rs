@@ -1,0 +1,216 @@
+//! `/v1/tables`: a table in, its descriptor, its rows out, its raw upload.
+
+use super::{NewTableFile, RowFormat, RowQuery, TableFormat};
+use crate::{
+    app::App,
+    auth::Caller,
+    blobs::http::content_type,
+    catalogue::{Dataset, Kind, Replace},
+    error::{Error, Result},
+    http::{
+        Descriptor, File, Path, Problem, Query, answer_upload, content_disposition, incoming, is_fresh, precondition,
+        serve_object, user_bytes,
+    },
+};
+use axum::{
+    body::Body,
+    extract::State,
+    response::{IntoResponse, Response},
+};
+use http::{
+    HeaderMap, HeaderValue, Method, StatusCode,
+    header::{ACCEPT, ACCEPT_RANGES, CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_ENCODING, CONTENT_TYPE, ETAG, VARY},
+};
+use serde::Deserialize;
+use sha2::{Digest, Sha256};
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PutQuery {
+    /// `csv`, `tsv`, `ndjson` or `json`; told from the content if not given.
+    format: Option<TableFormat>,
+    /// Makes or extends a share link, such as `7d`.
+    share: Option<String>,
+}
+
+/// `PUT /v1/tables/{name}`
+pub async fn put(
+    State(app): State<App>,
+    caller: Caller,
+    Path(name): Path<String>,
+    Query(query): Query<PutQuery>,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response, Problem> {
+    let told = content_type(&headers);
+    let file = NewTableFile {
+        name,
+        title: None,
+        original_name: None,
+        format: query.format.or_else(|| told.as_deref().and_then(TableFormat::of_content_type)),
+        content_type: told.unwrap_or_else(|| "text/csv".to_owned()),
+        content_encoding: headers
+            .get(CONTENT_ENCODING)
+            .and_then(|value| value.to_str().ok())
+            .map(str::to_ascii_lowercase),
+        replace: Replace::Any,
+        condition: precondition(&headers)?,
+    };
+    let outcome = app.tables.put(&caller, file, incoming(&app.config, &headers, body)?).await?;
+    let (mut descriptor, created) = Descriptor::of_outcome(&app, &outcome);
+    descriptor.share(&app, &caller, query.share.as_deref(), outcome.dataset().into()).await?;
+    Ok(answer_upload(&descriptor, created))
+}
+
+impl TableFormat {
+    /// `application/json` may be an array or lines: that is told from the content.
+    pub fn of_content_type(content_type: &str) -> Option<Self> {
+        match content_type.split(';').next().unwrap_or_default().trim() {
+            "text/csv" | "application/csv" => Some(Self::Csv),
+            "text/tab-separated-values" => Some(Self::Tsv),
+            "application/x-ndjson" | "application/ndjson" | "application/jsonl" | "application/x-jsonlines" => {
+                Some(Self::Ndjson)
+            }
+            _ => None,
+        }
+    }
+}
+
+/// `GET /v1/tables/{name}`: the descriptor, with columns and types.
+pub async fn get(State(app): State<App>, caller: Caller, Path(name): Path<String>) -> Result<Response, Problem> {
+    let dataset = app.catalogue.find(&caller, Kind::Table, &name).await?;
+    let descriptor = Descriptor::of(&app, &dataset);
+    let etag = descriptor.etag.clone().unwrap_or_default();
+    Ok(([(ETAG, etag), (CACHE_CONTROL, "private, no-cache".to_owned())], axum::Json(descriptor)).into_response())
+}
+
+/// `DELETE /v1/tables/{name}`: hides it.
+pub async fn delete(
+    State(app): State<App>,
+    caller: Caller,
+    Path(name): Path<String>,
+    headers: HeaderMap,
+) -> Result<StatusCode, Problem> {
+    app.catalogue.delete(&caller, Kind::Table, &name, &precondition(&headers)?).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// `POST /v1/tables/{name}/restore`
+pub async fn restore(
+    State(app): State<App>,
+    caller: Caller,
+    Path(name): Path<String>,
+) -> Result<axum::Json<Descriptor>, Problem> {
+    let dataset = app.catalogue.restore(&caller, Kind::Table, &name).await?;
+    Ok(axum::Json(Descriptor::of(&app, &dataset)))
+}
+
+/// `GET /v1/tables/{name}/raw`: the upload as it came, byte for byte.
+pub async fn raw(
+    State(app): State<App>,
+    caller: Caller,
+    Path(name): Path<String>,
+    method: Method,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    let dataset = app.catalogue.find(&caller, Kind::Table, &name).await?;
+    Ok(serve_object(&app.objects, &method, &headers, &File::of(&dataset, dataset.current()?)).await?)
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RowsQuery {
+    select: Option<String>,
+    order: Option<String>,
+    limit: Option<u64>,
+    offset: Option<u64>,
+}
+
+/// `GET /v1/tables/{name}/rows`: the format by `Accept`.
+pub async fn rows(
+    State(app): State<App>,
+    caller: Caller,
+    Path(name): Path<String>,
+    Query(query): Query<RowsQuery>,
+    method: Method,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    let dataset = app.catalogue.find(&caller, Kind::Table, &name).await?;
+    let format = accepted(&headers, RowFormat::Json)?;
+    Ok(serve_rows(&app, &dataset, format, query, &method, &headers).await?)
+}
+
+/// `GET /v1/tables/{name}/rows.csv`: the format by extension.
+pub async fn rows_as(
+    State(app): State<App>,
+    caller: Caller,
+    Path((name, file)): Path<(String, String)>,
+    Query(query): Query<RowsQuery>,
+    method: Method,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    let extension = file.strip_prefix("rows.").ok_or(Error::NotFound { what: "page" })?;
+    let dataset = app.catalogue.find(&caller, Kind::Table, &name).await?;
+    Ok(serve_rows(&app, &dataset, RowFormat::from_extension(extension)?, query, &method, &headers).await?)
+}
+
+/// The rows of the current version. Without `limit` all of them; a failure midway breaks the transfer.
+pub async fn serve_rows(
+    app: &App,
+    dataset: &Dataset,
+    format: RowFormat,
+    query: RowsQuery,
+    method: &Method,
+    headers: &HeaderMap,
+) -> Result<Response> {
+    let version = dataset.current()?;
+    let table_id = version.table_id.ok_or_else(|| Error::internal("a version of a table without rows"))?;
+    let rows =
+        RowQuery::parse(&version.columns, query.select.as_deref(), query.order.as_deref(), query.limit, query.offset)?;
+    let etag = rows_etag(&version.etag(), &rows, format);
+    let mut answer = HeaderMap::new();
+    answer.insert(ETAG, HeaderValue::from_str(&etag).map_err(Error::internal)?);
+    answer.insert(CACHE_CONTROL, HeaderValue::from_static("private, no-cache"));
+    answer.insert(VARY, HeaderValue::from_static("Accept, Accept-Encoding, Authorization"));
+    if is_fresh(headers, &etag) {
+        return Ok((StatusCode::NOT_MODIFIED, answer).into_response());
+    }
+    user_bytes(&mut answer);
+    answer.insert(CONTENT_TYPE, HeaderValue::from_static(format.content_type()));
+    answer.insert(ACCEPT_RANGES, HeaderValue::from_static("none"));
+    let disposition = content_disposition(format.content_type(), &format!("{}.{}", dataset.name, format.extension()));
+    answer.insert(CONTENT_DISPOSITION, HeaderValue::from_str(&disposition).map_err(Error::internal)?);
+    let body = match method {
+        &Method::HEAD => Body::empty(),
+        _ => Body::from_stream(app.tables.rows(table_id, &version.columns, &rows, format).await?),
+    };
+    Ok((answer, body).into_response())
+}
+
+/// `version.revision`, and a hash of what was asked of it.
+fn rows_etag(version: &str, query: &RowQuery, format: RowFormat) -> String {
+    let asked = Sha256::digest(format!("{query:?} {format:?}"));
+    format!("\"{}-{}\"", version.trim_matches('"'), hex::encode(&asked[..8]))
+}
+
+/// The format that the client likes best of those there are: by quality, then by its order.
+pub fn accepted(headers: &HeaderMap, default: RowFormat) -> Result<RowFormat> {
+    let Some(accept) = headers.get(ACCEPT).and_then(|accept| accept.to_str().ok()) else { return Ok(default) };
+    let mut best: Option<(f32, RowFormat)> = None;
+    for range in accept.split(',') {
+        let mut parts = range.split(';').map(str::trim);
+        let format = match parts.next().unwrap_or_default() {
+            "text/csv" => RowFormat::Csv,
+            "application/json" => RowFormat::Json,
+            "application/x-ndjson" | "application/ndjson" | "application/jsonl" => RowFormat::NdJson,
+            "*/*" | "application/*" | "text/*" | "" => default,
+            _ => continue,
+        };
+        let quality = parts.find_map(|part| part.strip_prefix("q=")?.parse().ok()).unwrap_or(1.0);
+        if quality > best.map_or(0.0, |(quality, _)| quality) {
+            best = Some((quality, format));
+        }
+    }
+    let detail = "rows come as text/csv, application/json or application/x-ndjson.".to_owned();
+    best.map(|(_, format)| format).ok_or(Error::NotAcceptable { detail })
+}

@@ -1,0 +1,303 @@
+//! From an upload to a loaded table, in one go: the raw bytes go to S3 while a blocking thread reads them and a COPY takes the rows.
+//!
+//! Channels between the three are bounded, so the slowest sets the pace and memory stays flat.
+
+use super::{
+    read::{self, Column, Dialect, Format, RowSink},
+    store::{LoadEvent, Tables},
+};
+use crate::{
+    auth::Caller,
+    catalogue::{Kind, NewTable, NewVersion, Outcome, Pending, Precondition, Replace, table_name},
+    error::{Error, Limit, Malformed, Result},
+    objects::{Incoming, ObjectBytes},
+};
+use async_compression::tokio::bufread::{GzipDecoder, ZstdDecoder};
+use bytes::Bytes;
+use futures::{Stream, StreamExt, TryStreamExt};
+use serde_json::json;
+use std::io::{self, Cursor, Read};
+use tokio::{
+    io::{AsyncBufRead, AsyncBufReadExt, AsyncRead, BufReader},
+    sync::mpsc::{Receiver, Sender, channel},
+    task::JoinHandle,
+};
+use tokio_util::io::{StreamReader, SyncIoBridge};
+use uuid::Uuid;
+
+/// Chunks on their way between two of the three.
+const CHUNKS_IN_FLIGHT_MAX: usize = 4;
+/// How much of a file its format is told from, if nobody says it.
+const SNIFF_BYTES: u64 = 4096;
+
+/// A table as it is uploaded.
+#[derive(Debug)]
+pub struct NewTableFile {
+    pub name: String,
+    pub title: Option<String>,
+    /// The file name of a smart upload.
+    pub original_name: Option<String>,
+    pub content_type: String,
+    /// `gzip`, `zstd` or none, as the request says.
+    pub content_encoding: Option<String>,
+    pub format: Option<TableFormat>,
+    pub replace: Replace,
+    pub condition: Precondition,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum TableFormat {
+    Csv,
+    Tsv,
+    Ndjson,
+    Json,
+}
+
+impl TableFormat {
+    fn reading(self) -> Format {
+        match self {
+            Self::Csv => Format::Delimited(Dialect::CSV),
+            Self::Tsv => Format::Delimited(Dialect::TSV),
+            Self::Ndjson => Format::NdJson,
+            Self::Json => Format::JsonArray,
+        }
+    }
+
+    /// From the first bytes of the (decompressed) file: JSON by its bracket, else a delimiter that stands in the first line.
+    fn sniff(beginning: &[u8]) -> Self {
+        let text = beginning.strip_prefix(b"\xef\xbb\xbf").unwrap_or(beginning).trim_ascii_start();
+        let line = text.split(|byte| matches!(byte, b'\n' | b'\r')).next().unwrap_or_default();
+        match text.first() {
+            Some(b'[') => Self::Json,
+            Some(b'{') => Self::Ndjson,
+            _ if line.contains(&b'\t') && !line.contains(&b',') => Self::Tsv,
+            _ => Self::Csv,
+        }
+    }
+}
+
+/// What reading a file once has found.
+struct FirstPass {
+    format: TableFormat,
+    columns: Vec<Column>,
+    row_count: u64,
+    /// Whether the rows are in the table; else they did not fit the types guessed from its beginning.
+    loaded: bool,
+}
+
+impl Tables {
+    /// Stores the raw bytes, infers the types from all values, loads the rows, and publishes both as the table's new version.
+    pub async fn put(&self, caller: &Caller, file: NewTableFile, mut incoming: Incoming) -> Result<Outcome> {
+        table_name(&file.name)?;
+        check_encoding(file.content_encoding.as_deref())?;
+        self.catalogue
+            .check_upload(caller, Kind::Table, &file.name, file.original_name.as_deref(), file.replace, &file.condition)
+            .await?;
+        let (object_id, table_id) = (Uuid::now_v7(), Uuid::now_v7());
+        let lease = self
+            .catalogue
+            .lease(Pending { object_id: Some(object_id), table_id: Some(table_id), document: None })
+            .await?;
+
+        let (tee, teed) = channel::<Result<Bytes>>(CHUNKS_IN_FLIGHT_MAX);
+        let mut reading = Some(self.read_first(table_id, file.format, received(teed)));
+        let mut first = None;
+        let mut writer = self.objects.writer(object_id);
+        while let Some(bytes) = incoming.next().await? {
+            writer.write(&lease, bytes.clone()).await?;
+            // The reader stops early when it finds a fault: no need to receive the rest.
+            if tee.send(Ok(bytes)).await.is_err()
+                && let Some(reading) = reading.take()
+            {
+                first = Some(reading.join().await?);
+            }
+        }
+        drop(tee);
+        let object = writer.finish(&lease).await?;
+        let first = match (first, reading) {
+            (Some(first), _) => first,
+            (None, Some(reading)) => reading.join().await?,
+            (None, None) => return Err(Error::internal("the reading of a table was awaited twice")),
+        };
+        if !first.loaded {
+            let raw = self.objects.read(object_id, None).await?;
+            self.read_again(table_id, &first, raw).join().await?;
+        }
+        let ingest = json!({ "format": first.format, "encoding": "utf-8", "warnings": [] });
+        let version = NewVersion {
+            kind: Kind::Table,
+            title: file.title.unwrap_or_else(|| file.name.clone()),
+            name: file.name,
+            original_name: file.original_name,
+            object,
+            content_type: file.content_type,
+            content_encoding: file.content_encoding,
+            table: Some(NewTable { id: table_id, columns: first.columns, row_count: first.row_count, ingest }),
+            options: file.format.map_or_else(|| json!({}), |format| json!({ "format": format })),
+        };
+        self.catalogue.publish(caller, lease, &version, file.replace, &file.condition).await
+    }
+
+    /// Reads the bytes as they come, and loads them for as long as they fit the types of their beginning.
+    fn read_first(
+        &self,
+        table_id: Uuid,
+        told: Option<TableFormat>,
+        bytes: impl Stream<Item = Result<Bytes>> + Send + 'static,
+    ) -> Reading<FirstPass> {
+        let (events, received) = channel(CHUNKS_IN_FLIGHT_MAX);
+        let limits = self.limits;
+        let loading = self.spawn_load(table_id, received);
+        let decoded = self.spawn_reader(bytes, move |mut input| {
+            let mut beginning = Vec::new();
+            input.by_ref().take(SNIFF_BYTES).read_to_end(&mut beginning).map_err(read_error)?;
+            let format = told.unwrap_or_else(|| TableFormat::sniff(&beginning));
+            let mut sink = EventSink(events);
+            let read = read::first_pass(format.reading(), Cursor::new(beginning).chain(input), limits, &mut sink)?;
+            if read.fits {
+                sink.send(LoadEvent::End)?;
+            }
+            Ok(FirstPass { format, columns: read.columns, row_count: read.rows, loaded: read.fits })
+        });
+        Reading { reader: decoded, loader: loading }
+    }
+
+    /// Reads the raw upload once more, with the types that all its values have.
+    fn read_again(&self, table_id: Uuid, first: &FirstPass, raw: ObjectBytes) -> Reading<()> {
+        let (events, received) = channel(CHUNKS_IN_FLIGHT_MAX);
+        let (format, columns, limits) = (first.format, first.columns.clone(), self.limits);
+        let loading = self.spawn_load(table_id, received);
+        let reader = self.spawn_reader(raw, move |input| {
+            let mut sink = EventSink(events);
+            sink.begin(&columns)?;
+            read::second_pass(format.reading(), input, &columns, limits, &mut sink)?;
+            sink.send(LoadEvent::End)
+        });
+        Reading { reader, loader: loading }
+    }
+
+    fn spawn_load(&self, table_id: Uuid, events: Receiver<LoadEvent>) -> JoinHandle<Result<()>> {
+        let tables = self.clone();
+        tokio::spawn(async move { tables.load(table_id, events).await })
+    }
+
+    /// Runs `read` on a blocking thread over the decompressed bytes.
+    fn spawn_reader<T: Send + 'static>(
+        &self,
+        bytes: impl Stream<Item = Result<Bytes>> + Send + 'static,
+        read: impl FnOnce(Box<dyn Read + Send>) -> Result<T> + Send + 'static,
+    ) -> JoinHandle<Result<T>> {
+        let max = self.decompressed_bytes_max;
+        tokio::spawn(async move {
+            let raw = Box::pin(bytes.map_err(io::Error::other));
+            let decoded = decompress(StreamReader::new(raw)).await.map_err(read_error)?;
+            let input = Bounded { input: SyncIoBridge::new(decoded), left: max, max };
+            tokio::task::spawn_blocking(move || read(Box::new(input))).await.map_err(Error::internal)?
+        })
+    }
+}
+
+/// The two tasks of one pass.
+struct Reading<T> {
+    reader: JoinHandle<Result<T>>,
+    loader: JoinHandle<Result<()>>,
+}
+
+impl<T> Reading<T> {
+    /// What was read, once it is loaded. The loader's failure explains the reader's, who only finds that nobody listens.
+    async fn join(self) -> Result<T> {
+        let read = self.reader.await.map_err(Error::internal)?;
+        let loaded = self.loader.await.map_err(Error::internal)?;
+        match (read, loaded) {
+            (Err(Error::Internal(_)) | Ok(_), Err(error)) => Err(error),
+            (read, _) => read,
+        }
+    }
+}
+
+struct EventSink(Sender<LoadEvent>);
+
+impl EventSink {
+    fn send(&self, event: LoadEvent) -> Result<()> {
+        self.0.blocking_send(event).map_err(|_| Error::internal("the load ended before the file"))
+    }
+}
+
+impl RowSink for EventSink {
+    fn begin(&mut self, columns: &[Column]) -> Result<()> {
+        self.send(LoadEvent::Begin(columns.iter().map(|column| column.column_type).collect()))
+    }
+
+    fn rows(&mut self, copy_text: Bytes) -> Result<()> {
+        self.send(LoadEvent::Rows(copy_text))
+    }
+
+    fn misfit(&mut self) -> Result<()> {
+        self.send(LoadEvent::Misfit)
+    }
+}
+
+fn received(receiver: Receiver<Result<Bytes>>) -> impl Stream<Item = Result<Bytes>> {
+    futures::stream::unfold(receiver, |mut receiver| async move { Some((receiver.recv().await?, receiver)) }).fuse()
+}
+
+fn check_encoding(encoding: Option<&str>) -> Result<()> {
+    match encoding {
+        None | Some("identity" | "gzip" | "x-gzip" | "zstd") => Ok(()),
+        Some(other) => {
+            let detail =
+                format!("`Content-Encoding: {other}` is not read here; send the table plain, or as gzip or zstd.");
+            Err(Error::UnsupportedMediaType { detail })
+        }
+    }
+}
+
+/// Decompresses what begins as gzip or zstd does, as often as it does: a `.csv.gz` sent with `Content-Encoding: gzip` is read as well.
+async fn decompress(
+    input: impl AsyncBufRead + Send + Unpin + 'static,
+) -> io::Result<Box<dyn AsyncRead + Send + Unpin>> {
+    let mut input: Box<dyn AsyncBufRead + Send + Unpin> = Box::new(input);
+    for _ in 0..2 {
+        // One read may bring less than the magic number: then it is no compressed file worth the name.
+        let beginning = input.fill_buf().await?;
+        input = if beginning.starts_with(&[0x1f, 0x8b]) {
+            let mut decoder = GzipDecoder::new(input);
+            decoder.multiple_members(true);
+            Box::new(BufReader::with_capacity(64 << 10, decoder))
+        } else if beginning.starts_with(&[0x28, 0xb5, 0x2f, 0xfd]) {
+            let mut decoder = ZstdDecoder::new(input);
+            decoder.multiple_members(true);
+            Box::new(BufReader::with_capacity(64 << 10, decoder))
+        } else {
+            break;
+        };
+    }
+    Ok(Box::new(input))
+}
+
+/// Ends a file that decompresses to more than the limit, and names broken compression for what it is.
+struct Bounded<R> {
+    input: R,
+    left: u64,
+    max: u64,
+}
+
+impl<R: Read> Read for Bounded<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.input.read(buffer).map_err(|error| io::Error::other(read_error(error)))?;
+        let limit = || io::Error::other(Error::Limit { limit: Limit::DecompressedBytes, max: self.max });
+        self.left = self.left.checked_sub(read as u64).ok_or_else(limit)?;
+        Ok(read)
+    }
+}
+
+/// The error that we wrapped, or else that of a decoder: the compressed data are broken.
+fn read_error(error: io::Error) -> Error {
+    match error.downcast::<Error>() {
+        Ok(error) => error,
+        Err(error) => {
+            Malformed { detail: format!("The compressed file is broken: {error}."), ..Malformed::default() }.into()
+        }
+    }
+}

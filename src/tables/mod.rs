@@ -1,0 +1,19 @@
+//! Tables: structured files, kept typed in Postgres with the raw upload beside them in S3.
+//!
+//! **Invariant.** Types come from all the values; the raw upload is kept byte for byte; readers see the old version or the new one, whole.
+//! **Invariant.** User text is never SQL: `sql` builds statements from ids, positions and types of ours alone.
+//!
+//! `read` turns bytes into rows, `load` drives it while the upload is still arriving, `store` speaks to Postgres, `export` turns rows back into bytes.
+
+mod export;
+pub mod http;
+mod load;
+mod query;
+pub mod read;
+mod sql;
+mod store;
+
+pub use export::RowFormat;
+pub use load::{NewTableFile, TableFormat};
+pub use query::RowQuery;
+pub use store::Tables;

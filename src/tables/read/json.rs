@@ -1,0 +1,254 @@
+//! Rows of NDJSON and of JSON arrays of objects: a key is a column, in the order of first appearance.
+//!
+//! Values stay the text that they are in the file, so that numbers keep all their digits.
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+use std::fmt;
+use std::io::Read;
+
+use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, Visitor};
+use serde_json::value::RawValue;
+
+use super::elements::{Elements, Layout};
+use super::facts::{JSON_DEPTH_MAX, json_depth};
+use super::position::Position;
+use super::{ReadLimits, Row, Span, names};
+use crate::error::{Error, Limit, Malformed, Result};
+
+pub struct Reader<R> {
+    elements: Elements<R>,
+    object: Object,
+    line: u64,
+}
+
+/// The object that the reader stands at, and the columns so far.
+struct Object {
+    limits: ReadLimits,
+    /// Of each column, as the file has it; and the way back.
+    keys: Vec<String>,
+    columns: HashMap<String, usize>,
+    names: Vec<String>,
+    bytes: Vec<u8>,
+    spans: Vec<Span>,
+    /// What is wrong with it beside its syntax, and where the value is that is wrong.
+    failure: Option<(Error, Option<usize>)>,
+}
+
+impl<R: Read> Reader<R> {
+    pub(super) fn open(layout: Layout, input: R, limits: ReadLimits) -> Result<Self> {
+        let object = Object {
+            limits,
+            keys: Vec::new(),
+            columns: HashMap::new(),
+            names: Vec::new(),
+            bytes: Vec::new(),
+            spans: Vec::new(),
+            failure: None,
+        };
+        Ok(Self { elements: Elements::open(layout, input, limits)?, object, line: 1 })
+    }
+
+    pub(super) fn names(&self) -> &[String] {
+        &self.object.names
+    }
+
+    pub(super) fn row(&self) -> Row<'_> {
+        Row { line: self.line, bytes: &self.object.bytes, spans: &self.object.spans }
+    }
+
+    pub(super) fn advance(&mut self) -> Result<bool> {
+        let Some((position, json)) = self.elements.next()? else {
+            if self.object.names.is_empty() {
+                let detail = "No object of the file has a key, so the table would have no column.".to_owned();
+                return Err(Malformed { detail, ..Malformed::default() }.into());
+            }
+            return Ok(false);
+        };
+        self.line = position.line;
+        self.object.read(position, position.check_text(json)?)?;
+        Ok(true)
+    }
+}
+
+impl Object {
+    fn read(&mut self, position: Position, json: &str) -> Result<()> {
+        self.bytes.clear();
+        self.spans.clear();
+        self.spans.resize(self.names.len(), Span::Absent);
+        let mut deserializer = serde_json::Deserializer::from_str(json);
+        let read = deserializer.deserialize_map(Entries { object: self, json }).and_then(|()| deserializer.end());
+        read.map_err(|error| {
+            let json = json.as_bytes();
+            let at = offset(json, &error);
+            match self.failure.take() {
+                Some((Error::Malformed(malformed), value)) => {
+                    let place = position.malformed(json, value.unwrap_or(at), malformed.detail);
+                    Malformed { field: malformed.field, ..place }.into()
+                }
+                Some((failure, _)) => failure,
+                None => {
+                    let detail = format!("This is not a JSON object: {}.", reason(&error));
+                    position.malformed(json, at, detail).into()
+                }
+            }
+        })
+    }
+
+    /// The column of `key`; `guess` is the one that it is if objects keep their order.
+    fn column(&mut self, key: &str, guess: usize) -> Result<usize> {
+        if self.keys.get(guess).is_some_and(|expected| expected == key) {
+            return Ok(guess);
+        }
+        if let Some(column) = self.columns.get(key) {
+            return Ok(*column);
+        }
+        let column = self.names.len();
+        if column == self.limits.columns() {
+            return Err(Error::Limit { limit: Limit::Columns, max: column as u64 });
+        }
+        if key.contains('\0') {
+            return Err(malformed("A key holds a NUL character, which a table cannot hold.", None));
+        }
+        let name = names::invent(key, column, |name| self.names.iter().any(|taken| taken == name));
+        self.keys.push(key.to_owned());
+        self.columns.insert(key.to_owned(), column);
+        self.names.push(name);
+        self.spans.push(Span::Absent);
+        Ok(column)
+    }
+
+    fn set(&mut self, column: usize, json: &str) -> Result<()> {
+        let name = || self.names.get(column).cloned();
+        if self.spans[column] != Span::Absent {
+            return Err(malformed("The object has this key twice.", name()));
+        }
+        let max = self.limits.cell_bytes_max;
+        if json.len() > max {
+            return Err(Error::Limit { limit: Limit::CellBytes, max: max as u64 });
+        }
+        let start = self.bytes.len();
+        let end = start + json.len();
+        self.spans[column] = match json.as_bytes().first() {
+            Some(b'n') => Span::Null,
+            Some(b'"') => {
+                let value = string(json).map_err(|detail| malformed(detail, name()))?;
+                self.bytes.extend_from_slice(json.as_bytes());
+                let (value_start, value_end) = match value {
+                    Cow::Borrowed(_) => (start + 1, end - 1),
+                    Cow::Owned(value) => {
+                        self.bytes.extend_from_slice(value.as_bytes());
+                        (end, end + value.len())
+                    }
+                };
+                Span::String { start, end, value_start, value_end }
+            }
+            Some(b'{' | b'[') if json_depth(json.as_bytes()) > JSON_DEPTH_MAX => {
+                let detail = format!("The value is nested more than {JSON_DEPTH_MAX} deep.");
+                return Err(malformed(detail, name()));
+            }
+            _ => {
+                self.bytes.extend_from_slice(json.as_bytes());
+                Span::Json { start, end }
+            }
+        };
+        Ok(())
+    }
+}
+
+/// What a JSON string says, borrowed unless it holds escapes.
+fn string(json: &str) -> Result<Cow<'_, str>, &'static str> {
+    if memchr::memchr(b'\\', json.as_bytes()).is_none() {
+        return Ok(Cow::Borrowed(&json[1..json.len() - 1]));
+    }
+    let value: String =
+        serde_json::from_str(json).map_err(|_| "The string holds half of a surrogate pair, which is no character.")?;
+    match value.contains('\0') {
+        true => Err("The string holds a NUL character, which a table cannot hold."),
+        false => Ok(Cow::Owned(value)),
+    }
+}
+
+/// To be given its line and column by the reader.
+fn malformed(detail: impl Into<String>, field: Option<String>) -> Error {
+    Malformed { detail: detail.into(), field, ..Malformed::default() }.into()
+}
+
+/// Reads the entries of the object that `json` is into the row.
+struct Entries<'a> {
+    object: &'a mut Object,
+    json: &'a str,
+}
+
+impl<'de> Visitor<'de> for Entries<'_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<(), A::Error> {
+        let Self { object, json } = self;
+        let mut guess = 0;
+        while let Some(found) = entries.next_key_seed(Key { object, guess })? {
+            let set = match found {
+                Ok(column) => {
+                    guess = column + 1;
+                    let value: &RawValue = entries.next_value()?;
+                    // It is a part of `json`, so their addresses tell where it stands.
+                    let at = value.get().as_ptr().addr() - json.as_ptr().addr();
+                    object.set(column, value.get()).map_err(|failure| (failure, Some(at)))
+                }
+                Err(failure) => Err((failure, None)),
+            };
+            if let Err(failure) = set {
+                object.failure = Some(failure);
+                return Err(A::Error::custom("failure"));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Looks a key up without taking it out of the line.
+struct Key<'a> {
+    object: &'a mut Object,
+    guess: usize,
+}
+
+impl<'de> DeserializeSeed<'de> for Key<'_> {
+    type Value = Result<usize>;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
+        deserializer.deserialize_str(self)
+    }
+}
+
+impl Visitor<'_> for Key<'_> {
+    type Value = Result<usize>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a key")
+    }
+
+    fn visit_str<E>(self, key: &str) -> Result<Self::Value, E> {
+        Ok(self.object.column(key, self.guess))
+    }
+}
+
+/// Where in `json` the parser stopped.
+fn offset(json: &[u8], error: &serde_json::Error) -> usize {
+    let line_start = match error.line() {
+        0 | 1 => 0,
+        line => memchr::memchr_iter(b'\n', json).nth(line - 2).map_or(0, |end| end + 1),
+    };
+    let at = (line_start + error.column().saturating_sub(1)).min(json.len());
+    // The parser counts bytes; we point at whole characters.
+    (0..=at).rev().find(|at| json.get(*at).is_none_or(|byte| byte & 0xc0 != 0x80)).unwrap_or(0)
+}
+
+/// The parser's sentence without its own line and column.
+fn reason(error: &serde_json::Error) -> String {
+    let sentence = error.to_string();
+    sentence.rsplit_once(" at line ").map_or(sentence.as_str(), |(reason, _)| reason).to_owned()
+}

@@ -1,0 +1,170 @@
+//! Rows in Postgres: loading by COPY in, reading by COPY out.
+
+use super::{
+    export::{RowEncoder, RowFormat},
+    query::RowQuery,
+    read::{ColumnType, ReadLimits},
+    sql,
+};
+use crate::{
+    catalogue::{Catalogue, Column, database},
+    config::Config,
+    error::{Error, Malformed, Result},
+    objects::Objects,
+};
+use bytes::Bytes;
+use futures::{Stream, TryStreamExt};
+use sqlx::{AssertSqlSafe, PgPool, postgres::PgDatabaseError};
+use tokio::sync::mpsc::{Receiver, Sender, channel};
+use uuid::Uuid;
+
+/// Bytes of rows that go out in one piece.
+const CHUNK_BYTES: usize = 64 << 10;
+const CHUNKS_IN_FLIGHT_MAX: usize = 4;
+
+#[derive(Clone)]
+pub struct Tables {
+    pub(super) catalogue: Catalogue,
+    pub(super) objects: Objects,
+    queries: PgPool,
+    loads: PgPool,
+    pub(super) limits: ReadLimits,
+    pub(super) decompressed_bytes_max: u64,
+}
+
+/// What the reader tells the load.
+#[derive(Debug)]
+pub enum LoadEvent {
+    /// The columns of the rows that follow.
+    Begin(Vec<ColumnType>),
+    /// Whole rows of COPY text.
+    Rows(Bytes),
+    /// The types were wrong: nothing of it is to stay.
+    Misfit,
+    /// All rows have come.
+    End,
+}
+
+impl Tables {
+    pub fn new(catalogue: Catalogue, objects: Objects, queries: PgPool, loads: PgPool, config: &Config) -> Self {
+        let size = |max: u64| usize::try_from(max).unwrap_or(usize::MAX);
+        let cell_bytes_max = size(config.limits.cell_bytes_max);
+        let limits = ReadLimits {
+            columns_max: size(config.limits.columns_max),
+            cell_bytes_max,
+            row_bytes_max: cell_bytes_max.saturating_mul(4),
+        };
+        Self {
+            catalogue,
+            objects,
+            queries,
+            loads,
+            limits,
+            decompressed_bytes_max: config.limits.decompressed_bytes_max,
+        }
+    }
+
+    /// Makes `rows.t_{id}` and fills it, in one transaction: without `End` nothing of it stays.
+    pub(super) async fn load(&self, id: Uuid, mut events: Receiver<LoadEvent>) -> Result<()> {
+        let Some(LoadEvent::Begin(types)) = events.recv().await else { return Ok(()) };
+        let mut tx = self.loads.begin().await.map_err(database)?;
+        sqlx::query(AssertSqlSafe(sql::create_table(id, &types))).execute(&mut *tx).await.map_err(database)?;
+        let mut copy = tx.copy_in_raw(&sql::copy_in(id)).await.map_err(database)?;
+        loop {
+            match events.recv().await {
+                Some(LoadEvent::Rows(rows)) => {
+                    copy.send(rows).await.map_err(load_error)?;
+                }
+                Some(LoadEvent::End) => break,
+                Some(LoadEvent::Misfit | LoadEvent::Begin(_)) | None => {
+                    copy.abort("given up").await.map_err(database)?;
+                    tx.rollback().await.map_err(database)?;
+                    // The reader goes on, to learn the types; it is done when the channel closes.
+                    while events.recv().await.is_some() {}
+                    return Ok(());
+                }
+            }
+        }
+        copy.finish().await.map_err(load_error)?;
+        sqlx::query(AssertSqlSafe(sql::add_primary_key(id))).execute(&mut *tx).await.map_err(database)?;
+        sqlx::query(AssertSqlSafe(sql::analyze(id))).execute(&mut *tx).await.map_err(database)?;
+        tx.commit().await.map_err(database)
+    }
+
+    /// Drops a physical table that is garbage; one that is not there is no error.
+    pub async fn drop_physical(&self, id: Uuid) -> Result<()> {
+        sqlx::query(AssertSqlSafe(sql::drop_table(id))).execute(&self.loads).await.map_err(database)?;
+        Ok(())
+    }
+
+    /// The rows of a query as they come, from one snapshot. An error before the first byte is an error of this call; a later one breaks the stream.
+    pub async fn rows(
+        &self,
+        table_id: Uuid,
+        columns: &[Column],
+        query: &RowQuery,
+        format: RowFormat,
+    ) -> Result<impl Stream<Item = Result<Bytes>> + Send + use<>> {
+        let selected: Vec<&Column> = query.columns.iter().filter_map(|position| columns.get(*position)).collect();
+        let encoder = RowEncoder::new(format, &selected)?;
+        let begin = encoder.begin(&selected);
+        let statement = sql::copy_out(table_id, query, format.copy_format());
+        let (sender, mut receiver) = channel(CHUNKS_IN_FLIGHT_MAX);
+        let tables = self.clone();
+        tokio::spawn(async move {
+            if let Err(error) = tables.copy_out(statement, encoder, begin, &sender).await {
+                // Nobody listens any more when the client has gone.
+                sender.send(Err(error)).await.unwrap_or_default();
+            }
+        });
+        let first = receiver.recv().await.ok_or_else(|| Error::internal("the query ended without an answer"))??;
+        let rest =
+            futures::stream::unfold(receiver, |mut receiver| async move { Some((receiver.recv().await?, receiver)) });
+        Ok(futures::StreamExt::chain(futures::stream::iter([Ok(first)]), rest))
+    }
+
+    async fn copy_out(
+        &self,
+        statement: String,
+        mut encoder: RowEncoder,
+        begin: Vec<u8>,
+        sender: &Sender<Result<Bytes>>,
+    ) -> Result<()> {
+        let mut connection = self.queries.acquire().await.map_err(database)?;
+        // A reader that goes away leaves the connection in the middle of a COPY: it is closed then, not used again.
+        connection.close_on_drop();
+        let mut out = begin;
+        let mut copied = connection.copy_out_raw(&statement).await.map_err(database)?;
+        while let Some(rows) = copied.try_next().await.map_err(database)? {
+            encoder.rows(&rows, &mut out)?;
+            if out.len() >= CHUNK_BYTES && sender.send(Ok(std::mem::take(&mut out).into())).await.is_err() {
+                return Ok(());
+            }
+        }
+        drop(copied);
+        out.extend_from_slice(encoder.end());
+        sender.send(Ok(out.into())).await.unwrap_or_default();
+        Ok(())
+    }
+}
+
+/// A value or row that Postgres itself refuses is the file's fault, not the store's.
+fn load_error(error: sqlx::Error) -> Error {
+    let refused = error.as_database_error().and_then(|error| error.try_downcast_ref::<PgDatabaseError>());
+    match refused {
+        Some(refused) if refused.code().starts_with("22") || refused.code().starts_with("54") => {
+            // "COPY t_…, line 5, column c3: …" counts rows, since each of ours is one line.
+            let place = refused
+                .r#where()
+                .and_then(|place| place.split("line ").nth(1))
+                .and_then(|rest| rest.split([',', ':']).next());
+            let row = place.map(|row| format!("Row {row}: ")).unwrap_or_default();
+            Malformed {
+                detail: format!("{row}Postgres cannot hold this: {}.", refused.message()),
+                ..Malformed::default()
+            }
+            .into()
+        }
+        _ => database(error),
+    }
+}

@@ -1,0 +1,292 @@
+//! `PUT /{path}` and `POST /`: one file, or the files of a form.
+
+use super::evidence::{Evidence, INBOX, Route, Told};
+use crate::{
+    app::App,
+    auth::Caller,
+    blobs::{
+        NewBlob,
+        http::{content_type, guess_content_type},
+    },
+    catalogue::{Precondition, Replace},
+    documents::{self, Put},
+    error::{Error, Limit, Result},
+    http::{Descriptor, Path, Problem, Query, answer_upload, incoming, incoming_field, precondition},
+    objects::Incoming,
+    tables::{NewTableFile, TableFormat},
+};
+use axum::{
+    body::Body,
+    extract::{FromRequest, Multipart, Request, State},
+    response::{Html, IntoResponse, Response},
+};
+use bytes::Bytes;
+use http::{
+    HeaderMap, StatusCode,
+    header::{CACHE_CONTROL, CONTENT_ENCODING},
+};
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use serde_json::{Value, json};
+
+/// Enough to tell JSON's kinds apart, behind a licence header even.
+const BEGINNING_BYTES: usize = 4096;
+
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct UploadQuery {
+    /// `blob`, `table` or `document`, instead of our judgement.
+    r#as: Option<Told>,
+    /// A name of the caller's choice; of a document `id` or `collection/id`.
+    name: Option<String>,
+    /// Replaces what has the name, whoever made it and from whatever file.
+    #[serde(default)]
+    replace: bool,
+    /// Makes or extends a share link, such as `7d`.
+    share: Option<String>,
+}
+
+/// A file on its way in.
+struct Upload {
+    path: String,
+    content_type: Option<String>,
+    content_encoding: Option<String>,
+    condition: Precondition,
+    query: UploadQuery,
+}
+
+/// `PUT /{path}`: what `curl -T file http://host/` sends.
+pub async fn put(
+    State(app): State<App>,
+    caller: Caller,
+    Path(path): Path<String>,
+    Query(query): Query<UploadQuery>,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response, Problem> {
+    let upload = Upload {
+        path,
+        content_type: content_type(&headers),
+        content_encoding: headers
+            .get(CONTENT_ENCODING)
+            .and_then(|value| value.to_str().ok())
+            .map(str::to_ascii_lowercase),
+        condition: precondition(&headers)?,
+        query,
+    };
+    let (descriptor, created) = receive(&app, &caller, upload, incoming(&app.config, &headers, body)?).await?;
+    Ok(answer_upload(&descriptor, created))
+}
+
+/// `POST /`: every file of a `multipart/form-data` form, one after another. The answer lists what became of each; its status is that of the first failure.
+pub async fn post(
+    State(app): State<App>,
+    caller: Caller,
+    Query(query): Query<UploadQuery>,
+    request: Request,
+) -> Result<Response, Problem> {
+    let unreadable = |detail: String| Error::UnsupportedMediaType { detail };
+    let form = Multipart::from_request(request, &()).await;
+    let mut form =
+        form.map_err(|error| unreadable(format!("Send the files as `multipart/form-data`: {}", error.body_text())))?;
+    let (mut files, mut failed) = (Vec::new(), None);
+    while let Some(mut field) =
+        form.next_field().await.map_err(|error| Error::Interrupted { detail: error.body_text() })?
+    {
+        let Some(path) = field.file_name().map(str::to_owned) else { continue };
+        let upload = Upload {
+            content_type: content_type(field.headers()),
+            content_encoding: None,
+            condition: Precondition::None,
+            query: query.clone(),
+            path: path.clone(),
+        };
+        let (incoming, sender) = incoming_field(&app.config);
+        let pump = async move {
+            loop {
+                let chunk = field.chunk().await.map_err(|error| Error::Interrupted { detail: error.body_text() });
+                let Some(chunk) = chunk.transpose() else { break };
+                // After a refusal the rest of the field is skipped, so that the next file can be read.
+                let broken = chunk.is_err();
+                sender.send(chunk).await.unwrap_or_default();
+                if broken {
+                    break;
+                }
+            }
+        };
+        let (received, ()) = tokio::join!(receive(&app, &caller, upload, incoming), pump);
+        files.push(match received {
+            Ok((descriptor, created)) => {
+                json!({ "file": path, "status": if created { 201 } else { 200 }, "descriptor": descriptor })
+            }
+            Err(error) => {
+                let (status, problem) = Problem::from(error).render();
+                failed.get_or_insert(status);
+                json!({ "file": path, "status": status.as_u16(), "problem": problem })
+            }
+        });
+    }
+    if files.is_empty() {
+        return Err(Error::invalid("body", "the form holds no file.").into());
+    }
+    let status = failed.unwrap_or(StatusCode::CREATED);
+    Ok((status, [(CACHE_CONTROL, "no-store")], axum::Json::<Value>(json!({ "files": files }))).into_response())
+}
+
+async fn receive(app: &App, caller: &Caller, upload: Upload, mut incoming: Incoming) -> Result<(Descriptor, bool)> {
+    let beginning = incoming.peek(BEGINNING_BYTES).await?;
+    let evidence = Evidence {
+        path: &upload.path,
+        told: upload.query.r#as,
+        name: upload.query.name.as_deref(),
+        content_type: upload.content_type.as_deref(),
+        beginning: &beginning,
+    };
+    let (route, because) = evidence.judge()?;
+    let (mut descriptor, created) = match route {
+        Route::Blob { key } => put_blob(app, caller, &upload, key, incoming).await?,
+        Route::Table { name, format } => put_table(app, caller, &upload, name, format, incoming).await?,
+        Route::Document { collection, id } => {
+            let body = incoming.collect(Limit::DocumentBytes, app.config.limits.document_bytes_max).await?;
+            put_document(app, caller, &upload, (&collection, &id), body).await?
+        }
+        Route::Json { id, key } => return receive_json(app, caller, &upload, (id, key), because, incoming).await,
+    };
+    descriptor.routed_because = Some(because);
+    Ok((descriptor, created))
+}
+
+/// A file that begins as a JSON object: a document if it is one object within the limit, a table if it is one object a line, else a blob.
+async fn receive_json(
+    app: &App,
+    caller: &Caller,
+    upload: &Upload,
+    (id, key): (String, String),
+    because: String,
+    mut incoming: Incoming,
+) -> Result<(Descriptor, bool)> {
+    let max = app.config.limits.document_bytes_max;
+    let body = incoming.peek(usize::try_from(max).unwrap_or(usize::MAX).saturating_add(1)).await?;
+    let values =
+        serde_json::Deserializer::from_slice(&body).into_iter::<&RawValue>().take(2).filter(Result::is_ok).count();
+    let ((mut descriptor, created), because) = if values == 2 {
+        let name = upload.query.name.clone().map_or_else(|| crate::catalogue::slug(&id), Ok)?;
+        (
+            put_table(app, caller, upload, name, Some(TableFormat::Ndjson), incoming).await?,
+            format!("{because} and holds one object after another, which is a table"),
+        )
+    } else if body.len() as u64 > max {
+        (
+            put_blob(app, caller, upload, key, incoming).await?,
+            format!("{because} but is larger than a document may be ({max} bytes), so it is kept as it is"),
+        )
+    } else {
+        // All of it has been read ahead: what follows is the end, where checksums are compared.
+        let body = incoming.collect(Limit::DocumentBytes, max).await?;
+        let collection = upload
+            .query
+            .name
+            .as_deref()
+            .and_then(|name| name.split_once('/'))
+            .map_or(INBOX, |(collection, _)| collection);
+        (
+            put_document(app, caller, upload, (collection, &id), body).await?,
+            format!("{because} and holds one object, which is a document"),
+        )
+    };
+    descriptor.routed_because = Some(because);
+    Ok((descriptor, created))
+}
+
+impl Upload {
+    fn replace(&self) -> Replace {
+        if self.query.replace { Replace::Any } else { Replace::SameFile }
+    }
+
+    fn file_name(&self) -> String {
+        self.path.rsplit('/').next().unwrap_or(&self.path).to_owned()
+    }
+}
+
+async fn put_blob(
+    app: &App,
+    caller: &Caller,
+    upload: &Upload,
+    key: String,
+    incoming: Incoming,
+) -> Result<(Descriptor, bool)> {
+    let blob = NewBlob {
+        content_type: upload.content_type.clone().unwrap_or_else(|| guess_content_type(&upload.path)),
+        content_encoding: upload.content_encoding.clone(),
+        key,
+        title: Some(upload.file_name()),
+        original_name: Some(upload.path.clone()),
+        replace: upload.replace(),
+        condition: upload.condition.clone(),
+    };
+    let outcome = app.blobs.put(caller, blob, incoming).await?;
+    let (mut descriptor, created) = Descriptor::of_outcome(app, &outcome);
+    descriptor.presign(app, outcome.dataset(), None).await?;
+    descriptor.share(app, caller, upload.query.share.as_deref(), outcome.dataset().into()).await?;
+    Ok((descriptor, created))
+}
+
+async fn put_table(
+    app: &App,
+    caller: &Caller,
+    upload: &Upload,
+    name: String,
+    format: Option<TableFormat>,
+    incoming: Incoming,
+) -> Result<(Descriptor, bool)> {
+    let file = NewTableFile {
+        name,
+        title: Some(upload.file_name()),
+        original_name: Some(upload.path.clone()),
+        content_type: upload.content_type.clone().unwrap_or_else(|| guess_content_type(&upload.path)),
+        content_encoding: upload.content_encoding.clone(),
+        format,
+        replace: upload.replace(),
+        condition: upload.condition.clone(),
+    };
+    let outcome = app.tables.put(caller, file, incoming).await.map_err(suggest_blob)?;
+    let (mut descriptor, created) = Descriptor::of_outcome(app, &outcome);
+    descriptor.share(app, caller, upload.query.share.as_deref(), outcome.dataset().into()).await?;
+    Ok((descriptor, created))
+}
+
+async fn put_document(
+    app: &App,
+    caller: &Caller,
+    upload: &Upload,
+    (collection, id): (&str, &str),
+    body: Bytes,
+) -> Result<(Descriptor, bool)> {
+    let collection = app.catalogue.find_or_create_collection(caller, collection).await?;
+    let put = app.documents.put(caller, &collection, id, body, &upload.condition).await.map_err(suggest_blob)?;
+    let mut descriptor = documents::http::describe(app, &collection, put.document());
+    descriptor
+        .share(app, caller, upload.query.share.as_deref(), documents::http::target(&collection, put.document()))
+        .await?;
+    Ok((descriptor, matches!(put, Put::Created(_))))
+}
+
+/// Nothing falls back silently, but the way out is named.
+fn suggest_blob(error: Error) -> Error {
+    match error {
+        Error::Malformed(mut malformed) => {
+            malformed.hint.get_or_insert_with(|| "To keep the file as it is, send `?as=blob`.".to_owned());
+            Error::Malformed(malformed)
+        }
+        error => error,
+    }
+}
+
+/// `GET /`
+pub async fn welcome(State(app): State<App>) -> Html<String> {
+    let url = &app.public_url;
+    Html(format!(
+        "<!doctype html><meta charset=utf-8><title>Larder</title><h1>Larder</h1><p>Put any file in: <code>curl --fail-with-body -u :TOKEN -T FILE {url}/</code></p>\
+         <p><a href=/openapi.json>Reference</a> · <a href=/problems>Problems</a></p>"
+    ))
+}

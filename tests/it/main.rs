@@ -1,0 +1,8 @@
+//! One binary: the tests of the whole service, one file per slice. They run on the embedded engines.
+#![cfg(feature = "embedded")]
+
+mod documents_store;
+mod documents_value;
+mod engines;
+mod s3_conformance;
+mod table_reading;
