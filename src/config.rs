@@ -4,6 +4,7 @@
 
 use crate::error::{Error, Result};
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use http::HeaderValue;
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 /// Put any file or record in; it goes to the store made for its structure; you get a URL that works at once.
@@ -14,8 +15,6 @@ pub struct Cli {
     pub command: Command,
 }
 
-// One value lives in the process, so the size of the larger variant costs nothing.
-#[expect(clippy::large_enum_variant)]
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Run the service. The default command: every flag below is also an environment variable.
@@ -98,6 +97,10 @@ pub struct Config {
     #[arg(long, env = "LARDER_VISIBILITY", default_value = "team")]
     pub visibility: Visibility,
 
+    /// Origins whose pages may call `/v1` with a token, separated by commas, such as `https://dash.example.org`. Share links are open to all pages.
+    #[arg(long, env = "LARDER_CORS_ORIGINS", value_delimiter = ',', value_parser = parse_origin)]
+    pub cors_origins: Vec<HeaderValue>,
+
     /// What is logged: a level, or directives such as `larder=debug,tower_http=info`.
     #[arg(long, env = "LARDER_LOG", default_value = "info")]
     pub log: String,
@@ -164,7 +167,7 @@ pub struct Times {
     #[arg(long, env = "LARDER_IDLE_SECONDS", default_value_t = 60, value_parser = at_least_one(), help_heading = "Times")]
     pub idle_seconds: u64,
 
-    /// A request that is no transfer is answered within this time, or with 503.
+    /// A call of a store that is no transfer is given up after this time; the answer is 503.
     #[arg(long, env = "LARDER_REQUEST_SECONDS", default_value_t = 30, value_parser = at_least_one(), help_heading = "Times")]
     pub request_seconds: u64,
 
@@ -317,6 +320,10 @@ impl Times {
     pub fn idle(&self) -> Duration {
         Duration::from_secs(self.idle_seconds)
     }
+}
+
+fn parse_origin(value: &str) -> Result<HeaderValue, String> {
+    parse_public_url(value)?.parse().map_err(|_| "it must be plain ASCII".to_owned())
 }
 
 fn at_least_one() -> clap::builder::RangedU64ValueParser {

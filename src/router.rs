@@ -15,6 +15,7 @@ use axum::{
     middleware::{from_fn, from_fn_with_state},
     routing::{get, post, put},
 };
+use http::header::{AUTHORIZATION, CONTENT_TYPE, IF_MATCH, IF_NONE_MATCH, RANGE};
 use tower_http::{
     catch_panic::CatchPanicLayer,
     cors::{Any, CorsLayer},
@@ -52,7 +53,13 @@ pub fn router(app: &App) -> Router {
         .route("/v1/shares/{id}", get(shares::http::get).delete(shares::http::revoke))
         .layer(DefaultBodyLimit::max(usize::try_from(app.config.limits.request_bytes_max).unwrap_or(usize::MAX)));
 
-    let private = uploads.merge(api).route_layer(from_fn_with_state(app.clone(), authenticate));
+    let private = uploads.merge(api).route_layer(from_fn_with_state(app.clone(), authenticate)).layer(
+        CorsLayer::new()
+            .allow_origin(app.config.cors_origins.clone())
+            .allow_methods(Any)
+            .allow_headers([AUTHORIZATION, CONTENT_TYPE, IF_MATCH, IF_NONE_MATCH, RANGE])
+            .expose_headers(Any),
+    );
 
     // Whoever holds a link may read it from any page, but never with the reader's own credentials.
     let links = Router::new()

@@ -23,7 +23,9 @@ pub async fn run(app: App) {
 pub async fn once(app: &App) -> Result<()> {
     app.catalogue.expire_leases().await?;
     for document in app.catalogue.expired_documents().await? {
-        app.documents.resolve(&document).await?;
+        if let Err(error) = app.documents.resolve(&document).await {
+            tracing::warn!(pending.id = %document.id, ?error, "a document's lease was not resolved; the next sweep tries again");
+        }
     }
     app.catalogue.expire_deleted().await?;
     let mut after = Uuid::nil();

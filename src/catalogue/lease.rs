@@ -2,6 +2,7 @@
 
 use super::{Catalogue, store::database};
 use crate::error::{Error, Result};
+use sqlx::PgConnection;
 use std::time::Duration;
 use tokio::task::AbortHandle;
 use uuid::Uuid;
@@ -104,6 +105,12 @@ impl Lease {
             self.catalogue.times.lease(),
         )
         .await
+    }
+
+    /// Locks the row until the transaction ends, so that what it commits is named by a lease that no sweep has taken.
+    pub async fn hold(id: Uuid, transaction: &mut PgConnection) -> Result<()> {
+        let held = sqlx::query("select from larder.pending where id = $1 and lease_until > now() for share").bind(id);
+        held.fetch_optional(transaction).await.map_err(database)?.map(drop).ok_or(Error::LeaseLost)
     }
 
     async fn update<'q, V>(&self, sql: &'static str, value: V) -> Result<()>

@@ -33,6 +33,7 @@ const CREATED: &str = "created";
 const CREATED_BY: &str = "created_by";
 const UPDATED: &str = "updated";
 const UPDATED_BY: &str = "updated_by";
+const FILE: &str = "file";
 /// When it was hidden, RFC 3339.
 pub(super) const DELETED: &str = "deleted";
 pub(super) const DELETED_BY: &str = "deleted_by";
@@ -49,6 +50,8 @@ pub(super) struct Item {
     pub created_by: String,
     pub updated_at: OffsetDateTime,
     pub updated_by: String,
+    /// The name of the file that a smart upload made it from.
+    pub file: Option<String>,
     pub body: Body,
     /// Of a hidden document: the second since 1970 from which it cannot be restored.
     pub hidden_until: Option<i64>,
@@ -114,6 +117,7 @@ impl Item {
             (UPDATED.to_owned(), AttributeValue::S(time_text(self.updated_at)?)),
             (UPDATED_BY.to_owned(), AttributeValue::S(self.updated_by)),
         ]);
+        attributes.extend(self.file.map(|file| (FILE.to_owned(), AttributeValue::S(file))));
         match self.body {
             Body::Native(body) => attributes.extend([(BODY.to_owned(), body)]),
             Body::Object(stored) => attributes.extend([
@@ -147,6 +151,7 @@ impl Item {
             created_by: fields.text(CREATED_BY)?,
             updated_at: fields.time(UPDATED)?,
             updated_by: fields.text(UPDATED_BY)?,
+            file: if fields.0.contains_key(FILE) { Some(fields.text(FILE)?) } else { None },
             hidden_until: if fields.0.contains_key(TTL) { Some(fields.number(TTL)?) } else { None },
         })
     }

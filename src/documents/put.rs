@@ -7,7 +7,7 @@ use super::{
 };
 use crate::{
     auth::Caller,
-    catalogue::{Dataset, Lease, Pending, PendingDocument, Precondition, document_id},
+    catalogue::{Dataset, Lease, Pending, PendingDocument, Precondition, Replace, document_id, free_name},
     error::{Error, Result},
     objects::Stored,
 };
@@ -107,19 +107,53 @@ impl Documents {
         body: Bytes,
         condition: &Precondition,
     ) -> Result<Put> {
+        self.put_from(caller, collection, id, body, condition, None).await
+    }
+
+    /// The same for the file of a smart upload: unless told to, it replaces only what this caller made from a file of the same name.
+    ///
+    /// # Errors
+    /// Those of `put`, and `NameTaken`.
+    pub async fn put_file(
+        &self,
+        caller: &Caller,
+        collection: &Dataset,
+        id: &str,
+        body: Bytes,
+        condition: &Precondition,
+        file: (&str, Replace),
+    ) -> Result<Put> {
+        self.put_from(caller, collection, id, body, condition, Some(file)).await
+    }
+
+    async fn put_from(
+        &self,
+        caller: &Caller,
+        collection: &Dataset,
+        id: &str,
+        body: Bytes,
+        condition: &Precondition,
+        file: Option<(&str, Replace)>,
+    ) -> Result<Put> {
         document_id(id)?;
         let mut content = Content::new(value::parse(&body)?, &body)?;
         let mut current = self.read(collection.id, collection.shards, id).await?;
         for turn in 0..TRIES_MAX {
             let live = current.as_ref().filter(|item| item.is_live());
             condition.check(live.map(Item::etag).as_deref())?;
+            if let (Some(live), Some((file, Replace::SameFile))) = (live, file)
+                && !(live.created_by == caller.name && live.file.as_deref() == Some(file))
+            {
+                return Err(self.taken(collection, id).await?);
+            }
             if let Some(live) = live
                 && content.is_that_of(live)?
             {
                 return Ok(Put::Unchanged(live.clone().into_document(content.json)));
             }
             let object = content.native.is_none().then(Uuid::now_v7);
-            let next = successor(caller, id, live, content.body(object)?);
+            let file = file.map(|(file, _)| file.to_owned());
+            let next = Item { file, ..successor(caller, id, live, content.body(object)?) };
             match self.write(collection, current.as_ref(), &next, &content.json).await? {
                 Written::Applied if live.is_some() => return Ok(Put::Replaced(next.into_document(content.json))),
                 Written::Applied => return Ok(Put::Created(next.into_document(content.json))),
@@ -133,6 +167,23 @@ impl Documents {
             back_off(turn).await;
         }
         Err(raced(id))
+    }
+
+    /// The id is another's; says which is free.
+    async fn taken(&self, collection: &Dataset, id: &str) -> Result<Error> {
+        let mut n = 2;
+        let free = loop {
+            let free = free_name(id, n);
+            if self.read(collection.id, collection.shards, &free).await?.is_none() {
+                break format!("{}/{free}", collection.name);
+            }
+            n += 1;
+        };
+        let detail = format!(
+            "There is already a document `{}/{id}`, which was not made from this file by you. Send `?replace=true` to replace it, or `?name={free}`, which is free.",
+            collection.name
+        );
+        Ok(Error::NameTaken { detail, free: Some(free) })
     }
 
     /// One try. Whatever it leaves behind in the bucket is named by a lease before it is there.
@@ -198,6 +249,7 @@ fn successor(caller: &Caller, id: &str, live: Option<&Item>, body: Body) -> Item
         created_by: live.map_or(&caller.name, |live| &live.created_by).clone(),
         updated_at: now,
         updated_by: caller.name.clone(),
+        file: None,
         body,
         hidden_until: None,
     }

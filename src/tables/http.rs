@@ -48,7 +48,7 @@ pub async fn put(
         title: None,
         original_name: None,
         format: query.format.or_else(|| told.as_deref().and_then(TableFormat::of_content_type)),
-        content_type: told.unwrap_or_else(|| "text/csv".to_owned()),
+        content_type: told,
         content_encoding: headers
             .get(CONTENT_ENCODING)
             .and_then(|value| value.to_str().ok())

@@ -22,7 +22,10 @@ use tokio::{
     sync::mpsc::{Receiver, Sender, channel},
     task::JoinHandle,
 };
-use tokio_util::io::{StreamReader, SyncIoBridge};
+use tokio_util::{
+    io::{StreamReader, SyncIoBridge},
+    task::AbortOnDropHandle,
+};
 use uuid::Uuid;
 
 /// Chunks on their way between two of the three.
@@ -37,7 +40,8 @@ pub struct NewTableFile {
     pub title: Option<String>,
     /// The file name of a smart upload.
     pub original_name: Option<String>,
-    pub content_type: String,
+    /// Of the raw upload; that of its format if not given.
+    pub content_type: Option<String>,
     /// `gzip`, `zstd` or none, as the request says.
     pub content_encoding: Option<String>,
     pub format: Option<TableFormat>,
@@ -61,6 +65,15 @@ impl TableFormat {
             Self::Tsv => Format::Delimited(Dialect::TSV),
             Self::Ndjson => Format::NdJson,
             Self::Json => Format::JsonArray,
+        }
+    }
+
+    fn content_type(self) -> &'static str {
+        match self {
+            Self::Csv => "text/csv",
+            Self::Tsv => "text/tab-separated-values",
+            Self::Ndjson => "application/x-ndjson",
+            Self::Json => "application/json",
         }
     }
 
@@ -101,7 +114,7 @@ impl Tables {
             .await?;
 
         let (tee, teed) = channel::<Result<Bytes>>(CHUNKS_IN_FLIGHT_MAX);
-        let mut reading = Some(self.read_first(table_id, file.format, received(teed)));
+        let mut reading = Some(self.read_first((lease.id, table_id), file.format, received(teed)));
         let mut first = None;
         let mut writer = self.objects.writer(object_id);
         while let Some(bytes) = incoming.next().await? {
@@ -122,7 +135,7 @@ impl Tables {
         };
         if !first.loaded {
             let raw = self.objects.read(object_id, None).await?;
-            self.read_again(table_id, &first, raw).join().await?;
+            self.read_again((lease.id, table_id), &first, raw).join().await?;
         }
         let ingest = json!({ "format": first.format, "encoding": "utf-8", "warnings": [] });
         let version = NewVersion {
@@ -131,7 +144,7 @@ impl Tables {
             name: file.name,
             original_name: file.original_name,
             object,
-            content_type: file.content_type,
+            content_type: file.content_type.unwrap_or_else(|| first.format.content_type().to_owned()),
             content_encoding: file.content_encoding,
             table: Some(NewTable { id: table_id, columns: first.columns, row_count: first.row_count, ingest }),
             options: file.format.map_or_else(|| json!({}), |format| json!({ "format": format })),
@@ -142,13 +155,13 @@ impl Tables {
     /// Reads the bytes as they come, and loads them for as long as they fit the types of their beginning.
     fn read_first(
         &self,
-        table_id: Uuid,
+        ids: (Uuid, Uuid),
         told: Option<TableFormat>,
         bytes: impl Stream<Item = Result<Bytes>> + Send + 'static,
     ) -> Reading<FirstPass> {
         let (events, received) = channel(CHUNKS_IN_FLIGHT_MAX);
         let limits = self.limits;
-        let loading = self.spawn_load(table_id, received);
+        let loading = self.spawn_load(ids, received);
         let decoded = self.spawn_reader(bytes, move |mut input| {
             let mut beginning = Vec::new();
             input.by_ref().take(SNIFF_BYTES).read_to_end(&mut beginning).map_err(read_error)?;
@@ -164,10 +177,10 @@ impl Tables {
     }
 
     /// Reads the raw upload once more, with the types that all its values have.
-    fn read_again(&self, table_id: Uuid, first: &FirstPass, raw: ObjectBytes) -> Reading<()> {
+    fn read_again(&self, ids: (Uuid, Uuid), first: &FirstPass, raw: ObjectBytes) -> Reading<()> {
         let (events, received) = channel(CHUNKS_IN_FLIGHT_MAX);
         let (format, columns, limits) = (first.format, first.columns.clone(), self.limits);
-        let loading = self.spawn_load(table_id, received);
+        let loading = self.spawn_load(ids, received);
         let reader = self.spawn_reader(raw, move |input| {
             let mut sink = EventSink(events);
             sink.begin(&columns)?;
@@ -177,9 +190,10 @@ impl Tables {
         Reading { reader, loader: loading }
     }
 
-    fn spawn_load(&self, table_id: Uuid, events: Receiver<LoadEvent>) -> JoinHandle<Result<()>> {
+    /// `lease` names `table` until the load commits; a load that nobody waits for any more is given up.
+    fn spawn_load(&self, (lease, table): (Uuid, Uuid), events: Receiver<LoadEvent>) -> AbortOnDropHandle<Result<()>> {
         let tables = self.clone();
-        tokio::spawn(async move { tables.load(table_id, events).await })
+        AbortOnDropHandle::new(tokio::spawn(async move { tables.load(lease, table, events).await }))
     }
 
     /// Runs `read` on a blocking thread over the decompressed bytes.
@@ -201,7 +215,7 @@ impl Tables {
 /// The two tasks of one pass.
 struct Reading<T> {
     reader: JoinHandle<Result<T>>,
-    loader: JoinHandle<Result<()>>,
+    loader: AbortOnDropHandle<Result<()>>,
 }
 
 impl<T> Reading<T> {

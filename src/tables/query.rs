@@ -123,7 +123,9 @@ mod tests {
     use super::{Direction, RowQuery};
     use crate::catalogue::{Column, ColumnType};
 
-    fn parse(select: &str, order: &str) -> Option<(Vec<usize>, Vec<(usize, Direction, bool)>)> {
+    type Parsed = (Vec<usize>, Vec<(usize, Direction, bool)>);
+
+    fn parse(select: &str, order: &str) -> Option<Parsed> {
         let names = ["a", "b.c", "d,\"e", "desc"];
         let columns: Vec<_> = names.map(|name| Column { name: name.to_owned(), column_type: ColumnType::Text }).into();
         let query = RowQuery::parse(&columns, Some(select), Some(order), None, None).ok()?;

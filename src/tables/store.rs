@@ -7,7 +7,7 @@ use super::{
     sql,
 };
 use crate::{
-    catalogue::{Catalogue, Column, database},
+    catalogue::{Catalogue, Column, Lease, database},
     config::Config,
     error::{Error, Malformed, Result},
     objects::Objects,
@@ -64,8 +64,8 @@ impl Tables {
         }
     }
 
-    /// Makes `rows.t_{id}` and fills it, in one transaction: without `End` nothing of it stays.
-    pub(super) async fn load(&self, id: Uuid, mut events: Receiver<LoadEvent>) -> Result<()> {
+    /// Makes `rows.t_{id}` and fills it, in one transaction: without `End`, or without the lease that names it, nothing of it stays.
+    pub(super) async fn load(&self, lease: Uuid, id: Uuid, mut events: Receiver<LoadEvent>) -> Result<()> {
         let Some(LoadEvent::Begin(types)) = events.recv().await else { return Ok(()) };
         let mut tx = self.loads.begin().await.map_err(database)?;
         sqlx::query(AssertSqlSafe(sql::create_table(id, &types))).execute(&mut *tx).await.map_err(database)?;
@@ -88,6 +88,7 @@ impl Tables {
         copy.finish().await.map_err(load_error)?;
         sqlx::query(AssertSqlSafe(sql::add_primary_key(id))).execute(&mut *tx).await.map_err(database)?;
         sqlx::query(AssertSqlSafe(sql::analyze(id))).execute(&mut *tx).await.map_err(database)?;
+        Lease::hold(lease, &mut tx).await?;
         tx.commit().await.map_err(database)
     }
 

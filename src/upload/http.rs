@@ -243,7 +243,7 @@ async fn put_table(
         name,
         title: Some(upload.file_name()),
         original_name: Some(upload.path.clone()),
-        content_type: upload.content_type.clone().unwrap_or_else(|| guess_content_type(&upload.path)),
+        content_type: Some(upload.content_type.clone().unwrap_or_else(|| guess_content_type(&upload.path))),
         content_encoding: upload.content_encoding.clone(),
         format,
         replace: upload.replace(),
@@ -263,7 +263,9 @@ async fn put_document(
     body: Bytes,
 ) -> Result<(Descriptor, bool)> {
     let collection = app.catalogue.find_or_create_collection(caller, collection).await?;
-    let put = app.documents.put(caller, &collection, id, body, &upload.condition).await.map_err(suggest_blob)?;
+    let file = (upload.path.as_str(), upload.replace());
+    let put =
+        app.documents.put_file(caller, &collection, id, body, &upload.condition, file).await.map_err(suggest_blob)?;
     let mut descriptor = documents::http::describe(app, &collection, put.document());
     descriptor
         .share(app, caller, upload.query.share.as_deref(), documents::http::target(&collection, put.document()))

@@ -1,8 +1,12 @@
 //! One binary: the tests of the whole service, one file per slice. They run on the embedded engines.
 #![cfg(feature = "embedded")]
 
+mod support;
+
+mod documents_large;
 mod documents_store;
 mod documents_value;
 mod engines;
 mod s3_conformance;
+mod smoke;
 mod table_reading;

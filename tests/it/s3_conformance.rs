@@ -9,6 +9,7 @@ mod engine;
 mod listings;
 mod multipart;
 mod objects;
+mod part_checksums;
 mod presigned;
 
 use std::time::Duration;

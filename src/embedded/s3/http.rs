@@ -4,7 +4,7 @@ use std::convert::Infallible;
 
 use axum::body::Body;
 use axum::extract::Request;
-use axum::http::{HeaderValue, Method, StatusCode, header};
+use axum::http::{HeaderValue, Method, StatusCode, Version, header};
 use axum::response::{IntoResponse as _, Response};
 use s3s::service::S3Service;
 use tower::{Layer as _, Service};
@@ -34,6 +34,8 @@ fn cors() -> CorsLayer {
 }
 
 async fn answer(s3: &S3Service, request: Request) -> Response {
+    let expects = request.version() <= Version::HTTP_11 && request.headers().contains_key(header::EXPECT);
+    let empty = request.headers().get(header::CONTENT_LENGTH).is_some_and(|length| length == "0");
     let mut response = match s3.call(request.map(s3s::Body::http_body_unsync)).await {
         Ok(response) => response.map(Body::new),
         Err(error) => {
@@ -45,6 +47,11 @@ async fn answer(s3: &S3Service, request: Request) -> Response {
         // `s3s` writes the error's XML into it.
         *response.body_mut() = Body::empty();
         response.headers_mut().remove(header::CONTENT_TYPE);
+    }
+    if expects && (empty || !response.status().is_success()) {
+        // No `100 Continue` went before this. botocore, and so the AWS CLI, misreads whatever comes next on such a connection and then waits for a minute
+        // (boto/botocore#3755); it opens a new one instead.
+        response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
     let headers = response.headers_mut();
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));

@@ -28,6 +28,7 @@ use axum::extract::Request;
 use axum::response::Response;
 use axum::serve::ListenerExt as _;
 use s3s::auth::SimpleAuth;
+use s3s::config::{S3Config, StaticConfigProvider};
 use s3s::service::{S3Service, S3ServiceBuilder};
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
@@ -58,6 +59,7 @@ impl S3Engine {
         let store = Arc::new(store);
         let mut builder = S3ServiceBuilder::new(ops::Operations(store.clone()));
         builder.set_auth(SimpleAuth::from_single(keys.access_key_id.clone(), keys.secret_access_key.clone()));
+        builder.set_config(Arc::new(StaticConfigProvider::new(Arc::new(limits()))));
         let service = builder.build();
 
         let startup = |error| Error::Startup(format!("The embedded S3 cannot listen on 127.0.0.1: {error}"));
@@ -105,4 +107,15 @@ impl S3Engine {
             tracing::error!(%error, "closing the embedded S3's storage");
         }
     }
+}
+
+/// What `s3s` may hold in memory. It gathers the file of a browser's form before it looks at the signature, so such forms are refused whatever they hold.
+fn limits() -> S3Config {
+    let mut limits = S3Config::default();
+    limits.post_object_max_file_size = 0;
+    limits.form_max_field_size = 16 << 10;
+    limits.form_max_fields_size = 64 << 10;
+    limits.form_max_parts = 32;
+    limits.xml_max_body_size = 8 << 20;
+    limits
 }

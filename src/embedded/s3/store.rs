@@ -24,7 +24,7 @@ impl Store {
         let startup = |error: std::io::Error| {
             Error::Startup(format!("The embedded S3's folder {} cannot be used: {error}", dir.display()))
         };
-        std::fs::create_dir_all(dir).map_err(startup)?;
+        make_private(dir).map_err(startup)?;
         let lock = File::options().create(true).truncate(false).write(true).open(dir.join("lock")).map_err(startup)?;
         lock.try_lock().map_err(|error| match error {
             TryLockError::WouldBlock => Error::Startup(format!(
@@ -33,7 +33,10 @@ impl Store {
             )),
             TryLockError::Error(error) => startup(error),
         })?;
-        Self::open_locked(dir, lock).map_err(Error::internal)
+        Self::open_locked(dir, lock).map_err(|fault| {
+            let cause = crate::error::BoxError::from(fault);
+            Error::Startup(format!("The embedded S3's storage in {} cannot be opened: {cause}", dir.display()))
+        })
     }
 
     fn open_locked(dir: &Path, lock: File) -> Outcome<Self> {
@@ -68,4 +71,12 @@ impl Store {
         self.files.close();
         drop(self.lock.lock().unwrap_or_else(PoisonError::into_inner).take());
     }
+}
+
+/// Other users of the machine have no business with the bytes.
+fn make_private(dir: &Path) -> std::io::Result<()> {
+    std::fs::create_dir_all(dir)?;
+    #[cfg(unix)]
+    std::fs::set_permissions(dir, std::os::unix::fs::PermissionsExt::from_mode(0o700))?;
+    Ok(())
 }

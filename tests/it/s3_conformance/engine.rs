@@ -116,6 +116,24 @@ async fn a_presigned_url_works_through_the_services_own_listener() {
     engine.stop().await;
 }
 
+#[tokio::test]
+async fn a_connection_without_the_continue_that_was_expected_is_closed_for_the_sake_of_botocore() {
+    let folder = tempfile::tempdir().unwrap();
+    let (engine, client) = start(folder.path()).await;
+    client.create_bucket().bucket("bucket").send().await.unwrap();
+    let url = client.put_object().bucket("bucket").key("k").presigned(minutes(1)).await.unwrap();
+    let http = reqwest::Client::new();
+    let put = async |body: &'static str, expect: bool| {
+        let put = http.put(url.uri()).header("content-length", body.len()).body(body);
+        let put = if expect { put.header("expect", "100-continue") } else { put };
+        put.send().await.unwrap().headers().get("connection").is_some_and(|value| value == "close")
+    };
+    assert!(put("", true).await);
+    assert!(!put("", false).await);
+    assert!(!put("bytes", true).await);
+    engine.stop().await;
+}
+
 #[test]
 fn the_secret_is_not_in_the_debug_output() {
     let shown = format!("{:?}", keys());

@@ -199,6 +199,33 @@ async fn a_download_under_way_survives_the_replacement_and_the_deletion_of_its_o
     assert_eq!(b.get("k").await, None);
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reader_among_writers_gets_one_version_as_a_whole() {
+    let b = std::sync::Arc::new(Bucket::new().await);
+    b.put("k", vec![0; 1000]).await;
+    let writers = (1..=4_u8).map(|writer| {
+        let b = b.clone();
+        tokio::spawn(async move {
+            for round in 0..25 {
+                b.put("k", vec![writer; 1000 + 50_000 * (round % 3)]).await;
+            }
+        })
+    });
+    let writers: Vec<_> = writers.collect();
+    let readers = (0..4).map(|_| {
+        let b = b.clone();
+        tokio::spawn(async move {
+            for _ in 0..50 {
+                let body = b.get("k").await.unwrap();
+                assert!(body.iter().all(|byte| *byte == body[0]));
+            }
+        })
+    });
+    for task in writers.into_iter().chain(readers) {
+        task.await.unwrap();
+    }
+}
+
 #[tokio::test]
 async fn attributes_are_told_without_the_bytes() {
     let b = Bucket::new().await;

@@ -115,4 +115,11 @@ async fn strangers_are_refused() {
     let wrong_key = client(&b.endpoint, &EngineKeys { access_key_id: "NOBODY".into(), ..keys() });
     wrong_key.list_buckets().send().await.unwrap_err();
     assert_eq!(b.get("new").await, None);
+    // A form is refused before its file is gathered in memory.
+    let form = reqwest::multipart::Form::new()
+        .text("key", "new")
+        .part("file", reqwest::multipart::Part::bytes(vec![0; 1 << 20]));
+    let refused = http.post(b.url("")).multipart(form).send().await.unwrap();
+    assert!(refused.status().is_client_error());
+    assert_eq!(b.get("new").await, None);
 }

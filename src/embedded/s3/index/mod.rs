@@ -83,7 +83,7 @@ impl Index {
         connect(&self.path)
     }
 
-    /// Runs `work` against the last committed state.
+    /// Runs `work` against one committed state: the last one at the moment of its first statement.
     pub async fn read<T, F>(&self, work: F) -> Outcome<T>
     where
         T: Send + 'static,
@@ -94,7 +94,9 @@ impl Index {
         spawn_blocking(move || {
             let connection = lock(&idle).pop();
             let connection = connection.map_or_else(|| connect(&path), Ok)?;
-            let outcome = work(&connection);
+            let snapshot = connection.unchecked_transaction()?;
+            let outcome = work(&snapshot);
+            drop(snapshot);
             lock(&idle).push(connection);
             outcome
         })
