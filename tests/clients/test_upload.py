@@ -19,7 +19,7 @@ def put(client, path, data, status=201, **options):
         ("{}.TSV", b"a\tb\n1\t2\n", "table", "{}"),
         ("{}.ndjson", b'{"a": 1}\n{"a": 2}\n', "table", "{}"),
         ("{}.json", b'[{"a": 1}]', "table", "{}"),
-        ("{}.json", b'{"a": 1}', "document", "{}"),
+        ("{}.json", b'{"a": 1}', "document", "inbox/{}"),
         ("{}.json", b"[1, 2, 3]", "blob", "{}.json"),
         ("{}.json", b'"text"', "blob", "{}.json"),
         ("{}.bin", b"\x00\x01\xff", "blob", "{}.bin"),
@@ -73,15 +73,24 @@ def test_a_form_can_bring_several_files(service, client, name):
         ("file", (f"{name}.csv", table.read_bytes(), "text/csv")),
         ("other", (f"{name}-one.json", b'{"a": 1}', "application/json")),
     ]
-    answers = client.json_of("/", 201, "POST", files=fields)["uploads"]
-    assert [(one["kind"], one["name"]) for one in answers] == [
-        ("blob", f"{name}.png"),
-        ("table", name),
-        ("document", f"{name}-one"),
-    ]
-    assert client.whole("GET", answers[0]["links"]["download"]).content == picture.read_bytes()
-    assert_table_is(client, answers[1], read_text(table))
-    assert client.json_of(answers[2]["links"]["self"]) == {"a": 1}
+    answers = client.json_of("/", 201, "POST", files=fields)["files"]
+    assert [(one["file"], one["status"]) for one in answers] == [(field[1][0], 201) for field in fields]
+    blob, rows, document = (one["descriptor"] for one in answers)
+    assert (blob["kind"], blob["name"]) == ("blob", f"{name}.png")
+    assert client.whole("GET", blob["links"]["download"]).content == picture.read_bytes()
+    assert (rows["kind"], rows["name"]) == ("table", name)
+    assert_table_is(client, rows, read_text(table))
+    assert (document["kind"], document["name"]) == ("document", f"inbox/{name}-one")
+    assert client.json_of(document["links"]["self"]) == {"a": 1}
+
+
+def test_one_bad_file_of_a_form_is_told_and_the_others_are_kept(client, name):
+    fields = [("file", (f"{name}-bad.csv", b"a,b\n1\n", "text/csv")), ("file", (f"{name}-good.csv", b"a\n1\n", "text/csv"))]
+    bad, good = client.json_of("/", 422, "POST", files=fields)["files"]
+    assert (bad["status"], bad["problem"]["type"], bad["problem"]["line"]) == (422, "/problems/malformed", 2)
+    assert (good["status"], good["descriptor"]["rows"]) == (201, 1)
+    problem(client.post("/", files={"field": (None, "no file")}), 400, "bad-request")
+    problem(client.post("/", json={}), 415, "unsupported-media-type")
 
 
 def test_curl_can_send_a_form_too(service, client, name, tmp_path):

@@ -10,3 +10,4 @@ mod engines;
 mod s3_conformance;
 mod smoke;
 mod table_reading;
+mod tidy;
