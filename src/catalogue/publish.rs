@@ -322,6 +322,7 @@ async fn insert_version(
     .bind(dataset)
     .bind(id)
     .bind(&new.original_name)
+    .bind(&new.title)
     .execute(connection)
     .await
     .map_err(database)?;

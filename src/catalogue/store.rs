@@ -4,7 +4,7 @@ use super::{Dataset, Kind, dataset::DATASET_COLUMNS};
 use crate::{
     auth::Caller,
     config::{Times, Visibility},
-    error::{BoxError, Error, Result, Store},
+    error::{Error, Result, Store},
 };
 use sqlx::{AssertSqlSafe, PgConnection, PgPool};
 use uuid::Uuid;
@@ -263,8 +263,20 @@ pub(super) fn select_dataset(clause: &str) -> String {
     )
 }
 
-pub(crate) fn database(error: impl Into<BoxError>) -> Error {
-    Error::store(Store::Database, error)
+/// A statement that Postgres does not understand, or whose answer we do not, is a bug of ours; anything else is a database that cannot serve at the moment.
+pub(crate) fn database(error: sqlx::Error) -> Error {
+    let code = error.as_database_error().and_then(|error| error.code());
+    let ours = match code.as_deref() {
+        Some(code) => ["08P01", "0A", "22", "26", "42"].iter().any(|class| code.starts_with(class)),
+        None => matches!(
+            error,
+            sqlx::Error::ColumnNotFound(_)
+                | sqlx::Error::ColumnDecode { .. }
+                | sqlx::Error::Decode(_)
+                | sqlx::Error::Encode(_)
+        ),
+    };
+    if ours { Error::internal(error) } else { Error::store(Store::Database, error) }
 }
 
 pub(super) fn is_unique_violation(error: &(dyn std::error::Error + 'static)) -> bool {
