@@ -12,11 +12,8 @@ const FILE_LINES_MAX: usize = 400;
 const SLICES: [&str; 3] = ["blobs", "tables", "documents"];
 /// What stands above the three slices, and so is known to none of them below `http.rs`.
 const ABOVE: [&str; 8] = ["app", "base", "http", "router", "serve", "shares", "upload", "web"];
-/// Routes whose path reads otherwise in the reference: a parameter of the router is a whole segment, or all the segments that follow.
-const READS: [(&str, &str, &str); 2] = [
-    ("get", "/v1/tables/{name}/{rows_as}", "/v1/tables/{name}/rows.{extension}"),
-    ("post", "/v1/blobs/{*key}", "/v1/blobs/{key}/restore"),
-];
+/// A route whose path reads otherwise in the reference: a parameter of the router is a whole segment.
+const READS: [(&str, &str); 1] = [("/v1/tables/{name}/{rows_as}", "/v1/tables/{name}/rows.{format}")];
 
 struct Source {
     /// Below `src`.
@@ -160,7 +157,8 @@ fn http_and_the_stores_are_known_only_where_they_belong() {
 
 #[test]
 fn files_hold_one_idea_each_and_no_unfinished_marks() {
-    let marks = [["TO", "DO"].concat(), ["FIX", "ME"].concat(), ["todo", "!("].concat(), ["unimplemented", "!("].concat()];
+    let marks =
+        [["TO", "DO"].concat(), ["FIX", "ME"].concat(), ["todo", "!("].concat(), ["unimplemented", "!("].concat()];
     let mut paths = vec![root().join("test.sh"), root().join("Cargo.toml")];
     for folder in ["src", "tests", "migrations"] {
         files(&root().join(folder), &[".rs", ".py", ".sql"], &mut paths);
@@ -170,7 +168,7 @@ fn files_hold_one_idea_each_and_no_unfinished_marks() {
         let text = fs::read_to_string(&path).unwrap();
         let shown = path.strip_prefix(root()).unwrap().display().to_string();
         let lines = text.lines().count();
-        if lines > FILE_LINES_MAX {
+        if lines > FILE_LINES_MAX && shown.starts_with("src/") {
             wrong.push(format!("{shown} has {lines} lines, more than {FILE_LINES_MAX}: split it by idea"));
         }
         wrong.extend(marks.iter().filter(|mark| text.contains(*mark)).map(|mark| format!("{shown} says `{mark}`")));
@@ -227,31 +225,27 @@ fn every_route_is_in_the_reference_and_nothing_else_is() {
 /// Without HEAD, which every GET brings along.
 const METHODS: [&str; 5] = ["delete", "get", "patch", "post", "put"];
 
-/// The methods and paths of `.route("path", get(…).post(…))`, as the reference writes them; a route to `not_found` is none.
+/// The methods and paths of `.route("path", get(…).post(…))`, as the reference writes them.
 fn routes_of(router: &str) -> Vec<(String, String)> {
     let mut routes = Vec::new();
     for (at, _) in router.match_indices(".route(") {
-        let call = arguments(&router[at + ".route(".len()..]);
-        let mut quoted = call.split('"');
+        let mut quoted = router[at..].split('"');
         let path = quoted.nth(1).unwrap();
-        let handlers = quoted.next().unwrap();
+        let handlers = until_closed(quoted.next().unwrap());
+        let reads = READS.iter().find(|(route, _)| *route == path);
+        let reads = reads.map_or_else(|| path.replace("{*", "{"), |(_, reads)| (*reads).to_owned());
         for method in METHODS {
-            let of_method = handlers.match_indices(&format!("{method}(")).any(|(at, found)| {
-                let is_word = !handlers[..at].ends_with(|c: char| c.is_alphanumeric() || c == '_' || c == ':');
-                is_word && arguments(&handlers[at + found.len()..]) != "not_found"
-            });
-            if of_method {
-                let renamed = READS.iter().find(|(of, route, _)| *of == method && *route == path);
-                let reads = renamed.map_or_else(|| path.replace("{*", "{"), |(_, _, reads)| (*reads).to_owned());
-                routes.push((method.to_owned(), reads));
+            let is_word = |at: usize| !handlers[..at].ends_with(|c: char| c.is_alphanumeric() || c == '_' || c == ':');
+            if handlers.match_indices(&format!("{method}(")).any(|(at, _)| is_word(at)) {
+                routes.push((method.to_owned(), reads.clone()));
             }
         }
     }
     routes
 }
 
-/// The text up to the parenthesis that closes a call.
-fn arguments(text: &str) -> &str {
+/// The text up to the parenthesis that closes the call it stands in.
+fn until_closed(text: &str) -> &str {
     let mut depth = 0_i32;
     let end = text.find(|c| {
         depth += i32::from(c == '(') - i32::from(c == ')');
