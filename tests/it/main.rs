@@ -14,3 +14,4 @@ mod smoke;
 mod sweeps;
 mod table_reading;
 mod tables;
+mod tidy;

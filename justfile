@@ -1,0 +1,28 @@
+# The commands that people need; `just` alone lists them. https://just.systems; `pip install rust-just` brings it too.
+
+_default:
+    @just --list --unsorted
+
+# Start Larder on http://127.0.0.1:8080 with its own engines; the first start takes a few seconds more.
+run *arguments:
+    cargo run --release -- {{arguments}}
+
+# Run everything that must hold before a change goes in; `just test rust` and `just test clients` run one half.
+test part='all':
+    ./test.sh {{part}}
+
+# What can be said in seconds: formatting, lints and unit tests.
+check:
+    cargo fmt --check
+    cargo clippy --all-targets -- -D warnings
+    cargo test --lib
+
+# Format the code and take the fixes that clippy is sure of.
+fix:
+    cargo fmt
+    cargo clippy --all-targets --fix --allow-dirty --allow-staged
+
+# Measure starts, a large blob and a large CSV: the figures of README's performance table.
+bench *arguments:
+    cargo build --release
+    bench/run {{arguments}}

@@ -1,0 +1,70 @@
+"""`--stores=embedded` (the default) or `--stores=elsewhere`: the same tests, with the stores inside the service or in servers of their own."""
+
+import itertools
+import os
+import shutil
+
+import pytest
+from service import Service, short_folder
+from stores import Elsewhere, Embedded
+from vega import DATA
+
+for name in [name for name in os.environ if name.startswith("AWS_")]:
+    del os.environ[name]
+
+
+def pytest_addoption(parser):
+    parser.addoption("--stores", choices=["embedded", "elsewhere"], default="embedded")
+
+
+@pytest.fixture(scope="session")
+def stores(request):
+    stores = Elsewhere() if request.config.getoption("--stores") == "elsewhere" else Embedded()
+    yield stores
+    stores.stop()
+    if stores.shared:
+        shutil.rmtree(stores.folder)
+
+
+@pytest.fixture(scope="session")
+def start(stores):
+    """Starts services; those that still run at the end are ended, and must end well."""
+    started, folders = [], []
+
+    def start(data_dir=None, **options):
+        if data_dir is None:
+            parent = short_folder("larder-")
+            folders.append(parent)
+            data_dir = parent / "data"
+        started.append(Service(stores, data_dir, **options))
+        return started[-1]
+
+    yield start
+    codes = [service.stop() for service in started if service.process.poll() is None]
+    assert codes == [0] * len(codes)
+    for folder in folders:
+        shutil.rmtree(folder)
+
+
+@pytest.fixture(scope="session")
+def service(start):
+    return start()
+
+
+@pytest.fixture
+def client(service):
+    return service.client()
+
+
+names = itertools.count(1)
+
+
+@pytest.fixture
+def name():
+    """A name that no other test uses, for a table, a collection or the first part of a key."""
+    return f"test-{next(names)}"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def data():
+    assert DATA.is_dir(), "the files of vega-datasets are missing: ./test.sh fetches them"
