@@ -3,10 +3,13 @@
 
 mod support;
 
+mod crash;
 mod documents_large;
 mod documents_store;
 mod documents_value;
+mod elsewhere;
 mod engines;
+mod process;
 mod s3_conformance;
 mod smoke;
 mod table_reading;

@@ -1,5 +1,7 @@
 //! The service as its users meet it: the real router on the embedded engines, behind a real socket.
 
+pub mod process;
+
 use clap::Parser;
 use larder::{
     app::App,
