@@ -12,7 +12,8 @@ use crate::{
     tables::Tables,
 };
 use aws_config::{BehaviorVersion, SdkConfig, retry::RetryConfig, timeout::TimeoutConfig};
-use aws_credential_types::provider::SharedCredentialsProvider;
+use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider};
+use aws_sdk_s3::error::DisplayErrorContext;
 use sqlx::{
     PgPool,
     postgres::{PgConnectOptions, PgPoolOptions},
@@ -83,7 +84,7 @@ pub struct DocumentsAt {
 impl App {
     /// Connects to the stores, brings the database up to date, and compares the installation's id in all three.
     pub async fn connect(config: Config, public_url: String, keys: SecretKeys, stores: Stores) -> Result<Self> {
-        migrate(&stores.database).await?;
+        migrate(&stores.database, Duration::from_secs(config.times.request_seconds)).await?;
         let pools = pools(&config, &stores.database);
         let [control, queries, loads] = pools.clone();
         let catalogue = Catalogue::new(control.clone(), &config);
@@ -130,13 +131,26 @@ impl App {
     }
 }
 
-/// The stores as configured; `None` where one is to be embedded. Credentials come from the SDK's own chain, for both AWS stores from the same.
-pub async fn configured_sdk(config: &Config) -> SdkConfig {
-    aws_config::defaults(BehaviorVersion::latest())
-        .timeout_config(timeouts(config))
-        .retry_config(retries())
-        .load()
-        .await
+/// What the SDK finds by itself: region, endpoints, and the credentials of its whole chain, which both AWS stores share.
+pub async fn configured_sdk(config: &Config) -> Result<SdkConfig> {
+    let loader = aws_config::defaults(BehaviorVersion::latest());
+    let sdk = loader.timeout_config(timeouts(config)).retry_config(retries()).load().await;
+    if sdk.region().is_none() {
+        return Err(Error::startup("The AWS SDK found no region: set AWS_REGION."));
+    }
+    let credentials = sdk.credentials_provider().ok_or_else(no_credentials)?;
+    // Asked for now: a store would only answer that it was not asked.
+    credentials.provide_credentials().await.map_err(|error| {
+        let cause = DisplayErrorContext(error);
+        Error::startup(format!("{} ({cause})", no_credentials()))
+    })?;
+    Ok(sdk)
+}
+
+fn no_credentials() -> Error {
+    Error::startup(
+        "The AWS SDK found no credentials: give the service the role of a container, an instance or a profile.",
+    )
 }
 
 pub fn retries() -> RetryConfig {
@@ -153,8 +167,10 @@ pub fn timeouts(config: &Config) -> TimeoutConfig {
 
 /// The database of DATABASE_URL.
 pub fn database_options(url: &str) -> Result<PgConnectOptions> {
+    // libpq's form for a socket, `postgres://user@/database?host=/folder`, has no host, which the URL standard wants beside a user.
+    let url = url.replacen("@/", "@localhost/", 1);
     // The error of the driver can quote the URL, and with it a password.
-    PgConnectOptions::from_str(url)
+    PgConnectOptions::from_str(&url)
         .map_err(|_| Error::startup("DATABASE_URL is not a valid URL such as postgres://user@host/database."))
 }
 
@@ -180,9 +196,7 @@ fn pools(config: &Config, database: &PgConnectOptions) -> [PgPool; 3] {
 
 fn objects(config: &Config, at: ObjectsAt) -> Result<Objects> {
     let credentials = at.sdk.credentials_provider();
-    let credentials: SharedCredentialsProvider = credentials.ok_or_else(|| {
-        Error::startup("The AWS SDK found no credentials: give the role of a container, an instance or a profile.")
-    })?;
+    let credentials: SharedCredentialsProvider = credentials.ok_or_else(no_credentials)?;
     // Virtual-host addressing is what AWS wants; servers given by address have no names for buckets.
     let path_style = at.sdk.endpoint_url().is_some()
         || at.public_endpoint.is_some()

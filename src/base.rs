@@ -9,9 +9,12 @@ use crate::{
     error::{Error, Result},
 };
 use axum::Router;
+#[cfg(feature = "embedded")]
+use std::io::Write;
 use std::net::SocketAddr;
 
 pub struct Base {
+    address: SocketAddr,
     public_url: String,
     #[cfg(feature = "embedded")]
     engines: Option<Engines>,
@@ -20,16 +23,19 @@ pub struct Base {
 impl Base {
     /// Starts the engines that are needed; `address` is where the listener is.
     pub async fn start(config: &Config, address: SocketAddr) -> Result<Self> {
+        if let Some(url) = &config.database_url {
+            app::database_options(url.expose())?;
+        }
         let public_url = config.public_url.clone().unwrap_or_else(|| format!("http://{address}"));
         #[cfg(feature = "embedded")]
         {
             let configured =
                 config.database_url.is_some() && config.s3_bucket.is_some() && config.dynamodb_table.is_some();
             let engines = if configured { None } else { Some(Engines::start(config).await?) };
-            Ok(Self { public_url, engines })
+            Ok(Self { address, public_url, engines })
         }
         #[cfg(not(feature = "embedded"))]
-        Ok(Self { public_url })
+        Ok(Self { address, public_url })
     }
 
     /// Connects to the stores, and lets the admin in.
@@ -55,7 +61,7 @@ impl Base {
             return engines.stores(config, &self.public_url).await;
         }
         let missing = || Error::internal("a store is neither embedded nor configured");
-        let sdk = app::configured_sdk(config).await;
+        let sdk = app::configured_sdk(config).await?;
         let database = config.database_url.as_ref().ok_or_else(missing)?;
         Ok(Stores {
             database: app::database_options(database.expose())?,
@@ -103,9 +109,10 @@ impl Base {
         #[cfg(feature = "embedded")]
         if let Some(engines) = &self.engines {
             let text = engines.banner(app.catalogue.count().await?, &self.public_url, app.config.admin_token.is_none());
-            print!("{text}");
+            // Whoever started us may have closed the output: the service is of use without its banner.
+            std::io::stdout().write_all(text.as_bytes()).unwrap_or_default();
         }
-        tracing::info!(address = %app.config.listen, public_url = self.public_url, "listening");
+        tracing::info!(address = %self.address, public_url = app.public_url, "listening");
         Ok(())
     }
 

@@ -3,7 +3,11 @@
 //! **Invariants.** No credential of AWS is ever read from here: the SDK's own chain finds them. Secrets print as `…`, in `Debug` and in `--help`.
 
 use crate::error::{Error, Result};
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{
+    Args, Parser, Subcommand, ValueEnum,
+    builder::NonEmptyStringValueParser,
+    error::{ContextKind, ContextValue},
+};
 use http::HeaderValue;
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
@@ -47,7 +51,13 @@ impl Cli {
         if first.starts_with('-') && !matches!(first, "-V" | "--version") {
             args.insert(1, "serve".into());
         }
-        Self::parse_from(args.into_iter().filter(|arg| arg != "--"))
+        Self::try_parse_from(args.into_iter().filter(|arg| arg != "--")).unwrap_or_else(|error| {
+            // clap names the flag alone, while most deployments set the variable.
+            if let Some(variable) = variable_of(&error) {
+                eprintln!("larder: {variable} cannot be read.");
+            }
+            error.exit()
+        })
     }
 }
 
@@ -74,11 +84,11 @@ pub struct Config {
     pub secret_keys: Vec<Secret>,
 
     /// S3 bucket for blobs and raw uploads; embedded if not given.
-    #[arg(long, env = "LARDER_S3_BUCKET")]
+    #[arg(long, env = "LARDER_S3_BUCKET", value_parser = NonEmptyStringValueParser::new())]
     pub s3_bucket: Option<String>,
 
     /// DynamoDB table for documents; embedded if not given.
-    #[arg(long, env = "LARDER_DYNAMODB_TABLE")]
+    #[arg(long, env = "LARDER_DYNAMODB_TABLE", value_parser = NonEmptyStringValueParser::new())]
     pub dynamodb_table: Option<String>,
 
     /// Postgres, as `postgres://user@host/database?sslmode=verify-full&sslrootcert=…`; embedded if not given.
@@ -324,6 +334,15 @@ impl Times {
 
 fn parse_origin(value: &str) -> Result<HeaderValue, String> {
     parse_public_url(value)?.parse().map_err(|_| "it must be plain ASCII".to_owned())
+}
+
+/// The variable of the setting that a command line or an environment gets wrong.
+fn variable_of(error: &clap::Error) -> Option<String> {
+    let Some(ContextValue::String(flag)) = error.get(ContextKind::InvalidArg) else { return None };
+    let long = flag.split([' ', '=']).next()?.strip_prefix("--")?;
+    let command = Config::augment_args(clap::Command::new("larder"));
+    let setting = command.get_arguments().find(|arg| arg.get_long() == Some(long))?;
+    Some(setting.get_env()?.to_str()?.to_owned())
 }
 
 fn at_least_one() -> clap::builder::RangedU64ValueParser {

@@ -2,17 +2,20 @@
 
 use crate::error::{Error, Result};
 use sqlx::{Connection, PgConnection, migrate::Migrator, postgres::PgConnectOptions};
+use std::time::Duration;
 
 static MIGRATOR: Migrator = sqlx::migrate!("./migrations");
 /// Any number that nobody else uses: "larder" in ASCII.
 const LOCK: i64 = 0x6c61_7264_6572;
 
 /// Runs the migrations that are missing. Replicas that start together wait for one another on an advisory lock; newer migrations are ignored, so that a
-/// rollback of the binary starts.
-pub async fn migrate(options: &PgConnectOptions) -> Result<()> {
+/// rollback of the binary starts. A database that has not let us in after `patience` is an error, as one that cannot be reached.
+pub async fn migrate(options: &PgConnectOptions, patience: Duration) -> Result<()> {
     let connect = |error| Error::startup(format!("The database of DATABASE_URL cannot be reached: {error}"));
-    let mut connection =
-        PgConnection::connect_with(&options.clone().options([("search_path", "larder")])).await.map_err(connect)?;
+    let options = options.clone().options([("search_path", "larder")]);
+    let connected = tokio::time::timeout(patience, PgConnection::connect_with(&options)).await;
+    let silent = |_| Error::startup(format!("The database of DATABASE_URL did not answer within {patience:?}."));
+    let mut connection = connected.map_err(silent)?.map_err(connect)?;
     let migrated = run(&mut connection).await;
     connection.close().await.map_err(connect)?;
     migrated

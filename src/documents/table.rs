@@ -151,11 +151,13 @@ impl Documents {
     where
         E: std::error::Error + ProvideErrorMetadata + 'static,
     {
-        let table = &self.table;
-        Error::startup(if error.code() == Some("AccessDeniedException") {
-            format!("The role may not use the DynamoDB table `{table}` of {SETTING}: it lacks {action} on it.")
-        } else {
-            format!("The DynamoDB table `{table}` of {SETTING} does not answer: {}", DisplayErrorContext(error))
+        let table = format!("the table `{}` of {SETTING}", self.table);
+        Error::startup(match error.code() {
+            Some("AccessDeniedException") => format!("The role may not use {table}: it lacks {action} on it."),
+            Some(code) => {
+                format!("DynamoDB refuses {table}: {code}: {}", error.message().unwrap_or("it does not say why"))
+            }
+            None => format!("DynamoDB does not answer for {table}: {}", DisplayErrorContext(error)),
         })
     }
 }

@@ -1,6 +1,6 @@
 //! Which engines to start, and what a newcomer is told about them.
 
-use super::{DataDir, EngineKeys, dynamodb::DynamoEngine, postgres::PostgresEngine, s3::S3Engine};
+use super::{DataDir, EngineKeys, dynamodb::DynamoEngine, postgres::PostgresEngine, quoted, s3::S3Engine};
 use crate::{
     app::{self, DocumentsAt, ObjectsAt, Stores},
     auth::{NewToken, random_text},
@@ -77,7 +77,7 @@ impl Engines {
     pub async fn stores(&self, config: &Config, public_url: &str) -> Result<Stores> {
         let configured = match (&self.s3, &self.dynamodb) {
             (Some(_), Some(_)) => None,
-            _ => Some(app::configured_sdk(config).await),
+            _ => Some(app::configured_sdk(config).await?),
         };
         let sdk = |engine: Option<SocketAddr>| match (engine, &configured) {
             (Some(address), _) => Ok(self.sdk(config, address)),
@@ -132,12 +132,17 @@ impl Engines {
 
     /// What a newcomer reads after the start: where things are, and three lines to paste.
     pub fn banner(&self, datasets: i64, public_url: &str, token_is_ours: bool) -> String {
-        let data = self.data.path().display();
-        let token = match token_is_ours {
-            true => format!("$(cat '{}')", self.data.path().join("admin-token").display()),
-            false => "$LARDER_ADMIN_TOKEN".to_owned(),
+        let data = self.data.path();
+        let token_file = data.join("admin-token");
+        let (token_at, token) = match token_is_ours {
+            true => (token_file.display().to_string(), format!("$(cat {})", quoted(&token_file))),
+            false => ("the one of LARDER_ADMIN_TOKEN".to_owned(), "$LARDER_ADMIN_TOKEN".to_owned()),
         };
-        let curl = format!("curl --fail-with-body -u \":{token}\"");
+        let example = |(name, _)| {
+            let file = quoted(&data.join("examples").join(name));
+            format!("curl --fail-with-body -u \":{token}\" -T {file} {public_url}/\n")
+        };
+        let examples: String = EXAMPLES.map(example).concat();
         let mut engines = String::new();
         if let Some(s3) = &self.s3 {
             engines.push_str(&format!("  S3        http://{}  (bucket {BUCKET})\n", s3.addr()));
@@ -148,15 +153,12 @@ impl Engines {
         if let Some(postgres) = &self.postgres {
             engines.push_str(&format!("  Postgres  {}\n", postgres.psql_command()));
         }
-        let env = self.aws_env_file();
         format!(
-            "\nLarder listens on {public_url}\n  data      {data}  ({datasets} datasets)\n  token     {data}/admin-token\n\n\
-             Embedded engines, for tools on this machine (`set -a; . '{}'` gives the AWS CLI its keys):\n{engines}\n\
-             Put a picture, a table and a document in:\n\
-             {curl} -T '{data}/examples/picture.png' {public_url}/\n\
-             {curl} -T '{data}/examples/cities.csv' {public_url}/\n\
-             {curl} -T '{data}/examples/settings.json' {public_url}/\n\n",
-            env.display()
+            "\nLarder listens on {public_url}\n  data      {}  ({datasets} datasets)\n  token     {token_at}\n\n\
+             Embedded engines, for tools on this machine (`set -a; . {}` gives the AWS CLI its keys):\n{engines}\n\
+             Put a picture, a table and a document in:\n{examples}\n",
+            data.display(),
+            quoted(&self.aws_env_file())
         )
     }
 

@@ -145,6 +145,11 @@ fn sync_dir(dir: &Path) -> io::Result<()> {
     File::open(dir)?.sync_all()
 }
 
+/// A path as a shell reads it as one word.
+fn quoted(path: &Path) -> String {
+    format!("'{}'", path.display().to_string().replace('\'', r"'\''"))
+}
+
 /// What the operator reads when the file system says no.
 fn cannot(what: &str, path: &Path, error: &io::Error) -> Error {
     Error::startup(format!("Cannot {what} {}: {error}.", path.display()))

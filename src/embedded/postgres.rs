@@ -3,6 +3,7 @@
 //! **Everything is durable**: `fsync` and `synchronous_commit` stay on.
 //! **No TCP port**: a Unix socket in a folder closed to other users, without passwords.
 //! **It reaches its own folder and nothing else of ours**: if we are root, it runs as another user, who is let into that folder wherever it lies.
+//! **It is started again** when it ends by itself, for as long as we run.
 //! **It does not outlive us.** On Linux the kernel stops it when we die; elsewhere, and for what is still shutting down, the next start stops it.
 
 mod cluster;
@@ -32,7 +33,7 @@ use self::{
     process::{Home, RunAs},
     server::Server,
 };
-use super::cannot;
+use super::{cannot, quoted};
 use crate::error::{Error, Result};
 
 const USER: &str = "larder";
@@ -91,6 +92,7 @@ impl PostgresEngine {
             socket_dir_is_temporary: prepared.socket_dir_is_temporary,
         };
         engine.wait_until_it_answers().await?;
+        engine.server.keep_running();
         Ok(engine)
     }
 
@@ -112,9 +114,8 @@ impl PostgresEngine {
     /// For the banner: the command that opens this database in a terminal.
     pub fn psql_command(&self) -> String {
         let socket_dir = self.socket_dir.display().to_string();
-        let quoted = format!("'{}'", socket_dir.replace('\'', r"'\''"));
         let plain = socket_dir.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"/._-".contains(&byte));
-        let host = if plain { socket_dir } else { quoted };
+        let host = if plain { socket_dir } else { quoted(&self.socket_dir) };
         format!("psql -h {host} -U {USER} {DATABASE}")
     }
 

@@ -45,7 +45,8 @@ pub async fn request_span(request: Request, next: Next) -> Response {
     async move {
         let response = next.run(request).await;
         let status = response.status().as_u16();
-        tracing::info!(status, duration_ms = started.elapsed().as_millis(), "answered");
+        let duration_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
+        tracing::info!(status, duration_ms, "answered");
         response
     }
     .instrument(span)

@@ -7,13 +7,12 @@ use crate::{
 use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider};
 use aws_sdk_s3::{
     Client,
-    error::{ProvideErrorMetadata, SdkError},
+    error::{DisplayErrorContext, ProvideErrorMetadata, SdkError},
     presigning::PresigningConfig,
     primitives::ByteStream,
 };
 use bytes::Bytes;
 use futures::Stream;
-use http::StatusCode;
 use std::{ops::RangeInclusive, pin::Pin, time::Duration};
 use time::OffsetDateTime;
 use uuid::Uuid;
@@ -24,6 +23,8 @@ pub type ObjectBytes = Pin<Box<dyn Stream<Item = Result<Bytes>> + Send>>;
 /// With less than this left of the credentials that would sign, we stream instead of minting a URL.
 const CREDENTIALS_LIFE_MIN: Duration = Duration::from_secs(60);
 const INSTALLATION_KEY: &str = "larder/installation";
+const MARK_TRIES_MAX: u32 = 20;
+const MARK_PAUSE: Duration = Duration::from_millis(200);
 
 #[derive(Clone)]
 pub struct Objects {
@@ -143,13 +144,14 @@ impl Objects {
 
     /// At start: the bucket must be there and permit what we do; the sentence says what is missing.
     pub async fn check_at_start(&self) -> Result<()> {
-        let Err(error) = self.client.head_bucket().bucket(&self.bucket).send().await else { return Ok(()) };
-        let status = error.raw_response().map(|response| response.status().as_u16());
-        Err(Error::startup(match status {
-            Some(404) => format!("The bucket `{}` of LARDER_S3_BUCKET does not exist.", self.bucket),
-            Some(403) => format!("The role may not use the bucket `{}`: it lacks s3:ListBucket on it.", self.bucket),
-            _ => format!("The bucket `{}` does not answer: {}", self.bucket, chain(&error)),
-        }))
+        // HeadBucket asks for the same permission, but its refusal has no body that would say why.
+        match self.client.list_objects_v2().bucket(&self.bucket).max_keys(1).send().await {
+            Ok(_) => Ok(()),
+            Err(error) if error.code() == Some("NoSuchBucket") => {
+                Err(Error::startup(format!("The bucket `{}` of LARDER_S3_BUCKET does not exist.", self.bucket)))
+            }
+            Err(error) => Err(self.not_permitted("s3:ListBucket on it", &error)),
+        }
     }
 
     /// The installation id that the bucket is marked with.
@@ -158,7 +160,7 @@ impl Objects {
         let object = match request.send().await {
             Ok(object) => object,
             Err(error) if error.code() == Some("NoSuchKey") => return Ok(None),
-            Err(error) => return Err(self.not_permitted("s3:GetObject", &error)),
+            Err(error) => return Err(self.not_permitted("s3:GetObject on its objects", &error)),
         };
         let text = object.body.collect().await.map_err(unavailable)?.into_bytes();
         let id = std::str::from_utf8(&text).ok().and_then(|text| Uuid::parse_str(text.trim()).ok());
@@ -168,11 +170,19 @@ impl Objects {
 
     /// Marks the bucket as this installation's, unless it is marked already; the caller reads the mark again to see whose it is.
     pub async fn mark(&self, installation: Uuid) -> Result<()> {
-        let request = self.client.put_object().bucket(&self.bucket).key(INSTALLATION_KEY).if_none_match("*");
-        match request.body(installation.to_string().into_bytes().into()).send().await {
-            Ok(_) => Ok(()),
-            Err(error) if error.code() == Some("PreconditionFailed") => Ok(()),
-            Err(error) => Err(self.not_permitted("s3:PutObject", &error)),
+        let mut tries = 0;
+        loop {
+            let request = self.client.put_object().bucket(&self.bucket).key(INSTALLATION_KEY).if_none_match("*");
+            match request.body(installation.to_string().into_bytes().into()).send().await {
+                Ok(_) => return Ok(()),
+                Err(error) if error.code() == Some("PreconditionFailed") => return Ok(()),
+                // A replica that starts in the same moment is about to write it.
+                Err(error) if error.code() == Some("ConditionalRequestConflict") && tries < MARK_TRIES_MAX => {
+                    tries += 1;
+                    tokio::time::sleep(MARK_PAUSE).await;
+                }
+                Err(error) => return Err(self.not_permitted("s3:PutObject on its objects", &error)),
+            }
         }
     }
 
@@ -180,11 +190,11 @@ impl Objects {
     where
         E: std::error::Error + ProvideErrorMetadata + 'static,
     {
-        let status = error.raw_response().map(|response| response.status().as_u16());
-        Error::startup(if status == Some(StatusCode::FORBIDDEN.as_u16()) {
-            format!("The role may not use the bucket `{}`: it lacks {action} on its objects.", self.bucket)
-        } else {
-            format!("The bucket `{}` does not answer: {}", self.bucket, chain(error))
+        let bucket = format!("the bucket `{}` of LARDER_S3_BUCKET", self.bucket);
+        Error::startup(match error.code() {
+            Some("AccessDenied") => format!("The role may not use {bucket}: it lacks {action}."),
+            Some(code) => format!("S3 refuses {bucket}: {code}: {}", error.message().unwrap_or("it does not say why")),
+            None => format!("S3 does not answer for {bucket}: {}", DisplayErrorContext(error)),
         })
     }
 }
@@ -195,9 +205,4 @@ pub(super) fn key(id: Uuid) -> String {
 
 pub(super) fn unavailable(error: impl Into<BoxError>) -> Error {
     Error::store(Store::Objects, error)
-}
-
-/// The error with all its causes in one line, for the operator at start.
-fn chain<E: std::error::Error + 'static>(error: &SdkError<E>) -> String {
-    aws_sdk_s3::error::DisplayErrorContext(error).to_string()
 }

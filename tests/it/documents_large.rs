@@ -45,7 +45,7 @@ async fn fixture() -> Fixture {
     let postgres = Postgres::start();
     let options = postgres.options();
     let mut tries = 0;
-    while let Err(error) = migrate(&options).await {
+    while let Err(error) = migrate(&options, Duration::from_secs(5)).await {
         tries += 1;
         assert!(tries < 600, "{error}");
         tokio::time::sleep(Duration::from_millis(50)).await;
@@ -283,7 +283,8 @@ impl Postgres {
 
 impl Drop for Postgres {
     fn drop(&mut self) {
-        let _ = self.server.kill();
+        // A killed one would leave its shared memory behind.
+        crate::support::process::signal("INT", self.server.id());
         let _ = self.server.wait();
     }
 }

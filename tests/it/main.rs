@@ -3,11 +3,14 @@
 
 mod support;
 
+mod crash;
 mod documents;
 mod documents_large;
 mod documents_store;
 mod documents_value;
+mod elsewhere;
 mod engines;
+mod process;
 mod s3_conformance;
 mod shares;
 mod smoke;

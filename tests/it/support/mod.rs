@@ -3,6 +3,7 @@
 mod stores;
 
 pub use stores::{gzip, zstd};
+pub mod process;
 
 use clap::Parser;
 use larder::{
