@@ -108,7 +108,11 @@ impl Base {
     pub async fn banner(&self, app: &App) -> Result<()> {
         #[cfg(feature = "embedded")]
         if let Some(engines) = &self.engines {
-            let text = engines.banner(app.catalogue.count().await?, &self.public_url, app.config.admin_token.is_none());
+            let token = match app.config.admin_token {
+                Some(_) => None,
+                None => Some(engines.admin_token(&app.config)?),
+            };
+            let text = engines.banner(app.catalogue.count().await?, &self.public_url, token.as_ref());
             // Whoever started us may have closed the output: the service is of use without its banner.
             std::io::stdout().write_all(text.as_bytes()).unwrap_or_default();
         }

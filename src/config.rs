@@ -11,6 +11,9 @@ use clap::{
 use http::HeaderValue;
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
+/// A century; more is a mistake, and would not fit the stores' own arithmetic.
+const SECONDS_MAX: u64 = 100 * 366 * 86_400;
+
 /// Put any file or record in; it goes to the store made for its structure; you get a URL that works at once.
 #[derive(Debug, Parser)]
 #[command(name = "larder", version, disable_help_subcommand = true)]
@@ -153,6 +156,10 @@ pub struct Limits {
     #[arg(long, env = "LARDER_CELL_BYTES_MAX", default_value_t = 16 << 20, value_parser = at_least_one(), help_heading = "Limits")]
     pub cell_bytes_max: u64,
 
+    /// Bytes of one row of a table, all its cells together.
+    #[arg(long, env = "LARDER_ROW_BYTES_MAX", default_value_t = 64 << 20, value_parser = at_least_one(), help_heading = "Limits")]
+    pub row_bytes_max: u64,
+
     /// Items of one page where the body carries `next`.
     #[arg(long, env = "LARDER_PAGE_ROWS_MAX", default_value_t = 1000, value_parser = at_least_one(), help_heading = "Limits")]
     pub page_rows_max: u64,
@@ -174,19 +181,19 @@ pub struct Limits {
 #[derive(Debug, Clone, Args)]
 pub struct Times {
     /// An upload whose client sends no byte for so long is given up.
-    #[arg(long, env = "LARDER_IDLE_SECONDS", default_value_t = 60, value_parser = at_least_one(), help_heading = "Times")]
+    #[arg(long, env = "LARDER_IDLE_SECONDS", default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..=SECONDS_MAX), help_heading = "Times")]
     pub idle_seconds: u64,
 
     /// A call of a store that is no transfer is given up after this time; the answer is 503.
-    #[arg(long, env = "LARDER_REQUEST_SECONDS", default_value_t = 30, value_parser = at_least_one(), help_heading = "Times")]
+    #[arg(long, env = "LARDER_REQUEST_SECONDS", default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..=SECONDS_MAX), help_heading = "Times")]
     pub request_seconds: u64,
 
     /// How long a query of a table may run.
-    #[arg(long, env = "LARDER_QUERY_SECONDS", default_value_t = 3600, value_parser = at_least_one(), help_heading = "Times")]
+    #[arg(long, env = "LARDER_QUERY_SECONDS", default_value_t = 3600, value_parser = clap::value_parser!(u64).range(1..=SECONDS_MAX), help_heading = "Times")]
     pub query_seconds: u64,
 
     /// After SIGTERM: how long running transfers may take to end.
-    #[arg(long, env = "LARDER_SHUTDOWN_SECONDS", default_value_t = 30, value_parser = at_least_one(), help_heading = "Times")]
+    #[arg(long, env = "LARDER_SHUTDOWN_SECONDS", default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..=SECONDS_MAX), help_heading = "Times")]
     pub shutdown_seconds: u64,
 
     /// Life of a presigned URL; it never outlives the credentials that signed it.
@@ -194,23 +201,23 @@ pub struct Times {
     pub presign_seconds: u64,
 
     /// The longest life of a share link.
-    #[arg(long, env = "LARDER_SHARE_SECONDS_MAX", default_value_t = 366 * 86_400, value_parser = at_least_one(), help_heading = "Times")]
+    #[arg(long, env = "LARDER_SHARE_SECONDS_MAX", default_value_t = 366 * 86_400, value_parser = clap::value_parser!(u64).range(1..=SECONDS_MAX), help_heading = "Times")]
     pub share_seconds_max: u64,
 
     /// The lease of an upload in progress, renewed while bytes move; after it a sweep takes its parts.
-    #[arg(long, env = "LARDER_LEASE_SECONDS", default_value_t = 120, value_parser = at_least_one(), help_heading = "Times")]
+    #[arg(long, env = "LARDER_LEASE_SECONDS", default_value_t = 120, value_parser = clap::value_parser!(u64).range(1..=SECONDS_MAX), help_heading = "Times")]
     pub lease_seconds: u64,
 
     /// Time between two sweeps.
-    #[arg(long, env = "LARDER_SWEEP_SECONDS", default_value_t = 60, value_parser = at_least_one(), help_heading = "Times")]
+    #[arg(long, env = "LARDER_SWEEP_SECONDS", default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..=SECONDS_MAX), help_heading = "Times")]
     pub sweep_seconds: u64,
 
     /// How long garbage ages before it is deleted, so that readers of a replaced version can finish.
-    #[arg(long, env = "LARDER_GARBAGE_SECONDS", default_value_t = 3600, help_heading = "Times")]
+    #[arg(long, env = "LARDER_GARBAGE_SECONDS", default_value_t = 3600, value_parser = clap::value_parser!(u64).range(0..=SECONDS_MAX), help_heading = "Times")]
     pub garbage_seconds: u64,
 
     /// How long a deleted dataset or document can be restored.
-    #[arg(long, env = "LARDER_DELETED_DAYS", default_value_t = 30, help_heading = "Times")]
+    #[arg(long, env = "LARDER_DELETED_DAYS", default_value_t = 30, value_parser = clap::value_parser!(u64).range(0..=36_500), help_heading = "Times")]
     pub deleted_days: u64,
 }
 

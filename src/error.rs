@@ -44,8 +44,13 @@ pub enum Error {
     Malformed(Box<Malformed>),
 
     /// A documented limit was passed.
-    #[error("{}", limit.sentence(*max))]
-    Limit { limit: Limit, max: u64 },
+    #[error("{}", limit.sentence(*max, *line))]
+    Limit {
+        limit: Limit,
+        max: u64,
+        /// Where in a file it was passed; counts from 1.
+        line: Option<u64>,
+    },
 
     /// The bytes received are not those that the sender's checksum describes.
     #[error(
@@ -158,8 +163,12 @@ pub enum Limit {
     DecompressedBytes,
     Columns,
     CellBytes,
+    RowBytes,
     PageRows,
     ShareSeconds,
+    PresignSeconds,
+    QuerySeconds,
+    PoolConnections,
 }
 
 impl Limit {
@@ -172,12 +181,21 @@ impl Limit {
             Self::DecompressedBytes => "LARDER_DECOMPRESSED_BYTES_MAX",
             Self::Columns => "LARDER_COLUMNS_MAX",
             Self::CellBytes => "LARDER_CELL_BYTES_MAX",
+            Self::RowBytes => "LARDER_ROW_BYTES_MAX",
             Self::PageRows => "LARDER_PAGE_ROWS_MAX",
             Self::ShareSeconds => "LARDER_SHARE_SECONDS_MAX",
+            Self::PresignSeconds => "LARDER_PRESIGN_SECONDS",
+            Self::QuerySeconds => "LARDER_QUERY_SECONDS",
+            Self::PoolConnections => "LARDER_POOL_CONNECTIONS_MAX",
         }
     }
 
-    fn sentence(self, max: u64) -> String {
+    /// The error of passing it; in a file, at a line.
+    pub fn passed(self, max: u64, line: Option<u64>) -> Error {
+        Error::Limit { limit: self, max, line }
+    }
+
+    fn sentence(self, max: u64, line: Option<u64>) -> String {
         let (what, unit) = match self {
             Self::UploadBytes => ("An upload", "bytes"),
             Self::DocumentBytes => ("A document", "bytes of JSON"),
@@ -185,10 +203,15 @@ impl Limit {
             Self::DecompressedBytes => ("A decompressed file", "bytes"),
             Self::Columns => ("A table", "columns"),
             Self::CellBytes => ("A cell of a table", "bytes"),
+            Self::RowBytes => ("A row of a table", "bytes"),
             Self::PageRows => ("A page", "items"),
             Self::ShareSeconds => ("A share link", "seconds of life"),
+            Self::PresignSeconds => ("A presigned URL", "seconds of life"),
+            Self::QuerySeconds => ("A query", "seconds"),
+            Self::PoolConnections => ("The database", "requests of this kind at a time"),
         };
-        format!("{what} has at most {max} {unit} here ({}).", self.setting())
+        let at = line.map(|line| format!("Line {line}: ")).unwrap_or_default();
+        format!("{at}{what} has at most {max} {unit} here ({}).", self.setting())
     }
 }
 

@@ -5,7 +5,7 @@ use crate::{
     app::App,
     auth::Caller,
     catalogue::{Kind, Replace},
-    error::{Error, Result},
+    error::{Error, Limit, Result},
     http::{
         Cursor, Descriptor, File, Path, Problem, Query, answer_upload, incoming, page_size, parse_life, precondition,
         presentation, serve_object,
@@ -176,10 +176,7 @@ fn presign_life(app: &App, life: &str) -> Result<Option<Duration>> {
     }
     let (life, max) = (parse_life("presign", life)?, app.config.times.presign());
     if life > max {
-        return Err(Error::invalid(
-            "presign",
-            format!("it can be {} s at most (LARDER_PRESIGN_SECONDS).", max.as_secs()),
-        ));
+        return Err(Limit::PresignSeconds.passed(max.as_secs(), None));
     }
     Ok(Some(life))
 }

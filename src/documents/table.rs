@@ -8,8 +8,8 @@ use crate::error::{Error, Result};
 use aws_sdk_dynamodb::{
     error::{DisplayErrorContext, ProvideErrorMetadata, SdkError},
     types::{
-        AttributeDefinition, AttributeValue, BillingMode, GlobalSecondaryIndex, KeySchemaElement, KeyType, Projection,
-        ProjectionType, ScalarAttributeType, TableDescription, TableStatus, TimeToLiveSpecification,
+        AttributeDefinition, AttributeValue, BillingMode, DeleteRequest, GlobalSecondaryIndex, KeySchemaElement, KeyType, Projection,
+        ProjectionType, ScalarAttributeType, TableDescription, TableStatus, TimeToLiveSpecification, WriteRequest,
     },
 };
 use std::time::Duration;
@@ -19,6 +19,8 @@ use uuid::Uuid;
 const INDEXES: std::ops::RangeInclusive<u32> = 1..=8;
 /// An item of no collection: a collection's partition keys begin with a UUID.
 const INSTALLATION_PK: &str = "_installation";
+/// Beside the mark; nothing is ever there.
+const PROBE_SK: &str = "probe";
 const INSTALLATION_SK: &str = "_";
 const INSTALLATION_ID: &str = "id";
 const SETTING: &str = "LARDER_DYNAMODB_TABLE";
@@ -38,7 +40,7 @@ impl Documents {
         let description = match self.client.describe_table().table_name(table).send().await {
             Ok(answer) => answer.table,
             Err(error) if error.code() == Some("ResourceNotFoundException") => {
-                let hint = "create it as `deploy/` shows.";
+                let hint = "README.md says what it must look like.";
                 return Err(Error::startup(format!(
                     "The DynamoDB table `{table}` of {SETTING} does not exist; {hint}"
                 )));
@@ -50,8 +52,30 @@ impl Documents {
             Some(shortcoming) => {
                 Err(Error::startup(format!("The DynamoDB table `{table}` of {SETTING} cannot be used: {shortcoming}.")))
             }
-            None => Ok(()),
+            None => self.check_permissions().await,
         }
+    }
+
+    /// What only a later request would find missing: asked of an item that is not there, and never is.
+    async fn check_permissions(&self) -> Result<()> {
+        let (pk, sk) = (AttributeValue::S(INSTALLATION_PK.to_owned()), AttributeValue::S(PROBE_SK.to_owned()));
+        let query = self.client.query().table_name(&self.table).key_condition_expression("#key = :key").limit(1);
+        let query = query.expression_attribute_names("#key", PK).expression_attribute_values(":key", pk.clone());
+        query.send().await.map_err(|error| self.not_permitted("dynamodb:Query", &error))?;
+        let update = self.client.update_item().table_name(&self.table).key(PK, pk.clone()).key(SK, sk.clone());
+        let update = update.condition_expression("attribute_exists(#key)").update_expression("remove #key2");
+        let update = update.expression_attribute_names("#key", PK).expression_attribute_names("#key2", TTL);
+        match update.send().await {
+            Err(error) if error.code() != Some("ConditionalCheckFailedException") => {
+                return Err(self.not_permitted("dynamodb:UpdateItem", &error));
+            }
+            _ => {}
+        }
+        let delete = DeleteRequest::builder().key(PK, pk).key(SK, sk).build().map_err(Error::internal)?;
+        let delete = WriteRequest::builder().delete_request(delete).build();
+        let batch = self.client.batch_write_item().request_items(&self.table, vec![delete]);
+        batch.send().await.map_err(|error| self.not_permitted("dynamodb:BatchWriteItem", &error))?;
+        Ok(())
     }
 
     /// The installation id that the table is marked with.

@@ -131,12 +131,12 @@ impl Engines {
     }
 
     /// What a newcomer reads after the start: where things are, and three lines to paste.
-    pub fn banner(&self, datasets: i64, public_url: &str, token_is_ours: bool) -> String {
+    pub fn banner(&self, datasets: i64, public_url: &str, own_token: Option<&Secret>) -> String {
         let data = self.data.path();
         let token_file = data.join("admin-token");
-        let (token_at, token) = match token_is_ours {
-            true => (token_file.display().to_string(), format!("$(cat {})", quoted(&token_file))),
-            false => ("the one of LARDER_ADMIN_TOKEN".to_owned(), "$LARDER_ADMIN_TOKEN".to_owned()),
+        let (token_at, token) = match own_token {
+            Some(token) => (format!("{}  (kept in {})", token.expose(), token_file.display()), format!("$(cat {})", quoted(&token_file))),
+            None => ("the one of LARDER_ADMIN_TOKEN".to_owned(), "$LARDER_ADMIN_TOKEN".to_owned()),
         };
         let example = |(name, _)| {
             let file = quoted(&data.join("examples").join(name));

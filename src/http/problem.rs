@@ -186,12 +186,16 @@ pub const PROBLEMS: &[ProblemType] = &[
         "A cell is too large",
         "Set by LARDER_CELL_BYTES_MAX. Often a quote that is never closed: `line` says where it began.",
     ),
+    problem("row-too-large", S::PAYLOAD_TOO_LARGE, "A row is too large", "Set by LARDER_ROW_BYTES_MAX; `line` says where the row begins. Store the file as it is with `?as=blob`."),
     problem(
         "page-too-large",
         S::BAD_REQUEST,
         "The page is too large",
         "Set by LARDER_PAGE_ROWS_MAX. Ask for fewer and follow `next`.",
     ),
+    problem("presign-too-long", S::BAD_REQUEST, "The presigned URL would live too long", "Set by LARDER_PRESIGN_SECONDS. For more, make a share link."),
+    problem("query-too-slow", S::SERVICE_UNAVAILABLE, "The query took too long", "Set by LARDER_QUERY_SECONDS. Ask for fewer rows or columns."),
+    problem("too-busy", S::SERVICE_UNAVAILABLE, "Too many requests at a time", "All connections of one kind are in use, as many as LARDER_POOL_CONNECTIONS_MAX. Nothing was acknowledged; try again after `Retry-After`."),
     problem(
         "share-too-long",
         S::BAD_REQUEST,
@@ -224,7 +228,9 @@ fn describe(error: &Error) -> (&'static str, Value) {
         Error::Malformed(at) => {
             ("malformed", json!({ "line": at.line, "column": at.column, "field": at.field, "excerpt": at.excerpt }))
         }
-        Error::Limit { limit, max } => (limit_slug(*limit), json!({ "limit": max, "setting": limit.setting() })),
+        Error::Limit { limit, max, line } => {
+            (limit_slug(*limit), json!({ "limit": max, "setting": limit.setting(), "line": line }))
+        }
         Error::ChecksumMismatch { algorithm, computed } => {
             ("checksum-mismatch", json!({ "algorithm": algorithm, "computed": computed }))
         }
@@ -249,8 +255,12 @@ fn limit_slug(limit: Limit) -> &'static str {
         Limit::DecompressedBytes => "decompressed-too-large",
         Limit::Columns => "too-many-columns",
         Limit::CellBytes => "cell-too-large",
+        Limit::RowBytes => "row-too-large",
         Limit::PageRows => "page-too-large",
         Limit::ShareSeconds => "share-too-long",
+        Limit::PresignSeconds => "presign-too-long",
+        Limit::QuerySeconds => "query-too-slow",
+        Limit::PoolConnections => "too-busy",
     }
 }
 
@@ -302,7 +312,7 @@ impl IntoResponse for Problem {
                 headers.append(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"larder\""));
                 headers.append(WWW_AUTHENTICATE, HeaderValue::from_static("Basic realm=\"larder\", charset=\"UTF-8\""));
             }
-            Error::Store { .. } | Error::LeaseLost => {
+            Error::Store { .. } | Error::LeaseLost | Error::Limit { limit: Limit::PoolConnections, .. } => {
                 headers.insert(RETRY_AFTER, HeaderValue::from_static("5"));
             }
             Error::RangeNotSatisfiable { size } => {

@@ -84,7 +84,7 @@ impl Incoming {
         let mut whole = BytesMut::new();
         while let Some(bytes) = self.next().await? {
             if (whole.len() + bytes.len()) as u64 > max {
-                return Err(Error::Limit { limit, max });
+                return Err(limit.passed(max, None));
             }
             whole.extend_from_slice(&bytes);
         }
@@ -99,7 +99,7 @@ impl Incoming {
             }
             return Ok(None);
         };
-        let limit = Error::Limit { limit: Limit::UploadBytes, max: self.bytes_max };
+        let limit = Limit::UploadBytes.passed(self.bytes_max, None);
         self.bytes_left = self.bytes_left.checked_sub(bytes.len() as u64).ok_or(limit)?;
         for claim in &mut self.claims {
             claim.update(&bytes);

@@ -23,6 +23,8 @@ pub type ObjectBytes = Pin<Box<dyn Stream<Item = Result<Bytes>> + Send>>;
 /// With less than this left of the credentials that would sign, we stream instead of minting a URL.
 const CREDENTIALS_LIFE_MIN: Duration = Duration::from_secs(60);
 const INSTALLATION_KEY: &str = "larder/installation";
+/// Nothing is ever there.
+const PROBE_KEY: &str = "larder/probe";
 const MARK_TRIES_MAX: u32 = 20;
 const MARK_PAUSE: Duration = Duration::from_millis(200);
 
@@ -146,11 +148,24 @@ impl Objects {
     pub async fn check_at_start(&self) -> Result<()> {
         // HeadBucket asks for the same permission, but its refusal has no body that would say why.
         match self.client.list_objects_v2().bucket(&self.bucket).max_keys(1).send().await {
-            Ok(_) => Ok(()),
+            Ok(_) => self.check_deleting().await,
             Err(error) if error.code() == Some("NoSuchBucket") => {
                 Err(Error::startup(format!("The bucket `{}` of LARDER_S3_BUCKET does not exist.", self.bucket)))
             }
             Err(error) => Err(self.not_permitted("s3:ListBucket on it", &error)),
+        }
+    }
+
+    /// What only a sweep would find missing, long after the start: asked of a key and an upload that are not there.
+    async fn check_deleting(&self) -> Result<()> {
+        let delete = self.client.delete_object().bucket(&self.bucket).key(PROBE_KEY).send().await;
+        delete.map_err(|error| self.not_permitted("s3:DeleteObject on its objects", &error))?;
+        let abort = self.client.abort_multipart_upload().bucket(&self.bucket).key(PROBE_KEY).upload_id(PROBE_KEY);
+        match abort.send().await {
+            Err(error) if error.raw_response().is_some_and(|answer| answer.status().as_u16() == 403) => {
+                Err(self.not_permitted("s3:AbortMultipartUpload on its objects", &error))
+            }
+            _ => Ok(()),
         }
     }
 

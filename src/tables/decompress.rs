@@ -69,7 +69,7 @@ impl<R> Bounded<R> {
 impl<R: Read> Read for Bounded<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let read = self.input.read(buffer).map_err(|error| io::Error::other(read_error(error)))?;
-        let limit = || io::Error::other(Error::Limit { limit: Limit::DecompressedBytes, max: self.max });
+        let limit = || io::Error::other(Limit::DecompressedBytes.passed(self.max, None));
         self.left = self.left.checked_sub(read as u64).ok_or_else(limit)?;
         Ok(read)
     }

@@ -52,7 +52,7 @@ impl Tables {
         let limits = ReadLimits {
             columns_max: size(config.limits.columns_max),
             cell_bytes_max,
-            row_bytes_max: cell_bytes_max.saturating_mul(4),
+            row_bytes_max: size(config.limits.row_bytes_max),
         };
         Self {
             catalogue,

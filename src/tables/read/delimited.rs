@@ -91,7 +91,7 @@ impl<R: Read> Reader<R> {
                     return Err(Malformed { hint, ..self.position().malformed(bytes, at, detail) }.into());
                 }
                 Split::TooMany { .. } if self.names.is_empty() => {
-                    return Err(Error::Limit { limit: Limit::Columns, max: self.limits.columns() as u64 });
+                    return Err(Limit::Columns.passed(self.limits.columns() as u64, Some(self.position().line)));
                 }
                 Split::TooMany { at } => {
                     let (expected, found) = (self.names.len(), self.limits.columns());
@@ -118,7 +118,7 @@ impl<R: Read> Reader<R> {
                     Some(format!("Is its closing quote missing? {} sets the limit.", Limit::CellBytes.setting()));
                 Err(Malformed { hint, ..self.position().malformed(bytes, field, detail) }.into())
             }
-            false if long => Err(Error::Limit { limit: Limit::CellBytes, max: max as u64 }),
+            false if long => Err(Limit::CellBytes.passed(max as u64, Some(self.position().line))),
             _ => self.limits.check_row(self.position(), bytes),
         }
     }
@@ -127,7 +127,7 @@ impl<R: Read> Reader<R> {
         let max = self.limits.cell_bytes_max;
         let long = |span: &Span| matches!(*span, Span::Text { start, end } if end - start > max);
         match content > max && self.fields.spans.iter().any(long) {
-            true => Err(Error::Limit { limit: Limit::CellBytes, max: max as u64 }),
+            true => Err(Limit::CellBytes.passed(max as u64, Some(self.position().line))),
             false => self.limits.check_row(self.position(), &self.window.unread()[..content]),
         }
     }

@@ -105,7 +105,7 @@ impl Object {
         }
         let column = self.names.len();
         if column == self.limits.columns() {
-            return Err(Error::Limit { limit: Limit::Columns, max: column as u64 });
+            return Err(Limit::Columns.passed(column as u64, None));
         }
         if key.contains('\0') {
             return Err(malformed("A key holds a NUL character, which a table cannot hold.", None));
@@ -125,7 +125,7 @@ impl Object {
         }
         let max = self.limits.cell_bytes_max;
         if json.len() > max {
-            return Err(Error::Limit { limit: Limit::CellBytes, max: max as u64 });
+            return Err(Limit::CellBytes.passed(max as u64, None));
         }
         let start = self.bytes.len();
         let end = start + json.len();

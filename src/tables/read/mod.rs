@@ -32,7 +32,7 @@ pub use crate::catalogue::{Column, ColumnType};
 pub use pass::{Outcome, RowSink, first_pass, second_pass};
 
 use self::position::Position;
-use crate::error::Result;
+use crate::error::{Limit, Result};
 
 /// What a file is; decided before reading begins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -79,10 +79,7 @@ impl ReadLimits {
     /// Fails if `row`, which begins at `position` and need not be whole, is too long.
     fn check_row(&self, position: Position, row: &[u8]) -> Result<()> {
         match row.len() > self.row_bytes_max {
-            true => {
-                let detail = format!("The row that begins here is longer than {} bytes.", self.row_bytes_max);
-                Err(position.malformed(row, 0, detail).into())
-            }
+            true => Err(Limit::RowBytes.passed(self.row_bytes_max as u64, Some(position.line))),
             false => Ok(()),
         }
     }
