@@ -1,6 +1,6 @@
 //! kill -9 in the middle of every kind of upload: what was acknowledged is whole, nothing else is half there, and the sweep leaves nothing behind.
 
-use crate::support::process::{Folder, Larder};
+use crate::support::process::{Folder, Larder, within};
 use aws_sdk_s3::config::{BehaviorVersion, Credentials, Region};
 use reqwest::{Body, Method, StatusCode};
 use sha2::{Digest, Sha256};
@@ -208,9 +208,12 @@ async fn after_kill_9_what_was_acknowledged_is_whole_and_nothing_else_is_half_th
                 _ => upload.feed(upload.body.len() * hundredths / 100).await,
             }
         }
-        while acks.load(SeqCst) < 20 * (round + 1) {
-            tokio::task::yield_now().await;
-        }
+        let enough = async {
+            while acks.load(SeqCst) < 20 * (round + 1) {
+                tokio::task::yield_now().await;
+            }
+        };
+        within("an acknowledged flood", enough).await;
         tokio::task::spawn_blocking(|| service.kill()).await.expect("no panic");
         for upload in uploads {
             names.note(upload.sent().await);
@@ -221,7 +224,7 @@ async fn after_kill_9_what_was_acknowledged_is_whole_and_nothing_else_is_half_th
     }
     let service = Larder::start(&data, &SETTINGS).await;
     names.check(&service).await;
-    only_what_is_referred_to_is_kept(&service).await;
+    within("the end of the sweep", only_what_is_referred_to_is_kept(&service)).await;
     names.check(&service).await;
     service.stop().await;
 }
@@ -243,9 +246,9 @@ async fn a_table_killed_while_it_is_loaded_again_leaves_the_one_before() {
     let mut upload = Upload::start(&service, "/v1/tables/late", late);
     upload.feed(upload.body.len() * 3 / 4).await;
     let mut database = service.database().await;
-    let first_load = copying(&mut database, &mut upload, None).await;
+    let first_load = within("the first load", copying(&mut database, &mut upload, None)).await;
     upload.feed_all().await;
-    copying(&mut database, &mut upload, Some(first_load)).await;
+    within("the second load", copying(&mut database, &mut upload, Some(first_load))).await;
     tokio::task::spawn_blocking(|| service.kill()).await.expect("no panic");
     let sent = upload.sent().await;
     assert!(!sent.acknowledged);
@@ -253,7 +256,7 @@ async fn a_table_killed_while_it_is_loaded_again_leaves_the_one_before() {
     let service = Larder::start(&data, &SETTINGS).await;
     // The kill came long before a commit: `names` does not allow the new one.
     names.check(&service).await;
-    only_what_is_referred_to_is_kept(&service).await;
+    within("the end of the sweep", only_what_is_referred_to_is_kept(&service)).await;
     names.check(&service).await;
     service.stop().await;
 }

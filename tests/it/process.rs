@@ -302,10 +302,7 @@ async fn sigterm_lets_running_transfers_end_and_takes_the_service_out_of_readine
     let _idle = std::net::TcpStream::connect(service.url.trim_start_matches("http://")).expect("a connection");
 
     service.terminate();
-    while service.readiness().await == Some(200) {
-        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
-    }
-    assert_eq!(service.readiness().await, Some(503));
+    service.wait_for_readiness(503).await;
     let late = service.anonymous(Method::GET, "/health/live").send().await.expect("an answer");
     assert_eq!((late.status().as_u16(), &late.headers()["connection"]), (200, &"close".parse().expect("a header")));
     assert!(service.postgres().is_some());
@@ -370,14 +367,12 @@ async fn a_postgres_that_dies_is_started_again_and_meanwhile_answers_are_problem
     let answer = service.put("/v1/tables/other", "n\n1\n").await;
     assert!(answer.headers().contains_key("retry-after"));
     crate::support::problem(answer, 503, "store-unavailable").await;
-    assert_eq!(service.readiness().await, Some(503));
+    service.wait_for_readiness(503).await;
     let live = service.anonymous(Method::GET, "/health/live").send().await.expect("an answer");
     assert_eq!(live.status(), 200);
 
     fs::rename(&away, &here).expect("a rename");
-    while service.readiness().await != Some(200) {
-        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
-    }
+    service.wait_for_readiness(200).await;
     assert_ne!(service.postgres(), Some(first));
     assert_eq!(service.text("/v1/tables/kept/rows.csv").await, "n\n1\n2\n");
     json(service.put("/v1/tables/other", "n\n1\n").await, 201).await;

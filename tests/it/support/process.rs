@@ -250,6 +250,16 @@ impl Larder {
         answer.ok().map(|answer| answer.status().as_u16())
     }
 
+    /// Waits until `/health/ready` answers so.
+    pub async fn wait_for_readiness(&self, wanted: u16) {
+        let turns = async {
+            while self.readiness().await != Some(wanted) {
+                tokio::time::sleep(POLL).await;
+            }
+        };
+        within("readiness", turns).await;
+    }
+
     /// SIGTERM.
     pub fn terminate(&self) {
         signal("TERM", self.process.id());
@@ -306,6 +316,12 @@ impl Process {
 pub fn signal(name: &str, process: u32) {
     let sent = Command::new("bash").args(["-c", &format!("kill -{name} {process}")]).status().expect("bash");
     assert!(sent.success());
+}
+
+/// What happens in far less time than our patience, or else never.
+pub async fn within<T>(what: &str, happens: impl Future<Output = T>) -> T {
+    let waited = tokio::time::timeout(PATIENCE, happens).await;
+    waited.unwrap_or_else(|_| panic!("{what} does not come"))
 }
 
 pub fn read_trimmed(path: &Path) -> String {
