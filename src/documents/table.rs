@@ -8,8 +8,9 @@ use crate::error::{Error, Result};
 use aws_sdk_dynamodb::{
     error::{DisplayErrorContext, ProvideErrorMetadata, SdkError},
     types::{
-        AttributeDefinition, AttributeValue, BillingMode, DeleteRequest, GlobalSecondaryIndex, KeySchemaElement, KeyType, Projection,
-        ProjectionType, ScalarAttributeType, TableDescription, TableStatus, TimeToLiveSpecification, WriteRequest,
+        AttributeDefinition, AttributeValue, BillingMode, DeleteRequest, GlobalSecondaryIndex, KeySchemaElement,
+        KeyType, Projection, ProjectionType, ScalarAttributeType, TableDescription, TableStatus,
+        TimeToLiveSpecification, WriteRequest,
     },
 };
 use std::time::Duration;

@@ -135,7 +135,10 @@ impl Engines {
         let data = self.data.path();
         let token_file = data.join("admin-token");
         let (token_at, token) = match own_token {
-            Some(token) => (format!("{}  (kept in {})", token.expose(), token_file.display()), format!("$(cat {})", quoted(&token_file))),
+            Some(token) => (
+                format!("{}  (kept in {})", token.expose(), token_file.display()),
+                format!("$(cat {})", quoted(&token_file)),
+            ),
             None => ("the one of LARDER_ADMIN_TOKEN".to_owned(), "$LARDER_ADMIN_TOKEN".to_owned()),
         };
         let example = |(name, _)| {

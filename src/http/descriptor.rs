@@ -183,5 +183,5 @@ impl Descriptor {
 pub fn share_life(app: &App, parameter: &str, life: Option<&str>) -> Result<Duration> {
     let life = parse_life(parameter, life.unwrap_or("7d"))?;
     let max = app.config.times.share_seconds_max;
-    if life.as_secs() > max { Err(Error::Limit { limit: Limit::ShareSeconds, max }) } else { Ok(life) }
+    if life.as_secs() > max { Err(Limit::ShareSeconds.passed(max, None)) } else { Ok(life) }
 }

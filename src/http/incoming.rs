@@ -34,7 +34,7 @@ pub fn incoming(config: &Config, headers: &HeaderMap, body: Body) -> Result<Inco
     let max = config.limits.upload_bytes_max;
     let length = headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
     if length.is_some_and(|length| length > max) {
-        return Err(Error::Limit { limit: Limit::UploadBytes, max });
+        return Err(Limit::UploadBytes.passed(max, None));
     }
     let stream = body.into_data_stream().map_err(|error| Error::Interrupted { detail: innermost(&error) });
     Ok(Incoming::new(stream, claims(headers)?, max, config.times.idle()))

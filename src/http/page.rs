@@ -18,7 +18,7 @@ pub fn encode_path(path: &str) -> String {
 pub fn page_size(asked: Option<u64>, max: u64) -> Result<u64> {
     match asked {
         Some(0) => Err(Error::invalid("limit", "it must be at least 1.")),
-        Some(asked) if asked > max => Err(Error::Limit { limit: Limit::PageRows, max }),
+        Some(asked) if asked > max => Err(Limit::PageRows.passed(max, None)),
         asked => Ok(asked.unwrap_or(max)),
     }
 }

@@ -7,7 +7,7 @@ use super::position::Position;
 use super::split::{Fields, Split, split, undouble};
 use super::window::Window;
 use super::{Dialect, ReadLimits, Row, Span, names};
-use crate::error::{Error, Limit, Malformed, Result};
+use crate::error::{Limit, Malformed, Result};
 
 pub struct Reader<R> {
     window: Window<R>,
