@@ -7,8 +7,16 @@ use hyper_util::{
     server::{conn::auto::Builder, graceful::GracefulShutdown},
     service::TowerToHyperService,
 };
-use std::{future::Future, time::Duration};
-use tokio::net::TcpListener;
+use std::{
+    future::Future,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
+    time::Duration,
+};
+use tokio::{net::TcpListener, pin, time::timeout};
+use tower::ServiceExt;
 
 /// After the kernel refused a connection, for want of file descriptors most likely.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -19,7 +27,7 @@ pub async fn serve(listener: TcpListener, router: Router, times: &Times, stop: i
     builder.http1().timer(TokioTimer::new()).header_read_timeout(times.idle());
     builder.http2().timer(TokioTimer::new()).keep_alive_interval(times.idle());
     let connections = GracefulShutdown::new();
-    tokio::pin!(stop);
+    pin!(stop);
     loop {
         let stream = tokio::select! {
             accepted = listener.accept() => match accepted {
@@ -36,15 +44,28 @@ pub async fn serve(listener: TcpListener, router: Router, times: &Times, stop: i
             tracing::debug!(%error, "a connection ended before it began");
             continue;
         }
-        let service = TowerToHyperService::new(router.clone());
-        let connection = builder.serve_connection(TokioIo::new(stream), service).into_owned();
+        let begun = Arc::new(AtomicBool::new(false));
+        let begins = begun.clone();
+        let service = router.clone().map_request(move |request| {
+            begins.store(true, Relaxed);
+            request
+        });
+        let connection = builder.serve_connection(TokioIo::new(stream), TowerToHyperService::new(service)).into_owned();
         let connection = connections.watch(connection);
+        let idle = times.idle();
         tokio::spawn(async move {
-            if let Err(error) = connection.await {
+            pin!(connection);
+            // hyper times the headers, but not the first bytes, which tell HTTP/1 from HTTP/2.
+            let ended = match timeout(idle, &mut connection).await {
+                Ok(ended) => ended,
+                Err(_) if begun.load(Relaxed) => connection.await,
+                Err(_) => return tracing::debug!("a connection brought no request"),
+            };
+            if let Err(error) = ended {
                 tracing::debug!(error, "a connection broke off");
             }
         });
     }
     drop(listener);
-    tokio::time::timeout(Duration::from_secs(times.shutdown_seconds), connections.shutdown()).await.is_ok()
+    timeout(Duration::from_secs(times.shutdown_seconds), connections.shutdown()).await.is_ok()
 }
