@@ -1,6 +1,6 @@
 //! Users' bytes on their way out: conditional requests, ranges, and headers that keep a browser from running them on our origin.
 
-use super::is_fresh;
+use super::etag::{is_fresh, is_other};
 use crate::{
     catalogue::{Dataset, Version},
     error::{Error, Result},
@@ -76,6 +76,9 @@ pub fn user_bytes(headers: &mut HeaderMap) {
 
 /// Answers GET or HEAD with the object's bytes, a range of them, or 304.
 pub async fn object(objects: &Objects, method: &Method, headers: &HeaderMap, file: &File) -> Result<Response> {
+    if is_other(headers, &file.etag) {
+        return Err(Error::PreconditionFailed { detail: format!("the current ETag is {}.", file.etag) });
+    }
     let mut answer = HeaderMap::new();
     set(&mut answer, ETAG, &file.etag)?;
     set(&mut answer, LAST_MODIFIED, &http_date(file.modified_at))?;
@@ -127,19 +130,20 @@ fn range(headers: &HeaderMap, file: &File) -> Result<Option<RangeInclusive<u64>>
         return Ok(None);
     }
     let size = file.size_bytes;
+    let number = |text: &str| {
+        let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+        digits.then(|| text.parse().unwrap_or(u64::MAX))
+    };
     let (start, end) = match wanted.split_once('-') {
-        Some(("", suffix)) => (
-            suffix.parse().ok().map(|length| size.saturating_sub(length)),
-            Some(size.saturating_sub(1)).filter(|_| suffix != "0"),
-        ),
-        Some((start, "")) => (start.parse().ok(), Some(size.saturating_sub(1))),
-        Some((start, end)) => (start.parse().ok(), end.parse::<u64>().ok().map(|end| end.min(size.saturating_sub(1)))),
-        None => return Ok(None),
+        // The last so many; of none of them the range lies behind the end.
+        Some(("", length)) => (number(length).map(|length| size.saturating_sub(length)), Some(u64::MAX)),
+        Some((start, "")) => (number(start), Some(u64::MAX)),
+        Some((start, end)) => (number(start), number(end)),
+        None => (None, None),
     };
     match (start, end) {
-        (Some(start), Some(end)) if start <= end && start < size => Ok(Some(start..=end)),
         (Some(start), Some(end)) if start <= end && start >= size => Err(Error::RangeNotSatisfiable { size }),
-        (Some(_), None) if wanted == "-0" => Err(Error::RangeNotSatisfiable { size }),
+        (Some(start), Some(end)) if start <= end => Ok(Some(start..=end.min(size - 1))),
         _ => Ok(None),
     }
 }
@@ -185,6 +189,8 @@ mod tests {
         assert_eq!(asked("bytes=-40"), Ok(Some(0..=9)));
         assert_eq!(asked("bytes=5-40"), Ok(Some(5..=9)));
         assert_eq!(asked("bytes=10-"), Err(()));
+        assert_eq!(asked("bytes=10-20"), Err(()));
+        assert_eq!(asked("bytes=2-99999999999999999999"), Ok(Some(2..=9)));
         assert_eq!(asked("bytes=-0"), Err(()));
         assert_eq!(asked("bytes=5-2"), Ok(None));
         assert_eq!(asked("bytes=0-1,4-5"), Ok(None));
