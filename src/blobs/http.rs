@@ -4,7 +4,7 @@ use super::NewBlob;
 use crate::{
     app::App,
     auth::Caller,
-    catalogue::{Kind, Replace},
+    catalogue::{Kind, Replace, list_behind},
     error::{Error, Result},
     http::{
         Cursor, Descriptor, File, Path, Problem, Query, answer_upload, incoming, page_size, parse_life, precondition,
@@ -155,15 +155,12 @@ pub async fn list(
     };
     let limit = page_size(query.limit, app.config.limits.page_rows_max)?;
     let list = format!("blobs {delimiter} {}", query.prefix);
-    let after = Cursor::open(&app.keys, &list, query.cursor.as_deref())?;
-    let mut entries = app.catalogue.list_blobs(&caller, &query.prefix, delimiter, after.as_deref(), limit + 1).await?;
+    let from = Cursor::open(&app.keys, &list, query.cursor.as_deref())?;
+    let mut entries = app.catalogue.list_blobs(&caller, &query.prefix, delimiter, from, limit + 1).await?;
     let more = entries.len() as u64 > limit;
     entries.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
-    let next = entries.last().filter(|_| more).map(|(name, blob)| {
-        // A folder is passed as a whole: the next page begins behind its last possible key.
-        let after = if blob.is_some() { name.clone() } else { format!("{name}\u{10ffff}") };
-        Cursor::seal(&app.keys, &list, &after)
-    });
+    let next = entries.last().filter(|_| more).and_then(list_behind);
+    let next = next.map(|from| Cursor::seal(&app.keys, &list, &from));
     let (folders, blobs): (Vec<_>, Vec<_>) = entries.into_iter().partition(|(_, blob)| blob.is_none());
     let blobs = blobs.iter().filter_map(|(_, blob)| blob.as_ref().map(|blob| Descriptor::of(&app, blob))).collect();
     Ok(axum::Json(List { folders: folders.into_iter().map(|(name, _)| name).collect(), blobs, next }))
