@@ -7,8 +7,8 @@ use crate::{
     catalogue::{Kind, Replace, list_behind},
     error::{Error, Result},
     http::{
-        Cursor, Descriptor, File, Path, Problem, Query, answer_upload, incoming, page_size, parse_life, precondition,
-        presentation, serve_object,
+        Cursor, Descriptor, File, NoParameters, Path, Problem, Query, answer_upload, incoming, page_size, parse_life,
+        precondition, presentation, serve_object, upload_share,
     },
 };
 use axum::{
@@ -39,6 +39,7 @@ pub async fn put(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Problem> {
+    let share = upload_share(&app, query.share.as_deref())?;
     let blob = NewBlob {
         content_type: content_type(&headers).unwrap_or_else(|| guess_content_type(&key)),
         content_encoding: header(&headers, CONTENT_ENCODING),
@@ -51,7 +52,7 @@ pub async fn put(
     let outcome = app.blobs.put(&caller, blob, incoming(&app.config, &headers, body)?).await?;
     let (mut descriptor, created) = Descriptor::of_outcome(&app, &outcome);
     descriptor.presign(&app, outcome.dataset(), None).await?;
-    descriptor.share(&app, &caller, query.share.as_deref(), outcome.dataset().into()).await?;
+    descriptor.share(&app, &caller, share, outcome.dataset().into()).await?;
     Ok(answer_upload(&descriptor, created))
 }
 
@@ -103,6 +104,7 @@ pub async fn delete(
     State(app): State<App>,
     caller: Caller,
     Path(key): Path<String>,
+    _: Query<NoParameters>,
     headers: HeaderMap,
 ) -> Result<StatusCode, Problem> {
     app.catalogue.delete(&caller, Kind::Blob, &key, &precondition(&headers)?).await?;
@@ -114,6 +116,7 @@ pub async fn post(
     State(app): State<App>,
     caller: Caller,
     Path(path): Path<String>,
+    _: Query<NoParameters>,
 ) -> Result<axum::Json<Descriptor>, Problem> {
     let key = path
         .strip_suffix("/restore")
