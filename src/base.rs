@@ -49,7 +49,7 @@ impl Base {
         Ok(app)
     }
 
-    async fn stores(&self, config: &Config) -> Result<Stores> {
+    pub async fn stores(&self, config: &Config) -> Result<Stores> {
         #[cfg(feature = "embedded")]
         if let Some(engines) = &self.engines {
             return engines.stores(config, &self.public_url).await;

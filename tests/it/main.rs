@@ -3,10 +3,13 @@
 
 mod support;
 
+mod blobs;
 mod documents_large;
 mod documents_store;
 mod documents_value;
 mod engines;
+mod frame;
 mod s3_conformance;
 mod smoke;
 mod table_reading;
+mod upload;

@@ -1,5 +1,10 @@
 //! The service as its users meet it: the real router on the embedded engines, behind a real socket.
 
+mod people;
+mod raw;
+
+pub use raw::Raw;
+
 use clap::Parser;
 use larder::{
     app::App,
@@ -110,9 +115,10 @@ impl Service {
     }
 }
 
-/// A client that follows no redirect: tests look at each answer.
+/// A client that follows no redirect: tests look at each answer. It keeps no connection, which would end with the runtime of the test that made it.
 pub fn client() -> reqwest::Client {
-    reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).no_proxy().build().expect("a client")
+    let client = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).no_proxy();
+    client.pool_max_idle_per_host(0).build().expect("a client")
 }
 
 /// The answer's JSON, once its status was as expected.
