@@ -198,7 +198,8 @@ fn header(headers: &HeaderMap, name: http::HeaderName) -> Option<String> {
     headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned).filter(|value| !value.is_empty())
 }
 
-fn prefers_redirect(headers: &HeaderMap) -> bool {
+/// `Prefer: redirect`: the client asks to be sent to S3 itself.
+pub fn prefers_redirect(headers: &HeaderMap) -> bool {
     headers
         .get_all("prefer")
         .iter()

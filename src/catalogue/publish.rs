@@ -326,12 +326,16 @@ async fn insert_version(
     .fetch_one(&mut *connection)
     .await
     .map_err(database)?;
-    sqlx::query("update larder.datasets set current = $2, updated_at = now(), original_name = coalesce($3, original_name) where id = $1")
-        .bind(dataset)
-        .bind(id)
-        .bind(&new.original_name)
-        .execute(connection)
-        .await
-        .map_err(database)?;
+    sqlx::query(
+        "update larder.datasets set current = $2, updated_at = now(), original_name = coalesce($3, original_name),
+         title = case when $3 is null then title else $4 end where id = $1",
+    )
+    .bind(dataset)
+    .bind(id)
+    .bind(&new.original_name)
+    .bind(&new.title)
+    .execute(connection)
+    .await
+    .map_err(database)?;
     Ok(number)
 }

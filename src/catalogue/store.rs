@@ -4,7 +4,7 @@ use super::{Dataset, Kind, dataset::DATASET_COLUMNS};
 use crate::{
     auth::Caller,
     config::{Times, Visibility},
-    error::{BoxError, Error, Result, Store},
+    error::{Error, Result, Store},
 };
 use sqlx::{AssertSqlSafe, PgConnection, PgPool, error::DatabaseError};
 use uuid::Uuid;
@@ -278,21 +278,27 @@ pub(super) fn select_dataset(clause: &str) -> String {
     )
 }
 
-pub(crate) fn database(error: impl Into<BoxError>) -> Error {
-    let error = error.into();
-    // `character_not_in_repertoire`: of all text that Rust holds, Postgres lacks one character.
-    if database_error(&*error).is_some_and(|error| error.code().as_deref() == Some("22021")) {
-        return Error::invalid("request", "a name or a value in it holds the character NUL.");
-    }
-    Error::store(Store::Database, error)
+/// A statement that Postgres does not understand, or whose answer we do not, is a bug of ours; anything else is a database that cannot serve at the moment.
+pub(crate) fn database(error: sqlx::Error) -> Error {
+    let code = error.as_database_error().and_then(|error| error.code());
+    let ours = match code.as_deref() {
+        // `character_not_in_repertoire`: of all text that Rust holds, Postgres lacks one character.
+        Some("22021") => return Error::invalid("request", "a name or a value in it holds the character NUL."),
+        Some(code) => ["08P01", "0A", "22", "26", "42"].iter().any(|class| code.starts_with(class)),
+        None => matches!(
+            error,
+            sqlx::Error::ColumnNotFound(_)
+                | sqlx::Error::ColumnDecode { .. }
+                | sqlx::Error::Decode(_)
+                | sqlx::Error::Encode(_)
+        ),
+    };
+    if ours { Error::internal(error) } else { Error::store(Store::Database, error) }
 }
 
 pub(super) fn is_unique_violation(error: &(dyn std::error::Error + 'static)) -> bool {
-    database_error(error).is_some_and(DatabaseError::is_unique_violation)
-}
-
-fn database_error<'a>(error: &'a (dyn std::error::Error + 'static)) -> Option<&'a dyn DatabaseError> {
-    error.downcast_ref::<sqlx::Error>().and_then(sqlx::Error::as_database_error)
+    let error = error.downcast_ref::<sqlx::Error>().and_then(sqlx::Error::as_database_error);
+    error.is_some_and(DatabaseError::is_unique_violation)
 }
 
 #[cfg(test)]

@@ -1,10 +1,10 @@
 //! `/v1/documents` and `/v1/collections`: JSON objects one by one, and the collections that hold them.
 
-use super::{Document, Put};
+use super::{Document, Put, value};
 use crate::{
     app::App,
     auth::Caller,
-    catalogue::{Dataset, Kind, document_id},
+    catalogue::{Dataset, Kind, Precondition, document_id},
     error::{Error, Limit, Result},
     http::{
         Cursor, Descriptor, Links, Path, Problem, Query, answer_upload, encode_path, incoming, is_fresh, page_size,
@@ -49,11 +49,29 @@ pub async fn put(
     let body = incoming(&app.config, &headers, body)?
         .collect(Limit::DocumentBytes, app.config.limits.document_bytes_max)
         .await?;
-    let collection = app.catalogue.find_or_create_collection(&caller, &collection).await?;
+    let collection = collection_for(&app, &caller, &collection, &body, &condition).await?;
     let put = app.documents.put(&caller, &collection, &id, body, &condition).await?;
     let mut descriptor = describe(&app, &collection, put.document());
     descriptor.share(&app, &caller, share, target(&collection, put.document())).await?;
     Ok(answer_upload(&descriptor, matches!(put, Put::Created(_))))
+}
+
+/// The collection that a document goes to. One that is not there yet is made, but not for a document that will be refused.
+pub async fn collection_for(
+    app: &App,
+    caller: &Caller,
+    name: &str,
+    body: &[u8],
+    condition: &Precondition,
+) -> Result<Dataset> {
+    match app.catalogue.find(caller, Kind::Collection, name).await {
+        Err(Error::NotFound { .. }) => {
+            value::parse(body)?;
+            condition.check(None)?;
+            app.catalogue.find_or_create_collection(caller, name).await
+        }
+        found => found,
+    }
 }
 
 /// The descriptor of a document, which has no row in the catalogue.
@@ -113,25 +131,14 @@ pub async fn get(
     Ok(serve(find(&app, &collection, &id).await?, &method, &headers)?)
 }
 
-/// A shared document: gone once it was deleted, even if another has taken its id.
-pub async fn serve_shared(
-    app: &App,
-    collection: &Dataset,
-    share: &Share,
-    method: &Method,
-    headers: &HeaderMap,
-) -> Result<Response> {
-    let gone = || Error::Gone { detail: "What this link led to was deleted.".to_owned() };
-    let id = share.document_id.as_deref().ok_or_else(gone)?;
-    let document = app
-        .documents
-        .get(collection, id)
-        .await?
-        .filter(|document| Some(&document.incarnation) == share.incarnation.as_ref());
-    serve(document.ok_or_else(gone)?, method, headers)
+/// A shared document: none once it was deleted, even if another has taken its id.
+pub async fn find_shared(app: &App, collection: &Dataset, share: &Share) -> Result<Option<Document>> {
+    let Some(id) = share.document_id.as_deref() else { return Ok(None) };
+    let document = app.documents.get(collection, id).await?;
+    Ok(document.filter(|document| Some(&document.incarnation) == share.incarnation.as_ref()))
 }
 
-fn serve(document: Document, method: &Method, headers: &HeaderMap) -> Result<Response> {
+pub fn serve(document: Document, method: &Method, headers: &HeaderMap) -> Result<Response> {
     let mut answer = HeaderMap::new();
     answer.insert(ETAG, HeaderValue::from_str(&document.etag).map_err(Error::internal)?);
     answer.insert(CACHE_CONTROL, HeaderValue::from_static("private, no-cache"));
@@ -234,7 +241,7 @@ pub async fn delete_collection(
     caller: Caller,
     Path(name): Path<String>,
 ) -> Result<StatusCode, Problem> {
-    app.catalogue.delete(&caller, Kind::Collection, &name, &crate::catalogue::Precondition::None).await?;
+    app.catalogue.delete(&caller, Kind::Collection, &name, &Precondition::None).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 

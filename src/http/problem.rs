@@ -330,7 +330,14 @@ impl From<JsonRejection> for Problem {
 
 impl From<QueryRejection> for Problem {
     fn from(rejection: QueryRejection) -> Self {
-        Self(Error::invalid("query", rejection.body_text()))
+        let text = rejection.body_text();
+        let text = text.strip_prefix("Failed to deserialize query string: ").unwrap_or(&text);
+        // `limit: invalid digit…`, or the parameter in backquotes when it is unknown or comes twice.
+        let quoted = text.split_once("field `").and_then(|(_, rest)| rest.split_once('`'));
+        let told = text.split_once(": ").filter(|(parameter, _)| !parameter.contains([' ', '`']));
+        let parameter = quoted.or(told).map_or("query", |(parameter, _)| parameter);
+        let detail = told.map_or(text, |(_, detail)| detail);
+        Self(Error::invalid(parameter, format!("{detail}.")))
     }
 }
 

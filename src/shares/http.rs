@@ -4,6 +4,7 @@ use super::{Share, Target};
 use crate::{
     app::App,
     auth::Caller,
+    blobs::http::prefers_redirect,
     catalogue::{Dataset, Kind},
     documents,
     error::{Error, Result},
@@ -186,16 +187,12 @@ async fn open(
     let share = find(app, token).await?;
     let dataset = app.catalogue.find_shared(share.dataset_id).await?.filter(|_| !share.over);
     let request_id = REQUEST_ID.try_with(Clone::clone).unwrap_or_default();
-    let Some(dataset) = dataset else {
-        app.shares.record(share.id, "over", &request_id).await?;
-        return Err(Error::Gone {
-            detail: "This link has expired, was revoked, or what it led to was deleted.".to_owned(),
-        });
-    };
+    let Some(dataset) = dataset else { return Err(over(app, &share, &request_id).await?) };
+    let streamed = if method == Method::HEAD { "asked" } else { "streamed" };
     match dataset.kind {
         Kind::Blob => open_blob(app, &share, &dataset, method, headers, &request_id).await,
         Kind::Table => {
-            app.shares.record(share.id, "streamed", &request_id).await?;
+            app.shares.record(share.id, streamed, &request_id).await?;
             let format = match extension {
                 Some(extension) => RowFormat::from_extension(extension)?,
                 None => tables::http::accepted(headers, RowFormat::Csv)?,
@@ -203,10 +200,19 @@ async fn open(
             tables::http::serve_rows(app, &dataset, format, query, method, headers).await
         }
         Kind::Collection => {
-            app.shares.record(share.id, "streamed", &request_id).await?;
-            documents::http::serve_shared(app, &dataset, &share, method, headers).await
+            let Some(document) = documents::http::find_shared(app, &dataset, &share).await? else {
+                return Err(over(app, &share, &request_id).await?);
+            };
+            app.shares.record(share.id, streamed, &request_id).await?;
+            documents::http::serve(document, method, headers)
         }
     }
+}
+
+/// Records the hit, and gives what it is answered with.
+async fn over(app: &App, share: &Share, request_id: &str) -> Result<Error> {
+    app.shares.record(share.id, "over", request_id).await?;
+    Ok(Error::Gone { detail: "This link has expired, was revoked, or what it led to was deleted.".to_owned() })
 }
 
 async fn find(app: &App, token: &str) -> Result<Share> {
@@ -218,7 +224,7 @@ async fn find(app: &App, token: &str) -> Result<Share> {
     app.shares.find(id, generation).await
 }
 
-/// Redirects to a URL minted now, or streams: for HEAD, when the caller's `Authorization` would be forwarded to S3, and when the signer's credentials are
+/// Redirects to a URL minted now, or streams: for HEAD, when the caller's `Authorization` would be forwarded to S3 and it did not ask for that, and when the signer's credentials are
 /// about to expire.
 async fn open_blob(
     app: &App,
@@ -229,7 +235,7 @@ async fn open_blob(
     request_id: &str,
 ) -> Result<Response> {
     let version = dataset.current()?;
-    if method == Method::GET && !headers.contains_key(AUTHORIZATION) {
+    if method == Method::GET && (!headers.contains_key(AUTHORIZATION) || prefers_redirect(headers)) {
         let presigned = app.objects.presign(version.object_id, &presentation(dataset, version), None).await?;
         if let Some(presigned) = presigned {
             app.shares.record(share.id, "redirected", request_id).await?;

@@ -33,6 +33,15 @@ impl RowFormat {
         }
     }
 
+    /// The names under which a client may ask for it.
+    pub fn media_types(self) -> &'static [&'static str] {
+        match self {
+            Self::Csv => &["text/csv"],
+            Self::Json => &["application/json"],
+            Self::NdJson => &["application/x-ndjson", "application/ndjson", "application/jsonl"],
+        }
+    }
+
     pub fn extension(self) -> &'static str {
         match self {
             Self::Csv => "csv",
@@ -145,7 +154,10 @@ fn json_value(cell: &[u8], column_type: ColumnType, out: &mut Vec<u8>) -> Result
         (b"t", ColumnType::Boolean) => out.extend_from_slice(b"true"),
         (b"f", ColumnType::Boolean) => out.extend_from_slice(b"false"),
         (_, ColumnType::Bigint | ColumnType::Numeric | ColumnType::Double) => out.extend_from_slice(cell),
-        (_, ColumnType::Json) => unescape(cell, |byte| out.push(byte)),
+        // A line end in valid JSON is white space between its tokens, and would cut a line of NDJSON in two.
+        (_, ColumnType::Json) => {
+            unescape(cell, |byte| out.push(if matches!(byte, b'\n' | b'\r') { b' ' } else { byte }))
+        }
         (_, ColumnType::Timestamp | ColumnType::Timestamptz) => {
             out.push(b'"');
             out.extend(cell.iter().map(|byte| if *byte == b' ' { b'T' } else { *byte }));
@@ -202,7 +214,7 @@ mod tests {
         let columns: Vec<_> = types.map(|column_type| Column { name: "n\"".to_owned(), column_type }).into();
         let columns: Vec<_> = columns.iter().collect();
         let copied =
-            b"1\tt\tNaN\t{\"a\": \"\\\\\\\\\"}\ta\\tb\\\\\t2026-01-02 03:04:05.5+00\n\\N\t\\N\t1e+20\t\\N\t\t\\N\n";
+            b"1\tt\tNaN\t{\"a\":\\n\"\\\\\\\\\"}\ta\\tb\\\\\t2026-01-02 03:04:05.5+00\n\\N\t\\N\t1e+20\t\\N\t\t\\N\n";
         let wanted = "{\"n\\\"\":1,\"n\\\"\":true,\"n\\\"\":null,\"n\\\"\":{\"a\": \"\\\\\"},\"n\\\"\":\"a\\tb\\\\\",\"n\\\"\":\"2026-01-02T03:04:05.5+00:00\"}\n\
              {\"n\\\"\":null,\"n\\\"\":null,\"n\\\"\":1e+20,\"n\\\"\":null,\"n\\\"\":\"\",\"n\\\"\":null}\n";
         for cut in 0..copied.len() {

@@ -23,6 +23,7 @@ use http::{
 };
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
+use std::cmp::Reverse;
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -49,7 +50,7 @@ pub async fn put(
         title: None,
         original_name: None,
         format: query.format.or_else(|| told.as_deref().and_then(TableFormat::of_content_type)),
-        content_type: told.unwrap_or_else(|| "text/csv".to_owned()),
+        content_type: told,
         content_encoding: headers
             .get(CONTENT_ENCODING)
             .and_then(|value| value.to_str().ok())
@@ -182,7 +183,8 @@ pub async fn serve_rows(
     let disposition = content_disposition(format.content_type(), &format!("{}.{}", dataset.name, format.extension()));
     answer.insert(CONTENT_DISPOSITION, HeaderValue::from_str(&disposition).map_err(Error::internal)?);
     let body = match method {
-        &Method::HEAD => Body::empty(),
+        // Of a length that is not known: an empty body would be announced as one of 0 bytes.
+        &Method::HEAD => Body::from_stream(futures::stream::empty::<Result<bytes::Bytes>>()),
         _ => Body::from_stream(app.tables.rows(table_id, &version.columns, &rows, format).await?),
     };
     Ok((answer, body).into_response())
@@ -194,24 +196,44 @@ fn rows_etag(version: &str, query: &RowQuery, format: RowFormat) -> String {
     format!("\"{}-{}\"", version.trim_matches('"'), hex::encode(&asked[..8]))
 }
 
-/// The format that the client likes best of those there are: by quality, then by its order.
+/// The format that the client likes best of those there are: each has the quality of the most specific range that covers it (RFC 9110, section 12.5.1); of
+/// equals the one that is named first, and of those covered by one range the default.
 pub fn accepted(headers: &HeaderMap, default: RowFormat) -> Result<RowFormat> {
-    let Some(accept) = headers.get(ACCEPT).and_then(|accept| accept.to_str().ok()) else { return Ok(default) };
-    let mut best: Option<(f32, RowFormat)> = None;
-    for range in accept.split(',') {
-        let mut parts = range.split(';').map(str::trim);
-        let format = match parts.next().unwrap_or_default() {
-            "text/csv" => RowFormat::Csv,
-            "application/json" => RowFormat::Json,
-            "application/x-ndjson" | "application/ndjson" | "application/jsonl" => RowFormat::NdJson,
-            "*/*" | "application/*" | "text/*" | "" => default,
-            _ => continue,
+    let lines: Vec<_> = headers.get_all(ACCEPT).iter().filter_map(|accept| accept.to_str().ok()).collect();
+    let ranges: Vec<_> = lines.iter().flat_map(|line| line.split(',')).map(media_range).collect();
+    if ranges.iter().all(|(range, _)| range.is_empty()) {
+        return Ok(default);
+    }
+    let mut best: Option<(f32, usize, RowFormat)> = None;
+    for format in [default, RowFormat::Csv, RowFormat::Json, RowFormat::NdJson] {
+        let covering = ranges.iter().enumerate().filter_map(|(at, (range, quality))| {
+            let specificity = specificity(range, format)?;
+            Some((specificity, at, *quality))
+        });
+        let Some((_, at, quality)) = covering.max_by_key(|(specificity, at, _)| (*specificity, Reverse(*at))) else {
+            continue;
         };
-        let quality = parts.find_map(|part| part.strip_prefix("q=")?.parse().ok()).unwrap_or(1.0);
-        if quality > best.map_or(0.0, |(quality, _)| quality) {
-            best = Some((quality, format));
+        let better = best.is_none_or(|(best, first, _)| quality > best || (quality == best && at < first));
+        if quality > 0.0 && better {
+            best = Some((quality, at, format));
         }
     }
     let detail = "rows come as text/csv, application/json or application/x-ndjson.".to_owned();
-    best.map(|(_, format)| format).ok_or(Error::NotAcceptable { detail })
+    best.map(|(_, _, format)| format).ok_or(Error::NotAcceptable { detail })
+}
+
+fn media_range(text: &str) -> (String, f32) {
+    let mut parts = text.split(';').map(|part| part.trim().to_ascii_lowercase());
+    let range = parts.next().unwrap_or_default();
+    (range, parts.find_map(|part| part.strip_prefix("q=")?.trim().parse().ok()).unwrap_or(1.0))
+}
+
+/// How closely a media range describes a format, if it covers it.
+fn specificity(range: &str, format: RowFormat) -> Option<u8> {
+    let kind = |name: &str| name.split('/').next() == range.strip_suffix("/*");
+    match range {
+        "*/*" => Some(0),
+        _ if format.media_types().iter().any(|name| kind(name)) => Some(1),
+        _ => format.media_types().contains(&range).then_some(2),
+    }
 }

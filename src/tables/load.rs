@@ -3,22 +3,21 @@
 //! Channels between the three are bounded, so the slowest sets the pace and memory stays flat.
 
 use super::{
+    decompress::{Bounded, check_encoding, decompress, read_error},
     read::{self, Column, Dialect, Format, RowSink},
     store::{LoadEvent, Tables},
 };
 use crate::{
     auth::Caller,
     catalogue::{Kind, NewTable, NewVersion, Outcome, Pending, Precondition, Replace, table_name},
-    error::{Error, Limit, Malformed, Result},
+    error::{Error, Result},
     objects::{Incoming, ObjectBytes},
 };
-use async_compression::tokio::bufread::{GzipDecoder, ZstdDecoder};
 use bytes::Bytes;
 use futures::{Stream, StreamExt, TryStreamExt};
 use serde_json::json;
 use std::io::{self, Cursor, Read};
 use tokio::{
-    io::{AsyncBufRead, AsyncBufReadExt, AsyncRead, BufReader},
     sync::mpsc::{Receiver, Sender, channel},
     task::JoinHandle,
 };
@@ -40,7 +39,8 @@ pub struct NewTableFile {
     pub title: Option<String>,
     /// The file name of a smart upload.
     pub original_name: Option<String>,
-    pub content_type: String,
+    /// Of the raw upload; that of its format if not given.
+    pub content_type: Option<String>,
     /// `gzip`, `zstd` or none, as the request says.
     pub content_encoding: Option<String>,
     pub format: Option<TableFormat>,
@@ -64,6 +64,15 @@ impl TableFormat {
             Self::Tsv => Format::Delimited(Dialect::TSV),
             Self::Ndjson => Format::NdJson,
             Self::Json => Format::JsonArray,
+        }
+    }
+
+    fn content_type(self) -> &'static str {
+        match self {
+            Self::Csv => "text/csv",
+            Self::Tsv => "text/tab-separated-values",
+            Self::Ndjson => "application/x-ndjson",
+            Self::Json => "application/json",
         }
     }
 
@@ -104,7 +113,8 @@ impl Tables {
             .await?;
 
         let (tee, teed) = channel::<Result<Bytes>>(CHUNKS_IN_FLIGHT_MAX);
-        let mut reading = Some(self.read_first((lease.id, table_id), file.format, received(teed)));
+        let encoding = file.content_encoding.clone();
+        let mut reading = Some(self.read_first((lease.id, table_id), file.format, encoding.clone(), received(teed)));
         let mut first = None;
         let mut writer = self.objects.writer(object_id);
         while let Some(bytes) = incoming.next().await? {
@@ -125,7 +135,7 @@ impl Tables {
         };
         if !first.loaded {
             let raw = self.objects.read(object_id, None).await?;
-            self.read_again((lease.id, table_id), &first, raw).join().await?;
+            self.read_again((lease.id, table_id), &first, encoding, raw).join().await?;
         }
         let ingest = json!({ "format": first.format, "encoding": "utf-8", "warnings": [] });
         let version = NewVersion {
@@ -134,7 +144,7 @@ impl Tables {
             name: file.name,
             original_name: file.original_name,
             object,
-            content_type: file.content_type,
+            content_type: file.content_type.unwrap_or_else(|| first.format.content_type().to_owned()),
             content_encoding: file.content_encoding,
             table: Some(NewTable { id: table_id, columns: first.columns, row_count: first.row_count, ingest }),
             options: file.format.map_or_else(|| json!({}), |format| json!({ "format": format })),
@@ -147,17 +157,19 @@ impl Tables {
         &self,
         ids: (Uuid, Uuid),
         told: Option<TableFormat>,
+        encoding: Option<String>,
         bytes: impl Stream<Item = Result<Bytes>> + Send + 'static,
     ) -> Reading<FirstPass> {
         let (events, received) = channel(CHUNKS_IN_FLIGHT_MAX);
         let limits = self.limits;
         let loading = self.spawn_load(ids, received);
-        let decoded = self.spawn_reader(bytes, move |mut input| {
+        let decoded = self.spawn_reader(bytes, encoding, move |mut input| {
             let mut beginning = Vec::new();
             input.by_ref().take(SNIFF_BYTES).read_to_end(&mut beginning).map_err(read_error)?;
             let format = told.unwrap_or_else(|| TableFormat::sniff(&beginning));
             let mut sink = EventSink(events);
-            let read = read::first_pass(format.reading(), Cursor::new(beginning).chain(input), limits, &mut sink)?;
+            let read =
+                read::first_pass(format.reading(), Read::chain(Cursor::new(beginning), input), limits, &mut sink)?;
             if read.fits {
                 sink.send(LoadEvent::End)?;
             }
@@ -167,11 +179,17 @@ impl Tables {
     }
 
     /// Reads the raw upload once more, with the types that all its values have.
-    fn read_again(&self, ids: (Uuid, Uuid), first: &FirstPass, raw: ObjectBytes) -> Reading<()> {
+    fn read_again(
+        &self,
+        ids: (Uuid, Uuid),
+        first: &FirstPass,
+        encoding: Option<String>,
+        raw: ObjectBytes,
+    ) -> Reading<()> {
         let (events, received) = channel(CHUNKS_IN_FLIGHT_MAX);
         let (format, columns, limits) = (first.format, first.columns.clone(), self.limits);
         let loading = self.spawn_load(ids, received);
-        let reader = self.spawn_reader(raw, move |input| {
+        let reader = self.spawn_reader(raw, encoding, move |input| {
             let mut sink = EventSink(events);
             sink.begin(&columns)?;
             read::second_pass(format.reading(), input, &columns, limits, &mut sink)?;
@@ -190,13 +208,14 @@ impl Tables {
     fn spawn_reader<T: Send + 'static>(
         &self,
         bytes: impl Stream<Item = Result<Bytes>> + Send + 'static,
+        encoding: Option<String>,
         read: impl FnOnce(Box<dyn Read + Send>) -> Result<T> + Send + 'static,
     ) -> JoinHandle<Result<T>> {
         let max = self.decompressed_bytes_max;
         tokio::spawn(async move {
             let raw = Box::pin(bytes.map_err(io::Error::other));
-            let decoded = decompress(StreamReader::new(raw)).await.map_err(read_error)?;
-            let input = Bounded { input: SyncIoBridge::new(decoded), left: max, max };
+            let decoded = decompress(StreamReader::new(raw), encoding.as_deref()).await?;
+            let input = Bounded::new(SyncIoBridge::new(decoded), max);
             tokio::task::spawn_blocking(move || read(Box::new(input))).await.map_err(Error::internal)?
         })
     }
@@ -244,64 +263,4 @@ impl RowSink for EventSink {
 
 fn received(receiver: Receiver<Result<Bytes>>) -> impl Stream<Item = Result<Bytes>> {
     futures::stream::unfold(receiver, |mut receiver| async move { Some((receiver.recv().await?, receiver)) }).fuse()
-}
-
-fn check_encoding(encoding: Option<&str>) -> Result<()> {
-    match encoding {
-        None | Some("identity" | "gzip" | "x-gzip" | "zstd") => Ok(()),
-        Some(other) => {
-            let detail =
-                format!("`Content-Encoding: {other}` is not read here; send the table plain, or as gzip or zstd.");
-            Err(Error::UnsupportedMediaType { detail })
-        }
-    }
-}
-
-/// Decompresses what begins as gzip or zstd does, as often as it does: a `.csv.gz` sent with `Content-Encoding: gzip` is read as well.
-async fn decompress(
-    input: impl AsyncBufRead + Send + Unpin + 'static,
-) -> io::Result<Box<dyn AsyncRead + Send + Unpin>> {
-    let mut input: Box<dyn AsyncBufRead + Send + Unpin> = Box::new(input);
-    for _ in 0..2 {
-        // One read may bring less than the magic number: then it is no compressed file worth the name.
-        let beginning = input.fill_buf().await?;
-        input = if beginning.starts_with(&[0x1f, 0x8b]) {
-            let mut decoder = GzipDecoder::new(input);
-            decoder.multiple_members(true);
-            Box::new(BufReader::with_capacity(64 << 10, decoder))
-        } else if beginning.starts_with(&[0x28, 0xb5, 0x2f, 0xfd]) {
-            let mut decoder = ZstdDecoder::new(input);
-            decoder.multiple_members(true);
-            Box::new(BufReader::with_capacity(64 << 10, decoder))
-        } else {
-            break;
-        };
-    }
-    Ok(Box::new(input))
-}
-
-/// Ends a file that decompresses to more than the limit, and names broken compression for what it is.
-struct Bounded<R> {
-    input: R,
-    left: u64,
-    max: u64,
-}
-
-impl<R: Read> Read for Bounded<R> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let read = self.input.read(buffer).map_err(|error| io::Error::other(read_error(error)))?;
-        let limit = || io::Error::other(Error::Limit { limit: Limit::DecompressedBytes, max: self.max });
-        self.left = self.left.checked_sub(read as u64).ok_or_else(limit)?;
-        Ok(read)
-    }
-}
-
-/// The error that we wrapped, or else that of a decoder: the compressed data are broken.
-fn read_error(error: io::Error) -> Error {
-    match error.downcast::<Error>() {
-        Ok(error) => error,
-        Err(error) => {
-            Malformed { detail: format!("The compressed file is broken: {error}."), ..Malformed::default() }.into()
-        }
-    }
 }

@@ -3,8 +3,9 @@
 //! **Invariant.** Types come from all the values; the raw upload is kept byte for byte; readers see the old version or the new one, whole.
 //! **Invariant.** User text is never SQL: `sql` builds statements from ids, positions and types of ours alone.
 //!
-//! `read` turns bytes into rows, `load` drives it while the upload is still arriving, `store` speaks to Postgres, `export` turns rows back into bytes.
+//! `read` turns bytes into rows, `load` drives it while the upload is still arriving (`decompress` unpacks it), `store` speaks to Postgres, `export` turns rows back into bytes.
 
+mod decompress;
 mod export;
 pub mod http;
 mod load;

@@ -1,7 +1,7 @@
 //! A query of rows, from the parameters of a URL: columns, order and a window.
 
 use crate::{
-    catalogue::Column,
+    catalogue::{Column, ColumnType},
     error::{Error, Result},
 };
 
@@ -75,6 +75,9 @@ fn parse_order(columns: &[Column], term: &str) -> Result<Order> {
         words = rest;
     }
     let column = position("order", columns, &unquote(&words.join(".")))?;
+    if let Some(Column { name, column_type: ColumnType::Json }) = columns.get(column) {
+        return Err(Error::invalid("order", format!("`{name}` holds JSON, which has no order.")));
+    }
     // Postgres' own default: NULL is larger than everything.
     Ok(Order { column, direction, nulls_first: nulls_first.unwrap_or(direction == Direction::Descending) })
 }

@@ -7,6 +7,9 @@ use crate::catalogue::ColumnType;
 use std::fmt::Write;
 use uuid::Uuid;
 
+/// The largest number of rows that Postgres can count, and more than any table has.
+const ROWS_MAX: u64 = i64::MAX.unsigned_abs();
+
 /// How COPY writes the rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CopyFormat {
@@ -47,16 +50,21 @@ pub fn copy_in(id: Uuid) -> String {
 }
 
 /// The rows of a query, in a total order: ties are broken by the row's place in the file.
-pub fn copy_out(id: Uuid, query: &RowQuery, format: CopyFormat) -> String {
-    let format = match format {
+pub fn copy_out(id: Uuid, types: &[ColumnType], query: &RowQuery, format: CopyFormat) -> String {
+    let name = match format {
         CopyFormat::Csv => "csv",
         CopyFormat::Text => "text",
     };
-    format!("copy ({}) to stdout with (format {format})", select(id, query))
+    format!("copy ({}) to stdout with (format {name})", select(id, types, query, format))
 }
 
-fn select(id: Uuid, query: &RowQuery) -> String {
-    let columns: Vec<_> = query.columns.iter().map(|position| format!("c{}", position + 1)).collect();
+fn select(id: Uuid, types: &[ColumnType], query: &RowQuery, format: CopyFormat) -> String {
+    let column = |position: &usize| match (format, types.get(*position)) {
+        // COPY writes `t` and `f`, which nobody reads as booleans, we ourselves included.
+        (CopyFormat::Csv, Some(ColumnType::Boolean)) => format!("c{}::text", position + 1),
+        _ => format!("c{}", position + 1),
+    };
+    let columns: Vec<_> = query.columns.iter().map(column).collect();
     let mut sql = format!("select {} from {} order by ", columns.join(", "), table(id));
     for order in &query.order {
         let direction = match order.direction {
@@ -68,10 +76,10 @@ fn select(id: Uuid, query: &RowQuery) -> String {
     }
     sql.push_str("_row");
     if let Some(limit) = query.limit {
-        write!(sql, " limit {limit}").unwrap_or_default();
+        write!(sql, " limit {}", limit.min(ROWS_MAX)).unwrap_or_default();
     }
     if query.offset > 0 {
-        write!(sql, " offset {}", query.offset).unwrap_or_default();
+        write!(sql, " offset {}", query.offset.min(ROWS_MAX)).unwrap_or_default();
     }
     sql
 }
@@ -94,8 +102,8 @@ mod tests {
         let order = vec![Order { column: 1, direction: Direction::Descending, nulls_first: true }];
         let query = RowQuery { columns: vec![1, 0], order, limit: Some(5), offset: 2 };
         assert_eq!(
-            copy_out(Uuid::nil(), &query, CopyFormat::Csv),
-            "copy (select c2, c1 from rows.t_00000000000000000000000000000000 order by c2 desc nulls first, _row limit 5 offset 2) to stdout with (format csv)"
+            copy_out(Uuid::nil(), &[ColumnType::Boolean, ColumnType::Text], &query, CopyFormat::Csv),
+            "copy (select c2, c1::text from rows.t_00000000000000000000000000000000 order by c2 desc nulls first, _row limit 5 offset 2) to stdout with (format csv)"
         );
     }
 }

@@ -14,7 +14,7 @@ use crate::{
 };
 use bytes::Bytes;
 use futures::{Stream, TryStreamExt};
-use sqlx::{AssertSqlSafe, PgPool, postgres::PgDatabaseError};
+use sqlx::{AssertSqlSafe, PgConnection, PgPool, postgres::PgDatabaseError};
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 use uuid::Uuid;
 
@@ -109,7 +109,8 @@ impl Tables {
         let selected: Vec<&Column> = query.columns.iter().filter_map(|position| columns.get(*position)).collect();
         let encoder = RowEncoder::new(format, &selected)?;
         let begin = encoder.begin(&selected);
-        let statement = sql::copy_out(table_id, query, format.copy_format());
+        let types: Vec<ColumnType> = columns.iter().map(|column| column.column_type).collect();
+        let statement = sql::copy_out(table_id, &types, query, format.copy_format());
         let (sender, mut receiver) = channel(CHUNKS_IN_FLIGHT_MAX);
         let tables = self.clone();
         tokio::spawn(async move {
@@ -127,26 +128,38 @@ impl Tables {
     async fn copy_out(
         &self,
         statement: String,
-        mut encoder: RowEncoder,
+        encoder: RowEncoder,
         begin: Vec<u8>,
         sender: &Sender<Result<Bytes>>,
     ) -> Result<()> {
         let mut connection = self.queries.acquire().await.map_err(database)?;
-        // A reader that goes away leaves the connection in the middle of a COPY: it is closed then, not used again.
-        connection.close_on_drop();
-        let mut out = begin;
-        let mut copied = connection.copy_out_raw(&statement).await.map_err(database)?;
-        while let Some(rows) = copied.try_next().await.map_err(database)? {
-            encoder.rows(&rows, &mut out)?;
-            if out.len() >= CHUNK_BYTES && sender.send(Ok(std::mem::take(&mut out).into())).await.is_err() {
-                return Ok(());
-            }
+        let copied = copy_rows(&mut connection, statement, encoder, begin, sender).await;
+        if !matches!(copied, Ok(true)) {
+            // It may be in the middle of a COPY: it is closed, not used again.
+            connection.close_on_drop();
         }
-        drop(copied);
-        out.extend_from_slice(encoder.end());
-        sender.send(Ok(out.into())).await.unwrap_or_default();
-        Ok(())
+        copied.map(|_| ())
     }
+}
+
+/// Sends `out` and the rows behind it; false if the reader went away before their end.
+async fn copy_rows(
+    connection: &mut PgConnection,
+    statement: String,
+    mut encoder: RowEncoder,
+    mut out: Vec<u8>,
+    sender: &Sender<Result<Bytes>>,
+) -> Result<bool> {
+    let mut copied = connection.copy_out_raw(&statement).await.map_err(database)?;
+    while let Some(rows) = copied.try_next().await.map_err(database)? {
+        encoder.rows(&rows, &mut out)?;
+        if out.len() >= CHUNK_BYTES && sender.send(Ok(std::mem::take(&mut out).into())).await.is_err() {
+            return Ok(false);
+        }
+    }
+    out.extend_from_slice(encoder.end());
+    sender.send(Ok(out.into())).await.unwrap_or_default();
+    Ok(true)
 }
 
 /// A value or row that Postgres itself refuses is the file's fault, not the store's.
@@ -159,6 +172,8 @@ fn load_error(error: sqlx::Error) -> Error {
                 .r#where()
                 .and_then(|place| place.split("line ").nth(1))
                 .and_then(|rest| rest.split([',', ':']).next());
+            // A row that is too big is found when a whole batch is written: only a value is refused at its own place.
+            let place = place.filter(|_| refused.code().starts_with("22"));
             let row = place.map(|row| format!("Row {row}: ")).unwrap_or_default();
             Malformed {
                 detail: format!("{row}Postgres cannot hold this: {}.", refused.message()),

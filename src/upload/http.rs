@@ -292,7 +292,7 @@ async fn put_table(
         name,
         title: Some(upload.file_name()),
         original_name: Some(upload.path.clone()),
-        content_type: upload.content_type.clone().unwrap_or_else(|| guess_content_type(&upload.path)),
+        content_type: Some(upload.content_type.clone().unwrap_or_else(|| guess_content_type(&upload.path))),
         content_encoding: upload.content_encoding.clone(),
         format,
         replace: upload.replace(),
@@ -311,7 +311,9 @@ async fn put_document(
     (collection, id): (&str, &str),
     body: Bytes,
 ) -> Result<(Descriptor, bool)> {
-    let collection = app.catalogue.find_or_create_collection(caller, collection).await?;
+    let collection = documents::http::collection_for(app, caller, collection, &body, &upload.condition)
+        .await
+        .map_err(suggest_blob)?;
     let file = (upload.path.as_str(), upload.replace());
     let put =
         app.documents.put_file(caller, &collection, id, body, &upload.condition, file).await.map_err(suggest_blob)?;

@@ -169,21 +169,22 @@ async fn what_cannot_be_understood_is_named() {
     problem(share("text/plain", "{}").await, 415, "unsupported-media-type").await;
 
     json(larder.put("/v1/blobs/frame/kept", "x").await, 201).await;
-    for (method, path) in [
-        (Method::GET, "/v1/blobs?folder=x"),
-        (Method::GET, "/v1/blobs?limit=many"),
-        (Method::GET, "/v1/blobs/frame/kept?version=first"),
-        (Method::GET, "/v1/blobs/frame/kept?as=png"),
-        (Method::PUT, "/v1/blobs/frame/kept?replace=true"),
-        (Method::DELETE, "/v1/blobs/frame/kept?version=1"),
-        (Method::POST, "/v1/blobs/frame/kept/restore?version=1"),
-        (Method::PUT, "/frame-kept.png?as=picture"),
-        (Method::PUT, "/frame-kept.png?replace=perhaps"),
-        (Method::PUT, "/frame-kept.png?title=Kept"),
+    for (method, path, parameter) in [
+        (Method::GET, "/v1/blobs?folder=x", "folder"),
+        (Method::GET, "/v1/blobs?limit=many", "limit"),
+        (Method::GET, "/v1/blobs/frame/kept?version=first", "version"),
+        (Method::GET, "/v1/blobs/frame/kept?as=png", "as"),
+        (Method::PUT, "/v1/blobs/frame/kept?replace=true", "replace"),
+        (Method::DELETE, "/v1/blobs/frame/kept?version=1", "version"),
+        (Method::POST, "/v1/blobs/frame/kept/restore?version=1", "version"),
+        (Method::PUT, "/frame-kept.png?as=picture", "as"),
+        (Method::PUT, "/frame-kept.png?as=blob&as=table", "as"),
+        (Method::PUT, "/frame-kept.png?replace=perhaps", "replace"),
+        (Method::PUT, "/frame-kept.png?title=Kept", "title"),
     ] {
         let answer = larder.request(method.clone(), path).send().await.unwrap();
         let unknown = problem(answer, 400, "bad-request").await;
-        assert_eq!(unknown["parameter"], "query", "{method} {path}");
+        assert_eq!(unknown["parameter"], parameter, "{method} {path}");
     }
     assert_eq!(larder.text("/v1/blobs/frame/kept").await, "x");
     for path in ["/v1/shares/7", "/v1/blobs/%ff", "/v1/tables/%c3"] {

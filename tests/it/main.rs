@@ -4,12 +4,16 @@
 mod support;
 
 mod blobs;
+mod documents;
 mod documents_large;
 mod documents_store;
 mod documents_value;
 mod engines;
 mod frame;
 mod s3_conformance;
+mod shares;
 mod smoke;
+mod sweeps;
 mod table_reading;
+mod tables;
 mod upload;

@@ -2,8 +2,10 @@
 
 mod people;
 mod raw;
+mod stores;
 
 pub use raw::Raw;
+pub use stores::{gzip, zstd};
 
 use clap::Parser;
 use larder::{
