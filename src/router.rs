@@ -4,9 +4,7 @@ use crate::{
     app::App,
     auth::http::authenticate,
     blobs, documents, health,
-    http::{
-        method_not_allowed, not_found, openapi, panicked, problem_page, problem_pages, request_id, request_span, settle,
-    },
+    http::{not_found, openapi, panicked, problem_page, problem_pages, request_id, request_span, settle},
     shares, tables, upload,
 };
 use axum::{
@@ -35,8 +33,7 @@ pub fn router(app: &App) -> Router {
             put(documents::http::put).get(documents::http::get).delete(documents::http::delete),
         )
         // Uploads bound and time their bodies themselves, chunk by chunk.
-        .layer(DefaultBodyLimit::disable())
-        .layer(from_fn(settle));
+        .layer(DefaultBodyLimit::disable());
 
     let api = Router::new()
         .route("/v1/blobs", get(blobs::http::list))
@@ -53,7 +50,9 @@ pub fn router(app: &App) -> Router {
         .route("/v1/shares/{id}", get(shares::http::get).delete(shares::http::revoke))
         .layer(DefaultBodyLimit::max(usize::try_from(app.config.limits.request_bytes_max).unwrap_or(usize::MAX)));
 
-    let private = uploads.merge(api).route_layer(from_fn_with_state(app.clone(), authenticate)).layer(
+    let authenticate = from_fn_with_state(app.clone(), authenticate);
+    let private = uploads.merge(api).method_not_allowed_fallback(upload::http::other_method);
+    let private = private.route_layer(authenticate).layer(from_fn(settle)).layer(
         CorsLayer::new()
             .allow_origin(app.config.cors_origins.clone())
             .allow_methods(Any)
@@ -65,6 +64,8 @@ pub fn router(app: &App) -> Router {
     let links = Router::new()
         .route("/s/{token}", get(shares::http::follow))
         .route("/s/{token}/{name}", get(shares::http::follow_named))
+        // Before the layer, which answers a browser's OPTIONS.
+        .method_not_allowed_fallback(upload::http::other_method)
         .layer(CorsLayer::new().allow_origin(Any).allow_headers(Any).expose_headers(Any));
 
     let open = Router::new()
@@ -80,7 +81,7 @@ pub fn router(app: &App) -> Router {
             .merge(links)
             .merge(open)
             .fallback(not_found)
-            .method_not_allowed_fallback(method_not_allowed)
+            .method_not_allowed_fallback(upload::http::other_method)
             .with_state(app.clone()),
     )
 }

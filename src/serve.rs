@@ -1,4 +1,4 @@
-//! The listener: every connection is timed while it sends its headers, and all are drained at the end.
+//! The listener: no connection may stall, neither before its request nor while it reads the answer, and all are drained at the end.
 
 use crate::config::Times;
 use axum::{Router, middleware::map_response, response::Response};
@@ -8,43 +8,50 @@ use hyper_util::{
     server::{conn::auto::Builder, graceful::GracefulShutdown},
     service::TowerToHyperService,
 };
-use std::{future::Future, time::Duration};
+use std::{
+    future::Future,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
+    time::Duration,
+};
 use tokio::{
     net::{TcpListener, TcpStream},
+    pin,
+    task::JoinSet,
     time::timeout,
 };
+use tokio_io_timeout::TimeoutStream;
+use tower::ServiceExt;
 
 /// After the kernel refused a connection, for want of file descriptors most likely.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
-/// Serves until `stop`, then lets running requests end, but no longer than the setting says. Answers whether all of them did.
+/// Serves until `stop`, then lets running requests end, but no longer than the setting says; the rest is cut off. Answers whether all of them did end.
 ///
 /// As long as some run, new connections are still taken, for one request each: a load balancer learns from `/health/ready` that we go, and what it sends until
 /// then is not refused.
 pub async fn serve(listener: TcpListener, router: Router, times: &Times, stop: impl Future<Output = ()>) -> bool {
-    let mut builder = Builder::new(TokioExecutor::new());
-    builder.http1().timer(TokioTimer::new()).header_read_timeout(times.idle());
-    builder.http2().timer(TokioTimer::new()).keep_alive_interval(times.idle());
-    let connections = GracefulShutdown::new();
-    tokio::pin!(stop);
+    let (running, mut connections) = (GracefulShutdown::new(), Connections::new(times));
+    pin!(stop);
     loop {
         tokio::select! {
-            stream = accept(&listener) => spawn(&builder, stream, router.clone(), &connections),
+            stream = accept(&listener) => connections.spawn(stream, router.clone(), &running),
             () = &mut stop => break,
         }
     }
-    let drain = async move {
-        let (running, late) = (connections.shutdown(), GracefulShutdown::new());
+    let drain = async {
+        let (running, late) = (running.shutdown(), GracefulShutdown::new());
         let router = router.layer(map_response(last_of_its_connection));
-        tokio::pin!(running);
+        pin!(running);
         loop {
             tokio::select! {
                 biased;
                 () = &mut running => break,
-                stream = accept(&listener) => spawn(&builder, stream, router.clone(), &late),
+                stream = accept(&listener) => connections.spawn(stream, router.clone(), &late),
             }
         }
-        drop(listener);
         late.shutdown().await;
     };
     timeout(Duration::from_secs(times.shutdown_seconds), drain).await.is_ok()
@@ -65,15 +72,50 @@ async fn accept(listener: &TcpListener) -> TcpStream {
     }
 }
 
-fn spawn(builder: &Builder<TokioExecutor>, stream: TcpStream, router: Router, connections: &GracefulShutdown) {
-    let service = TowerToHyperService::new(router);
-    let connection = builder.serve_connection(TokioIo::new(stream), service).into_owned();
-    let connection = connections.watch(connection);
-    tokio::spawn(async move {
-        if let Err(error) = connection.await {
-            tracing::debug!(error, "a connection broke off");
-        }
-    });
+/// Dropping it cuts off those that still run.
+struct Connections {
+    builder: Builder<TokioExecutor>,
+    idle: Duration,
+    tasks: JoinSet<()>,
+}
+
+impl Connections {
+    fn new(times: &Times) -> Self {
+        let idle = times.idle();
+        let mut builder = Builder::new(TokioExecutor::new());
+        builder.http1().timer(TokioTimer::new()).header_read_timeout(idle);
+        builder.http2().timer(TokioTimer::new()).keep_alive_interval(idle);
+        Self { builder, idle, tasks: JoinSet::new() }
+    }
+
+    fn spawn(&mut self, stream: TcpStream, router: Router, watch: &GracefulShutdown) {
+        // Those that have ended need no place any more.
+        while self.tasks.try_join_next().is_some() {}
+        let begun = Arc::new(AtomicBool::new(false));
+        let begins = begun.clone();
+        let service = router.map_request(move |request| {
+            begins.store(true, Relaxed);
+            request
+        });
+        // A client that takes no bytes must not hold what it reads from: a connection to the database, say.
+        let mut stream = TimeoutStream::new(stream);
+        stream.set_write_timeout(Some(self.idle));
+        let stream = TokioIo::new(Box::pin(stream));
+        let connection = self.builder.serve_connection(stream, TowerToHyperService::new(service)).into_owned();
+        let (connection, idle) = (watch.watch(connection), self.idle);
+        self.tasks.spawn(async move {
+            pin!(connection);
+            // hyper times the headers, but not the first bytes, which tell HTTP/1 from HTTP/2.
+            let ended = match timeout(idle, &mut connection).await {
+                Ok(ended) => ended,
+                Err(_) if begun.load(Relaxed) => connection.await,
+                Err(_) => return tracing::debug!("a connection brought no request"),
+            };
+            if let Err(error) = ended {
+                tracing::debug!(error, "a connection broke off");
+            }
+        });
+    }
 }
 
 async fn last_of_its_connection(mut response: Response) -> Response {

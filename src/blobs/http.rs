@@ -4,11 +4,11 @@ use super::NewBlob;
 use crate::{
     app::App,
     auth::Caller,
-    catalogue::{Kind, Replace},
+    catalogue::{Kind, Replace, list_behind},
     error::{Error, Limit, Result},
     http::{
-        Cursor, Descriptor, File, Path, Problem, Query, answer_upload, incoming, page_size, parse_life, precondition,
-        presentation, serve_object,
+        Cursor, Descriptor, File, NoParameters, Path, Problem, Query, answer_upload, incoming, page_size, parse_life,
+        precondition, presentation, serve_object, upload_share,
     },
 };
 use axum::{
@@ -39,6 +39,7 @@ pub async fn put(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Problem> {
+    let share = upload_share(&app, query.share.as_deref())?;
     let blob = NewBlob {
         content_type: content_type(&headers).unwrap_or_else(|| guess_content_type(&key)),
         content_encoding: header(&headers, CONTENT_ENCODING),
@@ -51,7 +52,7 @@ pub async fn put(
     let outcome = app.blobs.put(&caller, blob, incoming(&app.config, &headers, body)?).await?;
     let (mut descriptor, created) = Descriptor::of_outcome(&app, &outcome);
     descriptor.presign(&app, outcome.dataset(), None).await?;
-    descriptor.share(&app, &caller, query.share.as_deref(), outcome.dataset().into()).await?;
+    descriptor.share(&app, &caller, share, outcome.dataset().into()).await?;
     Ok(answer_upload(&descriptor, created))
 }
 
@@ -103,6 +104,7 @@ pub async fn delete(
     State(app): State<App>,
     caller: Caller,
     Path(key): Path<String>,
+    _: Query<NoParameters>,
     headers: HeaderMap,
 ) -> Result<StatusCode, Problem> {
     app.catalogue.delete(&caller, Kind::Blob, &key, &precondition(&headers)?).await?;
@@ -114,6 +116,7 @@ pub async fn post(
     State(app): State<App>,
     caller: Caller,
     Path(path): Path<String>,
+    _: Query<NoParameters>,
 ) -> Result<axum::Json<Descriptor>, Problem> {
     let key = path
         .strip_suffix("/restore")
@@ -155,15 +158,12 @@ pub async fn list(
     };
     let limit = page_size(query.limit, app.config.limits.page_rows_max)?;
     let list = format!("blobs {delimiter} {}", query.prefix);
-    let after = Cursor::open(&app.keys, &list, query.cursor.as_deref())?;
-    let mut entries = app.catalogue.list_blobs(&caller, &query.prefix, delimiter, after.as_deref(), limit + 1).await?;
+    let from = Cursor::open(&app.keys, &list, query.cursor.as_deref())?;
+    let mut entries = app.catalogue.list_blobs(&caller, &query.prefix, delimiter, from, limit + 1).await?;
     let more = entries.len() as u64 > limit;
     entries.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
-    let next = entries.last().filter(|_| more).map(|(name, blob)| {
-        // A folder is passed as a whole: the next page begins behind its last possible key.
-        let after = if blob.is_some() { name.clone() } else { format!("{name}\u{10ffff}") };
-        Cursor::seal(&app.keys, &list, &after)
-    });
+    let next = entries.last().filter(|_| more).and_then(list_behind);
+    let next = next.map(|from| Cursor::seal(&app.keys, &list, &from));
     let (folders, blobs): (Vec<_>, Vec<_>) = entries.into_iter().partition(|(_, blob)| blob.is_none());
     let blobs = blobs.iter().filter_map(|(_, blob)| blob.as_ref().map(|blob| Descriptor::of(&app, blob))).collect();
     Ok(axum::Json(List { folders: folders.into_iter().map(|(name, _)| name).collect(), blobs, next }))

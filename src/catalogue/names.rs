@@ -2,9 +2,9 @@
 
 use crate::error::{Error, Result};
 
-const KEY_BYTES_MAX: usize = 900;
-const DOCUMENT_ID_BYTES_MAX: usize = 512;
-const NAME_BYTES_MAX: usize = 63;
+pub(super) const KEY_BYTES_MAX: usize = 900;
+pub const DOCUMENT_ID_BYTES_MAX: usize = 512;
+pub(super) const NAME_BYTES_MAX: usize = 63;
 
 /// A blob key: a path of UTF-8, up to 900 bytes, no empty, `.` or `..` segment, no control character.
 pub fn blob_key(key: &str) -> Result<()> {
@@ -65,13 +65,13 @@ pub fn slug(stem: &str) -> Result<String> {
     Ok(name)
 }
 
-/// The `n`th alternative to a name that is taken, `sales-2` for 2; of a blob key, before its extension.
-pub fn free_name(name: &str, n: u32) -> String {
+/// The `n`th alternative to a name that is taken, `sales-2` for 2; of a blob key, before its extension. It has `bytes_max` at most.
+pub fn free_name(name: &str, n: u32, bytes_max: usize) -> String {
     let folder_end = name.rfind('/').map_or(0, |slash| slash + 1);
-    match name[folder_end..].rfind('.').filter(|dot| *dot > 0) {
-        Some(dot) => format!("{}-{n}{}", &name[..folder_end + dot], &name[folder_end + dot..]),
-        None => format!("{}-{n}", &name[..name.floor_char_boundary(NAME_BYTES_MAX - 4)]),
-    }
+    let dot = name[folder_end..].rfind('.').filter(|dot| *dot > 0);
+    let (stem, extension) = name.split_at(dot.map_or(name.len(), |dot| folder_end + dot));
+    let end = format!("-{n}{extension}");
+    format!("{}{end}", &stem[..stem.floor_char_boundary(bytes_max.saturating_sub(end.len()))])
 }
 
 #[cfg(test)]
@@ -109,8 +109,10 @@ mod tests {
 
     #[test]
     fn a_free_name_keeps_folder_and_extension() {
-        assert_eq!(free_name("sales", 2), "sales-2");
-        assert_eq!(free_name("a.b/c.tar.gz", 3), "a.b/c.tar-3.gz");
-        assert_eq!(free_name("a.b/c", 3), "a.b/c-3");
+        assert_eq!(free_name("sales", 2, 63), "sales-2");
+        assert_eq!(free_name("a.b/c.tar.gz", 3, 900), "a.b/c.tar-3.gz");
+        assert_eq!(free_name("a.b/c", 3, 900), "a.b/c-3");
+        assert_eq!(free_name(&"x".repeat(63), 10, 63), format!("{}-10", "x".repeat(60)));
+        assert_eq!(free_name(&format!("{}.csv", "é".repeat(448)), 2, 900).len(), 900);
     }
 }

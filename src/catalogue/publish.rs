@@ -2,6 +2,7 @@
 
 use super::{
     Catalogue, Column, Dataset, Kind, Lease, free_name,
+    names::{KEY_BYTES_MAX, NAME_BYTES_MAX},
     store::{database, is_unique_violation},
 };
 use crate::{
@@ -10,7 +11,7 @@ use crate::{
     objects::Stored,
 };
 use serde_json::Value;
-use sqlx::{PgConnection, types::Json};
+use sqlx::{AssertSqlSafe, PgConnection, types::Json};
 use uuid::Uuid;
 
 /// What is to become the current version of `(kind, name)`.
@@ -91,12 +92,6 @@ impl Outcome {
     }
 }
 
-enum Published {
-    Created,
-    Replaced,
-    Unchanged,
-}
-
 impl Catalogue {
     /// Refuses early what `publish` would refuse at the end, so that no bytes are sent in vain.
     pub async fn check_upload(
@@ -109,7 +104,7 @@ impl Catalogue {
         condition: &Precondition,
     ) -> Result<()> {
         let mut connection = self.control.acquire().await.map_err(database)?;
-        let existing = find_named(&mut connection, kind, name, false).await?;
+        let existing = find_named(&mut connection, kind, name).await?;
         self.check_existing(&mut connection, caller, (kind, name), existing.as_ref(), original_name, replace, condition)
             .await
     }
@@ -125,7 +120,7 @@ impl Catalogue {
     ) -> Result<Outcome> {
         // Two uploads that create the same name at once: the loser finds the winner's row at the second try.
         let mut tries = 0;
-        let published = loop {
+        let outcome = loop {
             tries += 1;
             match self.try_publish(caller, lease.id, new, replace, condition).await {
                 Err(Error::Store { source, .. }) if tries < 3 && is_unique_violation(&*source) => {}
@@ -133,12 +128,7 @@ impl Catalogue {
             }
         };
         lease.committed();
-        let dataset = self.find(caller, new.kind, &new.name).await?;
-        Ok(match published {
-            Published::Created => Outcome::Created(dataset),
-            Published::Replaced => Outcome::Replaced(dataset),
-            Published::Unchanged => Outcome::Unchanged(dataset),
-        })
+        Ok(outcome)
     }
 
     async fn try_publish(
@@ -148,7 +138,7 @@ impl Catalogue {
         new: &NewVersion,
         replace: Replace,
         condition: &Precondition,
-    ) -> Result<Published> {
+    ) -> Result<Outcome> {
         let mut tx = self.control.begin().await.map_err(database)?;
         let ended = sqlx::query("delete from larder.pending where id = $1 and lease_until > now()")
             .bind(lease)
@@ -157,7 +147,7 @@ impl Catalogue {
         if ended.map_err(database)?.rows_affected() == 0 {
             return Err(Error::LeaseLost);
         }
-        let existing = find_named(&mut tx, new.kind, &new.name, true).await?;
+        let existing = lock_named(&mut tx, new.kind, &new.name).await?;
         let original_name = new.original_name.as_deref();
         self.check_existing(
             &mut tx,
@@ -169,24 +159,25 @@ impl Catalogue {
             condition,
         )
         .await?;
-        let published = match existing {
+        // The answer describes what this transaction made, whatever the next one makes of it.
+        let outcome = match existing {
             Some(dataset) if is_same(&dataset, new) => {
                 self.discard(&mut tx, Some(new.object.id), new.table.as_ref().map(|table| table.id)).await?;
-                Published::Unchanged
+                Outcome::Unchanged(dataset)
             }
             Some(dataset) => {
                 let number = insert_version(&mut tx, caller, dataset.id, new).await?;
                 self.prune(&mut tx, dataset.id, number).await?;
-                Published::Replaced
+                Outcome::Replaced(find_by_id(&mut tx, dataset.id).await?)
             }
             None => {
                 let id = self.insert_dataset(&mut tx, caller, new).await?;
                 insert_version(&mut tx, caller, id, new).await?;
-                Published::Created
+                Outcome::Created(find_by_id(&mut tx, id).await?)
             }
         };
         tx.commit().await.map_err(database)?;
-        Ok(published)
+        Ok(outcome)
     }
 
     #[expect(clippy::too_many_arguments)]
@@ -207,11 +198,14 @@ impl Catalogue {
         let same_file = existing.owner == caller.principal && existing.original_name.as_deref() == original_name;
         if replace == Replace::SameFile && !same_file {
             let free = first_free(connection, kind, name).await?;
+            let other = free
+                .as_ref()
+                .map_or_else(|| "another `?name=`".to_owned(), |free| format!("`?name={free}`, which is free"));
             let detail = format!(
-                "There is already a {} `{name}`, which was not made from this file by you. Send `?replace=true` to replace it, or `?name={free}`, which is free.",
+                "There is already a {} `{name}`, which was not made from this file by you. Send `?replace=true` to replace it, or {other}.",
                 kind.as_str()
             );
-            return Err(Error::NameTaken { detail, free: Some(free) });
+            return Err(Error::NameTaken { detail, free });
         }
         condition.check(existing.version.as_ref().map(super::Version::etag).as_deref())
     }
@@ -246,15 +240,32 @@ impl Catalogue {
     }
 }
 
-async fn find_named(connection: &mut PgConnection, kind: Kind, name: &str, lock: bool) -> Result<Option<Dataset>> {
-    let lock = if lock { "for update of d" } else { "" };
-    let sql =
-        super::store::select_dataset(&format!("where d.kind = $1 and d.name = $2 and d.deleted_at is null {lock}"));
-    sqlx::query_as(sqlx::AssertSqlSafe(sql)).bind(kind).bind(name).fetch_optional(connection).await.map_err(database)
+async fn find_named(connection: &mut PgConnection, kind: Kind, name: &str) -> Result<Option<Dataset>> {
+    let sql = super::store::select_dataset("where d.kind = $1 and d.name = $2 and d.deleted_at is null");
+    sqlx::query_as(AssertSqlSafe(sql)).bind(kind).bind(name).fetch_optional(connection).await.map_err(database)
 }
 
-async fn first_free(connection: &mut PgConnection, kind: Kind, name: &str) -> Result<String> {
-    let candidates: Vec<String> = (2..100).map(|n| free_name(name, n)).collect();
+/// Locked first and then read by a statement of its own: one statement that waits for the lock would join the row as it is now with the versions as they
+/// were when it began to wait.
+async fn lock_named(connection: &mut PgConnection, kind: Kind, name: &str) -> Result<Option<Dataset>> {
+    let sql = "select id from larder.datasets where kind = $1 and name = $2 and deleted_at is null for update";
+    let locked: Option<Uuid> =
+        sqlx::query_scalar(sql).bind(kind).bind(name).fetch_optional(&mut *connection).await.map_err(database)?;
+    match locked {
+        Some(id) => find_by_id(connection, id).await.map(Some),
+        None => Ok(None),
+    }
+}
+
+async fn find_by_id(connection: &mut PgConnection, id: Uuid) -> Result<Dataset> {
+    let sql = super::store::select_dataset("where d.id = $1");
+    sqlx::query_as(AssertSqlSafe(sql)).bind(id).fetch_one(connection).await.map_err(database)
+}
+
+/// `None` when all the names that we would propose are taken too.
+async fn first_free(connection: &mut PgConnection, kind: Kind, name: &str) -> Result<Option<String>> {
+    let bytes_max = if kind == Kind::Blob { KEY_BYTES_MAX } else { NAME_BYTES_MAX };
+    let candidates: Vec<String> = (2..100).map(|n| free_name(name, n, bytes_max)).collect();
     sqlx::query_scalar(
         "select name from unnest($2::text[]) with ordinality as candidate (name, n)
          where not exists (select from larder.datasets d where d.kind = $1 and d.name = candidate.name collate \"C\" and d.deleted_at is null)
@@ -262,7 +273,7 @@ async fn first_free(connection: &mut PgConnection, kind: Kind, name: &str) -> Re
     )
     .bind(kind)
     .bind(&candidates)
-    .fetch_one(connection)
+    .fetch_optional(connection)
     .await
     .map_err(database)
 }

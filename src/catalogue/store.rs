@@ -6,7 +6,7 @@ use crate::{
     config::{Times, Visibility},
     error::{Error, Result, Store},
 };
-use sqlx::{AssertSqlSafe, PgConnection, PgPool};
+use sqlx::{AssertSqlSafe, PgConnection, PgPool, error::DatabaseError};
 use uuid::Uuid;
 
 /// The catalogue in Postgres, through the pool that slow queries never hold up.
@@ -71,54 +71,46 @@ impl Catalogue {
         query.fetch_optional(&self.control).await.map_err(database)
     }
 
-    /// Blobs and folders under `prefix`, after `after`, in the order of their bytes; `limit` entries at most.
+    /// Blobs and folders under `prefix` in the order of their bytes, beginning with what `list_behind` gave; `limit` entries at most.
     pub async fn list_blobs(
         &self,
         caller: &Caller,
         prefix: &str,
         delimiter: bool,
-        after: Option<&str>,
+        from: Option<String>,
         limit: u64,
     ) -> Result<Vec<BlobEntry>> {
         let mut entries: Vec<BlobEntry> = Vec::new();
-        let mut after = after.map(str::to_owned);
-        while (entries.len() as u64) < limit {
+        let end = after_prefix(prefix);
+        let mut from = Some(from.unwrap_or_else(|| prefix.to_owned()));
+        while let Some(start) = from.take() {
             let wanted = limit - entries.len() as u64;
-            let page = self.blobs_after(caller, prefix, after.as_deref(), wanted).await?;
-            let page_is_last = (page.len() as u64) < wanted;
-            let mut skipped_folder = false;
+            let page = self.blobs_between(caller, (&start, end.as_deref()), wanted).await?;
             for blob in page {
                 let folder = delimiter.then(|| folder_of(&blob.name, prefix)).flatten().map(str::to_owned);
-                if let Some(folder) = folder {
-                    // The last key that the folder could hold: the next query continues behind it.
-                    after = Some(format!("{folder}\u{10ffff}"));
-                    entries.push((folder, None));
-                    skipped_folder = true;
+                let in_folder = folder.is_some();
+                entries.push(folder.map_or_else(|| (blob.name.clone(), Some(blob)), |folder| (folder, None)));
+                if in_folder {
+                    // The rest of the page may lie in the same folder: the next query begins behind it.
+                    from = entries.last().filter(|_| (entries.len() as u64) < limit).and_then(list_behind);
                     break;
                 }
-                after = Some(blob.name.clone());
-                entries.push((blob.name.clone(), Some(blob)));
-            }
-            if page_is_last && !skipped_folder {
-                break;
             }
         }
         Ok(entries)
     }
 
-    async fn blobs_after(
+    async fn blobs_between(
         &self,
         caller: &Caller,
-        prefix: &str,
-        after: Option<&str>,
+        (start, end): (&str, Option<&str>),
         limit: u64,
     ) -> Result<Vec<Dataset>> {
         let sql = select_dataset(
-            "where d.kind = 'blob' and d.deleted_at is null and d.name >= $1 and d.name < $1 || U&'\\+10FFFF' and ($2::text is null or d.name > $2) \
+            "where d.kind = 'blob' and d.deleted_at is null and d.name >= $1 and ($2::text is null or d.name < $2) \
              and (d.visibility = 'team' or $3 or d.owner = $4) order by d.name limit $5",
         );
-        let query =
-            sqlx::query_as(AssertSqlSafe(sql)).bind(prefix).bind(after).bind(caller.admin).bind(caller.principal);
+        let query = sqlx::query_as(AssertSqlSafe(sql)).bind(start).bind(end).bind(caller.admin).bind(caller.principal);
         query.bind(i64::try_from(limit).unwrap_or(i64::MAX)).fetch_all(&self.control).await.map_err(database)
     }
 
@@ -177,12 +169,13 @@ impl Catalogue {
 
     /// Brings back the dataset of that name which was deleted last.
     pub async fn restore(&self, caller: &Caller, kind: Kind, name: &str) -> Result<Dataset> {
-        let clause =
-            "where d.kind = $1 and d.name = $2 and d.deleted_at is not null order by d.deleted_at desc limit 1";
-        let deleted = self.one(clause, (kind, name)).await?;
-        let deleted = deleted
-            .filter(|dataset| dataset.visible_to(caller))
-            .ok_or(Error::NotFound { what: "deleted dataset of this name" })?;
+        let sql = select_dataset(
+            "where d.kind = $1 and d.name = $2 and d.deleted_at is not null and (d.visibility = 'team' or $3 or d.owner = $4) \
+             order by d.deleted_at desc limit 1",
+        );
+        let query = sqlx::query_as(AssertSqlSafe(sql)).bind(kind).bind(name).bind(caller.admin).bind(caller.principal);
+        let deleted: Option<Dataset> = query.fetch_optional(&self.control).await.map_err(database)?;
+        let deleted = deleted.ok_or(Error::NotFound { what: "deleted dataset of this name" })?;
         let restored = sqlx::query(
             "update larder.datasets set deleted_at = null, updated_at = now() where id = $1 and deleted_at is not null",
         );
@@ -250,6 +243,28 @@ impl Catalogue {
     }
 }
 
+/// Where a list goes on after an entry: behind the one blob, or behind all that a folder could hold. `None` where nothing can follow.
+pub fn list_behind((name, blob): &BlobEntry) -> Option<String> {
+    match blob {
+        // No name holds a control character, so none stands between.
+        Some(_) => Some(format!("{name}\u{1}")),
+        None => after_prefix(name),
+    }
+}
+
+/// The least text that is greater than everything beginning with `prefix`, if there is one.
+fn after_prefix(prefix: &str) -> Option<String> {
+    let mut start = prefix.to_owned();
+    while let Some(last) = start.pop() {
+        // The number after a character's may lie among the surrogates, which are none.
+        if let Some(next) = (last..=char::MAX).nth(1) {
+            start.push(next);
+            return Some(start);
+        }
+    }
+    None
+}
+
 /// The folder directly under `prefix` that holds `name`, with its slash.
 fn folder_of<'a>(name: &'a str, prefix: &str) -> Option<&'a str> {
     let slash = name[prefix.len()..].find('/')?;
@@ -267,6 +282,8 @@ pub(super) fn select_dataset(clause: &str) -> String {
 pub(crate) fn database(error: sqlx::Error) -> Error {
     let code = error.as_database_error().and_then(|error| error.code());
     let ours = match code.as_deref() {
+        // `character_not_in_repertoire`: of all text that Rust holds, Postgres lacks one character.
+        Some("22021") => return Error::invalid("request", "a name or a value in it holds the character NUL."),
         Some(code) => ["08P01", "0A", "22", "26", "42"].iter().any(|class| code.starts_with(class)),
         None => matches!(
             error,
@@ -281,5 +298,19 @@ pub(crate) fn database(error: sqlx::Error) -> Error {
 
 pub(super) fn is_unique_violation(error: &(dyn std::error::Error + 'static)) -> bool {
     let error = error.downcast_ref::<sqlx::Error>().and_then(sqlx::Error::as_database_error);
-    error.is_some_and(sqlx::error::DatabaseError::is_unique_violation)
+    error.is_some_and(DatabaseError::is_unique_violation)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::after_prefix;
+
+    #[test]
+    fn what_follows_a_prefix_is_greater_than_all_that_begins_with_it() {
+        assert_eq!(after_prefix("a/").as_deref(), Some("a0"));
+        assert_eq!(after_prefix("\u{d7ff}").as_deref(), Some("\u{e000}"));
+        assert_eq!(after_prefix("a\u{10ffff}").as_deref(), Some("b"));
+        assert_eq!(after_prefix("\u{10ffff}"), None);
+        assert_eq!(after_prefix(""), None);
+    }
 }

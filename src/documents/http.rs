@@ -8,7 +8,7 @@ use crate::{
     error::{Error, Limit, Result},
     http::{
         Cursor, Descriptor, Links, Path, Problem, Query, answer_upload, encode_path, incoming, is_fresh, page_size,
-        precondition, user_bytes,
+        precondition, upload_share, user_bytes,
     },
     shares::{Share, Target},
 };
@@ -45,14 +45,14 @@ pub async fn put(
     body: Body,
 ) -> Result<Response, Problem> {
     document_id(&id)?;
-    let condition = precondition(&headers)?;
+    let (condition, share) = (precondition(&headers)?, upload_share(&app, query.share.as_deref())?);
     let body = incoming(&app.config, &headers, body)?
         .collect(Limit::DocumentBytes, app.config.limits.document_bytes_max)
         .await?;
     let collection = collection_for(&app, &caller, &collection, &body, &condition).await?;
     let put = app.documents.put(&caller, &collection, &id, body, &condition).await?;
     let mut descriptor = describe(&app, &collection, put.document());
-    descriptor.share(&app, &caller, query.share.as_deref(), target(&collection, put.document())).await?;
+    descriptor.share(&app, &caller, share, target(&collection, put.document())).await?;
     Ok(answer_upload(&descriptor, matches!(put, Put::Created(_))))
 }
 

@@ -7,7 +7,9 @@ use super::{
 };
 use crate::{
     auth::Caller,
-    catalogue::{Dataset, Lease, Pending, PendingDocument, Precondition, Replace, document_id, free_name},
+    catalogue::{
+        DOCUMENT_ID_BYTES_MAX, Dataset, Lease, Pending, PendingDocument, Precondition, Replace, document_id, free_name,
+    },
     error::{Error, Result},
     objects::Stored,
 };
@@ -173,7 +175,7 @@ impl Documents {
     async fn taken(&self, collection: &Dataset, id: &str) -> Result<Error> {
         let mut n = 2;
         let free = loop {
-            let free = free_name(id, n);
+            let free = free_name(id, n, DOCUMENT_ID_BYTES_MAX);
             if self.read(collection.id, collection.shards, &free).await?.is_none() {
                 break format!("{}/{free}", collection.name);
             }

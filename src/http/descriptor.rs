@@ -5,7 +5,7 @@ use crate::{
     app::App,
     auth::Caller,
     catalogue::{Column, Dataset, Kind, Outcome, Version},
-    error::{Error, Limit, Result},
+    error::{Limit, Result},
     objects::Presigned,
     shares::Target,
 };
@@ -169,14 +169,18 @@ impl Descriptor {
     }
 
     /// Adds the share link that `?share=7d` asks for: the caller's live link of the same thing, extended, or a new one.
-    pub async fn share(&mut self, app: &App, caller: &Caller, life: Option<&str>, target: Target) -> Result<()> {
+    pub async fn share(&mut self, app: &App, caller: &Caller, life: Option<Duration>, target: Target) -> Result<()> {
         if let Some(life) = life {
-            let life = share_life(app, "share", Some(life))?;
             let share = app.shares.create_or_extend(caller, &target, life).await?;
             self.links.share = Some(app.share_url(&share));
         }
         Ok(())
     }
+}
+
+/// The life that an upload's `?share=` asks for; judged before anything is stored.
+pub fn upload_share(app: &App, life: Option<&str>) -> Result<Option<Duration>> {
+    life.map(|life| share_life(app, "share", Some(life))).transpose()
 }
 
 /// The life of a share within the limit; a week if nothing is said.

@@ -5,7 +5,7 @@ use crate::{
     objects::{Algorithm, Claim},
 };
 use base64::{Engine, prelude::BASE64_STANDARD};
-use http::HeaderMap;
+use http::{HeaderMap, HeaderValue};
 
 const HEADERS: [(&str, Algorithm, usize); 6] = [
     ("content-md5", Algorithm::Md5, 16),
@@ -25,8 +25,8 @@ pub fn claims(headers: &HeaderMap) -> Result<Vec<Claim>> {
         }
     }
     for header in ["repr-digest", "content-digest"] {
-        let Some(value) = text(headers, header)? else { continue };
-        for member in value.split(',') {
+        let lines = headers.get_all(header).iter().map(|line| readable(header, line));
+        for member in lines.collect::<Result<Vec<_>>>()?.iter().flat_map(|line| line.split(',')) {
             let (name, digest) = member.trim().split_once('=').unwrap_or((member, ""));
             let Some((algorithm, bytes)) = structured_algorithm(name) else { continue };
             let digest = digest.strip_prefix(':').and_then(|digest| digest.strip_suffix(':'));
@@ -48,8 +48,11 @@ fn structured_algorithm(name: &str) -> Option<(Algorithm, usize)> {
 }
 
 fn text<'a>(headers: &'a HeaderMap, name: &str) -> Result<Option<&'a str>> {
-    let text = headers.get(name).map(http::HeaderValue::to_str).transpose();
-    text.map_err(|_| Error::invalid(name, "it must be plain ASCII."))
+    headers.get(name).map(|value| readable(name, value)).transpose()
+}
+
+fn readable<'a>(name: &str, value: &'a HeaderValue) -> Result<&'a str> {
+    value.to_str().map_err(|_| Error::invalid(name, "it must be plain ASCII."))
 }
 
 fn claim(header: &str, algorithm: Algorithm, bytes: usize, value: &str) -> Result<Claim> {

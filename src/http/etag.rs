@@ -29,8 +29,14 @@ pub fn is_fresh(headers: &HeaderMap, etag: &str) -> bool {
     list(headers, IF_NONE_MATCH).is_some_and(|etags| etags.iter().any(|one| one == "*" || weak(one) == weak(etag)))
 }
 
+/// Whether a reader that sends `If-Match` asks for another state.
+pub fn is_other(headers: &HeaderMap, etag: &str) -> bool {
+    list(headers, IF_MATCH).is_some_and(|etags| !etags.iter().any(|one| one == "*" || one == etag))
+}
+
 fn list(headers: &HeaderMap, name: HeaderName) -> Option<Vec<String>> {
-    let values: Vec<_> = headers.get_all(name).iter().filter_map(|value| value.to_str().ok()).collect();
+    // One that is no text matches nothing; passing it over would drop the condition.
+    let values: Vec<_> = headers.get_all(name).iter().map(|value| String::from_utf8_lossy(value.as_bytes())).collect();
     if values.is_empty() {
         return None;
     }

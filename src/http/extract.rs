@@ -1,19 +1,39 @@
 //! axum's extractors, with problems for rejections.
 
 use super::Problem;
+use crate::{
+    app::App,
+    error::{Error, Limit},
+};
 use axum::extract::{FromRequest, FromRequestParts, Request};
-use http::request::Parts;
-use serde::de::DeserializeOwned;
+use http::{StatusCode, request::Parts};
+use serde::{Deserialize, de::DeserializeOwned};
+use tokio::time::timeout;
 
 pub struct Json<T>(pub T);
 pub struct Query<T>(pub T);
 pub struct Path<T>(pub T);
 
-impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Json<T> {
+/// For routes without parameters: one that is not understood is refused, never passed over.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NoParameters {}
+
+impl<T: DeserializeOwned> FromRequest<App> for Json<T> {
     type Rejection = Problem;
 
-    async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
-        Ok(Self(axum::Json::from_request(request, state).await?.0))
+    /// The body is short, so all of it comes within the time that a longer one may be idle.
+    async fn from_request(request: Request, app: &App) -> Result<Self, Problem> {
+        let idle = app.config.times.idle();
+        let late = |_| Error::Interrupted { detail: format!("the body did not come within {} s", idle.as_secs()) };
+        let max = app.config.limits.request_bytes_max;
+        match timeout(idle, axum::Json::from_request(request, app)).await.map_err(late)? {
+            Ok(axum::Json(body)) => Ok(Self(body)),
+            Err(rejection) if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE => {
+                Err(Limit::RequestBytes.passed(max, None).into())
+            }
+            Err(rejection) => Err(rejection.into()),
+        }
     }
 }
 

@@ -11,13 +11,13 @@ mod page;
 mod problem;
 mod serve;
 
-pub use descriptor::{Descriptor, Links, answer_upload, share_life};
+pub use descriptor::{Descriptor, Links, answer_upload, share_life, upload_share};
 pub use digest::claims;
 pub use etag::{is_fresh, precondition};
-pub use extract::{Json, Path, Query};
+pub use extract::{Json, NoParameters, Path, Query};
 pub use incoming::{incoming, incoming_field, settle};
 pub use layers::{REQUEST_ID, panicked, protect_objects, request_id, request_span};
 pub use openapi::openapi;
 pub use page::{Cursor, encode_path, page_size, parse_life};
-pub use problem::{PROBLEMS, Problem, method_not_allowed, not_found, problem_page, problem_pages};
+pub use problem::{PROBLEMS, Problem, not_found, problem_page, problem_pages};
 pub use serve::{File, content_disposition, object as serve_object, presentation, user_bytes};

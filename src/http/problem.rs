@@ -381,10 +381,6 @@ pub async fn not_found() -> Problem {
     Problem(Error::NotFound { what: "page" })
 }
 
-pub async fn method_not_allowed() -> Problem {
-    Problem(Error::MethodNotAllowed)
-}
-
 /// `GET /problems`: every kind of problem.
 pub async fn problem_pages() -> axum::Json<Value> {
     axum::Json(PROBLEMS.iter().map(ProblemType::page).collect())

@@ -1,6 +1,6 @@
 //! Users' bytes on their way out: conditional requests, ranges, and headers that keep a browser from running them on our origin.
 
-use super::is_fresh;
+use super::etag::{is_fresh, is_other};
 use crate::{
     catalogue::{Dataset, Version},
     error::{Error, Result},
@@ -76,6 +76,9 @@ pub fn user_bytes(headers: &mut HeaderMap) {
 
 /// Answers GET or HEAD with the object's bytes, a range of them, or 304.
 pub async fn object(objects: &Objects, method: &Method, headers: &HeaderMap, file: &File) -> Result<Response> {
+    if is_other(headers, &file.etag) {
+        return Err(Error::PreconditionFailed { detail: format!("the current ETag is {}.", file.etag) });
+    }
     let mut answer = HeaderMap::new();
     set(&mut answer, ETAG, &file.etag)?;
     set(&mut answer, LAST_MODIFIED, &http_date(file.modified_at))?;

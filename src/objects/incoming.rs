@@ -51,7 +51,7 @@ impl Incoming {
         bytes_max: u64,
         idle: Duration,
     ) -> Self {
-        Self { stream: Box::pin(stream), ahead: VecDeque::new(), claims, bytes_left: bytes_max, bytes_max, idle }
+        Self { stream: Box::pin(stream.fuse()), ahead: VecDeque::new(), claims, bytes_left: bytes_max, bytes_max, idle }
     }
 
     /// The next bytes, or `None` at the end, where all checksums have been compared.

@@ -101,8 +101,11 @@ impl Objects {
     ) -> Result<Option<Presigned>> {
         let wanted = life.unwrap_or(self.presign_life);
         let Some(life) = self.life_of_signature(wanted).await? else { return Ok(None) };
-        let config = PresigningConfig::expires_in(life).map_err(Error::internal)?;
-        let expires_at = OffsetDateTime::now_utc() + life;
+        // Signatures count in whole seconds.
+        let (now, life) = (OffsetDateTime::now_utc().unix_timestamp(), Duration::from_secs(life.as_secs()));
+        let start = OffsetDateTime::from_unix_timestamp(now).map_err(Error::internal)?;
+        let config = PresigningConfig::builder().start_time(start.into()).expires_in(life).build();
+        let (config, expires_at) = (config.map_err(Error::internal)?, start + life);
         let request = self
             .signer
             .get_object()

@@ -9,7 +9,7 @@ use crate::{
     error::{Error, Result},
     http::{
         Descriptor, File, Path, Problem, Query, answer_upload, content_disposition, incoming, is_fresh, precondition,
-        serve_object, user_bytes,
+        serve_object, upload_share, user_bytes,
     },
 };
 use axum::{
@@ -43,6 +43,7 @@ pub async fn put(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Problem> {
+    let share = upload_share(&app, query.share.as_deref())?;
     let told = content_type(&headers);
     let file = NewTableFile {
         name,
@@ -59,7 +60,7 @@ pub async fn put(
     };
     let outcome = app.tables.put(&caller, file, incoming(&app.config, &headers, body)?).await?;
     let (mut descriptor, created) = Descriptor::of_outcome(&app, &outcome);
-    descriptor.share(&app, &caller, query.share.as_deref(), outcome.dataset().into()).await?;
+    descriptor.share(&app, &caller, share, outcome.dataset().into()).await?;
     Ok(answer_upload(&descriptor, created))
 }
 

@@ -8,7 +8,7 @@ use crate::{
 use serde::Deserialize;
 
 /// The first segments that routes use.
-const RESERVED: [&str; 10] =
+pub const RESERVED: [&str; 10] =
     ["v1", "s", "health", "metrics", "problems", "openapi.json", "login", "datasets", "assets", "larder-objects"];
 /// The collection of documents that are uploaded without one being named.
 pub const INBOX: &str = "inbox";
@@ -95,7 +95,7 @@ impl Evidence<'_> {
                 Route::Table { name: self.table_name()?, format: Some(format) },
                 format!("{because}, which is a table"),
             )),
-            Kind::Other => Ok((self.blob()?, format!("{because}, which is kept as it is"))),
+            Kind::Other => Ok((self.blob()?, format!("{because}, so it is kept as it is"))),
             Kind::Json => self.judge_json(&because),
         }
     }
@@ -135,7 +135,7 @@ impl Evidence<'_> {
     }
 
     fn by_extension(&self) -> Option<(Kind, String)> {
-        let (_, extension) = plain_name(self.path).rsplit_once('.')?;
+        let (_, extension) = plain_name(self.path).rsplit_once('.').filter(|(stem, _)| !stem.is_empty())?;
         let extension = extension.to_ascii_lowercase();
         let kind = match extension.as_str() {
             "csv" => Kind::Table(TableFormat::Csv),

@@ -1,6 +1,6 @@
 //! `PUT /{path}` and `POST /`: one file, or the files of a form.
 
-use super::evidence::{Evidence, INBOX, Route, Told};
+use super::evidence::{Evidence, INBOX, RESERVED, Route, Told};
 use crate::{
     app::App,
     auth::Caller,
@@ -11,23 +11,28 @@ use crate::{
     catalogue::{Precondition, Replace},
     documents::{self, Put},
     error::{Error, Limit, Result},
-    http::{Descriptor, Path, Problem, Query, answer_upload, incoming, incoming_field, precondition},
+    http::{Descriptor, Path, Problem, Query, answer_upload, incoming, incoming_field, precondition, upload_share},
     objects::Incoming,
     tables::{NewTableFile, TableFormat},
 };
 use axum::{
     body::Body,
-    extract::{FromRequest, Multipart, Request, State},
+    extract::{
+        FromRequest, Multipart, Request, State,
+        multipart::{Field, MultipartError},
+    },
     response::{Html, IntoResponse, Response},
 };
 use bytes::Bytes;
 use http::{
-    HeaderMap, StatusCode,
+    HeaderMap, Method, StatusCode, Uri,
     header::{CACHE_CONTROL, CONTENT_ENCODING},
 };
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
+use std::{future::Future, time::Duration};
+use tokio::{sync::mpsc::Sender, time::timeout};
 
 /// Enough to tell JSON's kinds apart, behind a licence header even.
 const BEGINNING_BYTES: usize = 4096;
@@ -53,6 +58,7 @@ struct Upload {
     content_encoding: Option<String>,
     condition: Precondition,
     query: UploadQuery,
+    share: Option<Duration>,
 }
 
 /// `PUT /{path}`: what `curl -T file http://host/` sends.
@@ -72,6 +78,7 @@ pub async fn put(
             .and_then(|value| value.to_str().ok())
             .map(str::to_ascii_lowercase),
         condition: precondition(&headers)?,
+        share: upload_share(&app, query.share.as_deref())?,
         query,
     };
     let (descriptor, created) = receive(&app, &caller, upload, incoming(&app.config, &headers, body)?).await?;
@@ -86,51 +93,93 @@ pub async fn post(
     request: Request,
 ) -> Result<Response, Problem> {
     let unreadable = |detail: String| Error::UnsupportedMediaType { detail };
+    let share = upload_share(&app, query.share.as_deref())?;
     let form = Multipart::from_request(request, &()).await;
     let mut form =
         form.map_err(|error| unreadable(format!("Send the files as `multipart/form-data`: {}", error.body_text())))?;
-    let (mut files, mut failed) = (Vec::new(), None);
-    while let Some(mut field) =
-        form.next_field().await.map_err(|error| Error::Interrupted { detail: error.body_text() })?
-    {
-        let Some(path) = field.file_name().map(str::to_owned) else { continue };
+    let mut answers = Answers::default();
+    loop {
+        let field = match in_time(&app, form.next_field()).await {
+            Ok(Some(field)) => field,
+            Ok(None) => break,
+            Err(error) if answers.files.is_empty() => return Err(error.into()),
+            // The files before may be stored, and the answer says so.
+            Err(error) => {
+                answers.add(None, Err(error));
+                break;
+            }
+        };
+        // A browser sends an empty name for an input in which nothing was chosen.
+        let Some(path) = field.file_name().filter(|name| !name.is_empty()).map(str::to_owned) else { continue };
+        if query.name.is_some() && !answers.files.is_empty() {
+            let detail = "it can name one file only, and the form holds several.";
+            answers.add(Some(&path), Err(Error::invalid("name", detail)));
+            break;
+        }
         let upload = Upload {
             content_type: content_type(field.headers()),
             content_encoding: None,
             condition: Precondition::None,
             query: query.clone(),
+            share,
             path: path.clone(),
         };
         let (incoming, sender) = incoming_field(&app.config);
-        let pump = async move {
-            loop {
-                let chunk = field.chunk().await.map_err(|error| Error::Interrupted { detail: error.body_text() });
-                let Some(chunk) = chunk.transpose() else { break };
-                // After a refusal the rest of the field is skipped, so that the next file can be read.
-                let broken = chunk.is_err();
-                sender.send(chunk).await.unwrap_or_default();
-                if broken {
-                    break;
-                }
-            }
-        };
-        let (received, ()) = tokio::join!(receive(&app, &caller, upload, incoming), pump);
-        files.push(match received {
+        let (received, broken) = tokio::join!(receive(&app, &caller, upload, incoming), pump(&app, field, sender));
+        answers.add(Some(&path), received);
+        if broken {
+            break;
+        }
+    }
+    if answers.files.is_empty() {
+        return Err(Error::invalid("body", "the form holds no file.").into());
+    }
+    let status = answers.failed.unwrap_or(StatusCode::CREATED);
+    let body = axum::Json::<Value>(json!({ "files": answers.files }));
+    Ok((status, [(CACHE_CONTROL, "no-store")], body).into_response())
+}
+
+/// What became of the files of a form so far.
+#[derive(Default)]
+struct Answers {
+    files: Vec<Value>,
+    /// The status of the first that failed.
+    failed: Option<StatusCode>,
+}
+
+impl Answers {
+    fn add(&mut self, path: Option<&str>, received: Result<(Descriptor, bool)>) {
+        self.files.push(match received {
             Ok((descriptor, created)) => {
                 json!({ "file": path, "status": if created { 201 } else { 200 }, "descriptor": descriptor })
             }
             Err(error) => {
                 let (status, problem) = Problem::from(error).render();
-                failed.get_or_insert(status);
+                self.failed.get_or_insert(status);
                 json!({ "file": path, "status": status.as_u16(), "problem": problem })
             }
         });
     }
-    if files.is_empty() {
-        return Err(Error::invalid("body", "the form holds no file.").into());
+}
+
+/// Passes the bytes of a field on, and answers whether the form broke off in it. After a refusal the rest of the field is skipped, so that the next file can
+/// be read.
+async fn pump(app: &App, mut field: Field<'_>, sender: Sender<Result<Bytes>>) -> bool {
+    while let Some(chunk) = in_time(app, field.chunk()).await.transpose() {
+        let broken = chunk.is_err();
+        sender.send(chunk).await.unwrap_or_default();
+        if broken {
+            return true;
+        }
     }
-    let status = failed.unwrap_or(StatusCode::CREATED);
-    Ok((status, [(CACHE_CONTROL, "no-store")], axum::Json::<Value>(json!({ "files": files }))).into_response())
+    false
+}
+
+/// A form that stalls is given up, as any upload is.
+async fn in_time<T>(app: &App, reading: impl Future<Output = Result<T, MultipartError>>) -> Result<T> {
+    let idle = app.config.times.idle();
+    let late = |_| Error::Interrupted { detail: format!("no byte came for {} s", idle.as_secs()) };
+    timeout(idle, reading).await.map_err(late)?.map_err(|error| Error::Interrupted { detail: error.body_text() })
 }
 
 async fn receive(app: &App, caller: &Caller, upload: Upload, mut incoming: Incoming) -> Result<(Descriptor, bool)> {
@@ -227,7 +276,7 @@ async fn put_blob(
     let outcome = app.blobs.put(caller, blob, incoming).await?;
     let (mut descriptor, created) = Descriptor::of_outcome(app, &outcome);
     descriptor.presign(app, outcome.dataset(), None).await?;
-    descriptor.share(app, caller, upload.query.share.as_deref(), outcome.dataset().into()).await?;
+    descriptor.share(app, caller, upload.share, outcome.dataset().into()).await?;
     Ok((descriptor, created))
 }
 
@@ -251,7 +300,7 @@ async fn put_table(
     };
     let outcome = app.tables.put(caller, file, incoming).await.map_err(suggest_blob)?;
     let (mut descriptor, created) = Descriptor::of_outcome(app, &outcome);
-    descriptor.share(app, caller, upload.query.share.as_deref(), outcome.dataset().into()).await?;
+    descriptor.share(app, caller, upload.share, outcome.dataset().into()).await?;
     Ok((descriptor, created))
 }
 
@@ -269,9 +318,7 @@ async fn put_document(
     let put =
         app.documents.put_file(caller, &collection, id, body, &upload.condition, file).await.map_err(suggest_blob)?;
     let mut descriptor = documents::http::describe(app, &collection, put.document());
-    descriptor
-        .share(app, caller, upload.query.share.as_deref(), documents::http::target(&collection, put.document()))
-        .await?;
+    descriptor.share(app, caller, upload.share, documents::http::target(&collection, put.document())).await?;
     Ok((descriptor, matches!(put, Put::Created(_))))
 }
 
@@ -279,11 +326,21 @@ async fn put_document(
 fn suggest_blob(error: Error) -> Error {
     match error {
         Error::Malformed(mut malformed) => {
-            malformed.hint.get_or_insert_with(|| "To keep the file as it is, send `?as=blob`.".to_owned());
+            let hint = malformed.hint.take().map_or_else(String::new, |hint| hint + " ");
+            malformed.hint = Some(hint + "To keep the file as it is, send `?as=blob`.");
             Error::Malformed(malformed)
         }
         error => error,
     }
+}
+
+/// A method that an address does not know: 405, but of a file that is put to an address of ours the answer is as of all reserved names.
+pub async fn other_method(method: Method, uri: Uri) -> Problem {
+    let first = uri.path().split('/').nth(1).unwrap_or_default();
+    if method == Method::PUT && first != "v1" && RESERVED.contains(&first) {
+        return Error::NameReserved { name: first.to_owned() }.into();
+    }
+    Error::MethodNotAllowed.into()
 }
 
 /// `GET /`

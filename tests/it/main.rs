@@ -3,6 +3,7 @@
 
 mod support;
 
+mod blobs;
 mod crash;
 mod documents;
 mod documents_large;
@@ -10,6 +11,7 @@ mod documents_store;
 mod documents_value;
 mod elsewhere;
 mod engines;
+mod frame;
 mod process;
 mod s3_conformance;
 mod shares;
@@ -18,3 +20,4 @@ mod sweeps;
 mod table_reading;
 mod tables;
 mod tidy;
+mod upload;

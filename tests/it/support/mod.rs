@@ -1,7 +1,10 @@
 //! The service as its users meet it: the real router on the embedded engines, behind a real socket.
 
+mod people;
+mod raw;
 mod stores;
 
+pub use raw::Raw;
 pub use stores::{gzip, zstd};
 pub mod process;
 
