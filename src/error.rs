@@ -87,6 +87,12 @@ pub enum Error {
     #[error("The upload took too long to commit and was given up. Nothing was stored; send it again.")]
     LeaseLost,
 
+    /// All connections of one kind are taken, and none came free in time.
+    #[error(
+        "Too many requests of this kind at a time (LARDER_POOL_CONNECTIONS_MAX). Nothing was acknowledged; try again."
+    )]
+    Busy,
+
     /// A store does not answer, or answers that it cannot. The detail is for the log alone.
     #[error("The {store} is not available at the moment. Nothing was acknowledged; try again.")]
     Store {
@@ -168,7 +174,6 @@ pub enum Limit {
     ShareSeconds,
     PresignSeconds,
     QuerySeconds,
-    PoolConnections,
 }
 
 impl Limit {
@@ -186,7 +191,6 @@ impl Limit {
             Self::ShareSeconds => "LARDER_SHARE_SECONDS_MAX",
             Self::PresignSeconds => "LARDER_PRESIGN_SECONDS",
             Self::QuerySeconds => "LARDER_QUERY_SECONDS",
-            Self::PoolConnections => "LARDER_POOL_CONNECTIONS_MAX",
         }
     }
 
@@ -208,7 +212,6 @@ impl Limit {
             Self::ShareSeconds => ("A share link", "seconds of life"),
             Self::PresignSeconds => ("A presigned URL", "seconds of life"),
             Self::QuerySeconds => ("A query", "seconds"),
-            Self::PoolConnections => ("The database", "requests of this kind at a time"),
         };
         let at = line.map(|line| format!("Line {line}: ")).unwrap_or_default();
         format!("{at}{what} has at most {max} {unit} here ({}).", self.setting())

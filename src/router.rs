@@ -4,7 +4,9 @@ use crate::{
     app::App,
     auth::http::authenticate,
     blobs, documents, health,
-    http::{not_found, openapi, panicked, problem_page, problem_pages, request_id, request_span, settle},
+    http::{
+        not_found, openapi, panicked, plain_answers, problem_page, problem_pages, request_id, request_span, settle,
+    },
     shares, tables, upload,
 };
 use axum::{
@@ -88,5 +90,9 @@ pub fn router(app: &App) -> Router {
 
 /// What every request passes, the embedded bucket's included.
 pub fn with_frame(router: Router) -> Router {
-    router.layer(CatchPanicLayer::custom(panicked)).layer(from_fn(request_span)).layer(from_fn(request_id))
+    router
+        .layer(CatchPanicLayer::custom(panicked))
+        .layer(from_fn(plain_answers))
+        .layer(from_fn(request_span))
+        .layer(from_fn(request_id))
 }

@@ -7,8 +7,9 @@ use crate::{
     catalogue::{Kind, Replace, list_behind},
     error::{Error, Limit, Result},
     http::{
-        Cursor, Descriptor, File, NoParameters, Path, Problem, Query, answer_upload, incoming, page_size, parse_life,
-        precondition, presentation, serve_object, upload_share,
+        Cursor, Descriptor, File, NoParameters, Path, Problem, Query, answer_upload, content_encoding, content_type,
+        guess_content_type, incoming, page_size, parse_life, precondition, prefers_redirect, presentation,
+        serve_object, upload_share,
     },
 };
 use axum::{
@@ -16,10 +17,7 @@ use axum::{
     extract::State,
     response::{IntoResponse, Redirect, Response},
 };
-use http::{
-    HeaderMap, Method, StatusCode,
-    header::{CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE},
-};
+use http::{HeaderMap, Method, StatusCode, header::CACHE_CONTROL};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
@@ -42,7 +40,7 @@ pub async fn put(
     let share = upload_share(&app, query.share.as_deref())?;
     let blob = NewBlob {
         content_type: content_type(&headers).unwrap_or_else(|| guess_content_type(&key)),
-        content_encoding: header(&headers, CONTENT_ENCODING),
+        content_encoding: content_encoding(&headers),
         key,
         title: None,
         original_name: None,
@@ -179,27 +177,4 @@ fn presign_life(app: &App, life: &str) -> Result<Option<Duration>> {
         return Err(Limit::PresignSeconds.passed(max.as_secs(), None));
     }
     Ok(Some(life))
-}
-
-/// The client's `Content-Type`, unless it is what a client sends that knows nothing.
-pub fn content_type(headers: &HeaderMap) -> Option<String> {
-    header(headers, CONTENT_TYPE)
-        .filter(|value| !matches!(value.as_str(), "application/octet-stream" | "application/x-www-form-urlencoded"))
-}
-
-pub fn guess_content_type(name: &str) -> String {
-    mime_guess::from_path(name).first_or_octet_stream().to_string()
-}
-
-fn header(headers: &HeaderMap, name: http::HeaderName) -> Option<String> {
-    headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned).filter(|value| !value.is_empty())
-}
-
-/// `Prefer: redirect`: the client asks to be sent to S3 itself.
-pub fn prefers_redirect(headers: &HeaderMap) -> bool {
-    headers
-        .get_all("prefer")
-        .iter()
-        .filter_map(|value| value.to_str().ok())
-        .any(|value| value.split(',').any(|one| one.trim() == "redirect"))
 }

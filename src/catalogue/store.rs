@@ -293,7 +293,11 @@ pub(crate) fn database(error: sqlx::Error) -> Error {
                 | sqlx::Error::Encode(_)
         ),
     };
-    if ours { Error::internal(error) } else { Error::store(Store::Database, error) }
+    match error {
+        sqlx::Error::PoolTimedOut => Error::Busy,
+        error if ours => Error::internal(error),
+        error => Error::store(Store::Database, error),
+    }
 }
 
 pub(super) fn is_unique_violation(error: &(dyn std::error::Error + 'static)) -> bool {

@@ -7,8 +7,8 @@ use crate::{
     catalogue::{Dataset, Kind, Precondition, document_id},
     error::{Error, Limit, Result},
     http::{
-        Cursor, Descriptor, Links, Path, Problem, Query, answer_upload, encode_path, incoming, is_fresh, page_size,
-        precondition, upload_share, user_bytes,
+        Cursor, Descriptor, Links, Path, Problem, Query, answer_upload, content_encoding, encode_path, incoming,
+        is_fresh, page_size, plain_document, precondition, upload_share, user_bytes,
     },
     shares::{Share, Target},
 };
@@ -45,6 +45,7 @@ pub async fn put(
     body: Body,
 ) -> Result<Response, Problem> {
     document_id(&id)?;
+    plain_document(content_encoding(&headers).as_deref())?;
     let (condition, share) = (precondition(&headers)?, upload_share(&app, query.share.as_deref())?);
     let body = incoming(&app.config, &headers, body)?
         .collect(Limit::DocumentBytes, app.config.limits.document_bytes_max)

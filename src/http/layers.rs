@@ -7,7 +7,10 @@ use axum::{
     middleware::Next,
     response::{IntoResponse, Response},
 };
-use http::{HeaderName, HeaderValue};
+use http::{
+    HeaderName, HeaderValue,
+    header::{CONTENT_SECURITY_POLICY, X_CONTENT_TYPE_OPTIONS},
+};
 use std::any::Any;
 use tracing::{Instrument, Span, field::Empty};
 use uuid::Uuid;
@@ -58,6 +61,17 @@ pub fn panicked(panic: Box<dyn Any + Send>) -> Response {
     let text = panic.downcast_ref::<String>().map(String::as_str).or_else(|| panic.downcast_ref::<&str>().copied());
     let error = Error::internal(format!("panic: {}", text.unwrap_or("without a message")));
     Span::current().in_scope(|| Problem::from(error).into_response())
+}
+
+/// What we say ourselves is for programs: a browser takes it for nothing else, and a page of ours loads nothing.
+pub async fn plain_answers(request: Request, next: Next) -> Response {
+    let mut response = next.run(request).await;
+    let headers = response.headers_mut();
+    headers.entry(X_CONTENT_TYPE_OPTIONS).or_insert(HeaderValue::from_static("nosniff"));
+    headers
+        .entry(CONTENT_SECURITY_POLICY)
+        .or_insert(HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'"));
+    response
 }
 
 /// Presigned URLs of the embedded bucket stand on our own origin, so its bytes are boxed in as all users' bytes are.

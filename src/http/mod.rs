@@ -4,6 +4,7 @@ mod descriptor;
 mod digest;
 mod etag;
 mod extract;
+mod headers;
 mod incoming;
 mod layers;
 mod openapi;
@@ -15,8 +16,9 @@ pub use descriptor::{Descriptor, Links, answer_upload, share_life, upload_share}
 pub use digest::claims;
 pub use etag::{is_fresh, precondition};
 pub use extract::{Json, NoParameters, Path, Query};
+pub use headers::{content_encoding, content_type, guess_content_type, plain_document, prefers_redirect};
 pub use incoming::{incoming, incoming_field, settle};
-pub use layers::{REQUEST_ID, panicked, protect_objects, request_id, request_span};
+pub use layers::{REQUEST_ID, panicked, plain_answers, protect_objects, request_id, request_span};
 pub use openapi::openapi;
 pub use page::{Cursor, encode_path, page_size, parse_life};
 pub use problem::{PROBLEMS, Problem, not_found, problem_page, problem_pages};

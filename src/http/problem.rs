@@ -262,6 +262,7 @@ fn describe(error: &Error) -> (&'static str, Value) {
         Error::RangeNotSatisfiable { size } => ("range-not-satisfiable", json!({ "size_bytes": size })),
         Error::Interrupted { .. } => ("interrupted", json!({})),
         Error::LeaseLost => ("lease-lost", json!({})),
+        Error::Busy => ("too-busy", json!({})),
         Error::Store { .. } => ("store-unavailable", json!({})),
         Error::Startup(_) | Error::Internal(_) => ("internal", json!({})),
     }
@@ -280,7 +281,6 @@ fn limit_slug(limit: Limit) -> &'static str {
         Limit::ShareSeconds => "share-too-long",
         Limit::PresignSeconds => "presign-too-long",
         Limit::QuerySeconds => "query-too-slow",
-        Limit::PoolConnections => "too-busy",
     }
 }
 
@@ -332,7 +332,7 @@ impl IntoResponse for Problem {
                 headers.append(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"larder\""));
                 headers.append(WWW_AUTHENTICATE, HeaderValue::from_static("Basic realm=\"larder\", charset=\"UTF-8\""));
             }
-            Error::Store { .. } | Error::LeaseLost | Error::Limit { limit: Limit::PoolConnections, .. } => {
+            Error::Store { .. } | Error::LeaseLost | Error::Busy => {
                 headers.insert(RETRY_AFTER, HeaderValue::from_static("5"));
             }
             Error::RangeNotSatisfiable { size } => {

@@ -96,7 +96,8 @@ pub async fn object(objects: &Objects, method: &Method, headers: &HeaderMap, fil
         set(&mut answer, CONTENT_ENCODING, encoding)?;
     }
     set(&mut answer, ACCEPT_RANGES, "bytes")?;
-    let range = range(headers, file)?;
+    // Ranges are defined for GET alone.
+    let range = if method == Method::GET { range(headers, file)? } else { None };
     let (status, length) = match &range {
         Some(range) => {
             set(&mut answer, CONTENT_RANGE, &format!("bytes {}-{}/{}", range.start(), range.end(), file.size_bytes))?;

@@ -4,11 +4,13 @@ use super::{Share, Target};
 use crate::{
     app::App,
     auth::Caller,
-    blobs::http::prefers_redirect,
     catalogue::{Dataset, Kind},
     documents,
     error::{Error, Result},
-    http::{Cursor, File, Json, Path, Problem, Query, REQUEST_ID, page_size, presentation, serve_object, share_life},
+    http::{
+        Cursor, File, Json, Path, Problem, Query, REQUEST_ID, page_size, prefers_redirect, presentation, serve_object,
+        share_life,
+    },
     tables::{self, RowFormat},
 };
 use axum::{

@@ -4,12 +4,11 @@ use super::{NewTableFile, RowFormat, RowQuery, TableFormat};
 use crate::{
     app::App,
     auth::Caller,
-    blobs::http::content_type,
     catalogue::{Dataset, Kind, Replace},
     error::{Error, Result},
     http::{
-        Descriptor, File, Path, Problem, Query, answer_upload, content_disposition, incoming, is_fresh, precondition,
-        serve_object, upload_share, user_bytes,
+        Descriptor, File, Path, Problem, Query, answer_upload, content_disposition, content_encoding, content_type,
+        incoming, is_fresh, precondition, serve_object, upload_share, user_bytes,
     },
 };
 use axum::{
@@ -19,7 +18,7 @@ use axum::{
 };
 use http::{
     HeaderMap, HeaderValue, Method, StatusCode,
-    header::{ACCEPT, ACCEPT_RANGES, CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_ENCODING, CONTENT_TYPE, ETAG, VARY},
+    header::{ACCEPT, ACCEPT_RANGES, CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_TYPE, ETAG, VARY},
 };
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
@@ -51,10 +50,7 @@ pub async fn put(
         original_name: None,
         format: query.format.or_else(|| told.as_deref().and_then(TableFormat::of_content_type)),
         content_type: told,
-        content_encoding: headers
-            .get(CONTENT_ENCODING)
-            .and_then(|value| value.to_str().ok())
-            .map(str::to_ascii_lowercase),
+        content_encoding: content_encoding(&headers),
         replace: Replace::Any,
         condition: precondition(&headers)?,
     };

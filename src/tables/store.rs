@@ -9,7 +9,7 @@ use super::{
 use crate::{
     catalogue::{Catalogue, Column, Lease, database},
     config::Config,
-    error::{Error, Malformed, Result},
+    error::{Error, Limit, Malformed, Result},
     objects::Objects,
 };
 use bytes::Bytes;
@@ -30,6 +30,7 @@ pub struct Tables {
     loads: PgPool,
     pub(super) limits: ReadLimits,
     pub(super) decompressed_bytes_max: u64,
+    query_seconds: u64,
 }
 
 /// What the reader tells the load.
@@ -61,6 +62,7 @@ impl Tables {
             loads,
             limits,
             decompressed_bytes_max: config.limits.decompressed_bytes_max,
+            query_seconds: config.times.query_seconds,
         }
     }
 
@@ -94,7 +96,7 @@ impl Tables {
 
     /// Drops a physical table that is garbage; one that is not there is no error.
     pub async fn drop_physical(&self, id: Uuid) -> Result<()> {
-        sqlx::query(AssertSqlSafe(sql::drop_table(id))).execute(&self.loads).await.map_err(database)?;
+        sqlx::query(AssertSqlSafe(sql::drop_table(id))).execute(&self.catalogue.control).await.map_err(database)?;
         Ok(())
     }
 
@@ -133,7 +135,12 @@ impl Tables {
         sender: &Sender<Result<Bytes>>,
     ) -> Result<()> {
         let mut connection = self.queries.acquire().await.map_err(database)?;
-        let copied = copy_rows(&mut connection, statement, encoder, begin, sender).await;
+        let copied = copy_rows(&mut connection, statement, encoder, begin, sender).await.map_err(|error| match error {
+            Error::Store { source, .. } if is_canceled(&*source) => {
+                Limit::QuerySeconds.passed(self.query_seconds, None)
+            }
+            error => error,
+        });
         if !matches!(copied, Ok(true)) {
             // It may be in the middle of a COPY: it is closed, not used again.
             connection.close_on_drop();
@@ -160,6 +167,12 @@ async fn copy_rows(
     out.extend_from_slice(encoder.end());
     sender.send(Ok(out.into())).await.unwrap_or_default();
     Ok(true)
+}
+
+/// `query_canceled`: our own limit on the time of a statement.
+fn is_canceled(error: &(dyn std::error::Error + 'static)) -> bool {
+    let error = error.downcast_ref::<sqlx::Error>().and_then(sqlx::Error::as_database_error);
+    error.is_some_and(|error| error.code().as_deref() == Some("57014"))
 }
 
 /// A value or row that Postgres itself refuses is the file's fault, not the store's.

@@ -125,6 +125,10 @@ impl Evidence<'_> {
 
     fn by_content_type(&self) -> Option<(Kind, String)> {
         let essence = self.content_type?.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+        // What Windows calls a `.csv` where Excel is installed.
+        if essence == "application/vnd.ms-excel" && matches!(self.by_extension(), Some((Kind::Table(_), _))) {
+            return None;
+        }
         let kind = match TableFormat::of_content_type(&essence) {
             Some(format) => Kind::Table(format),
             None if essence == "application/json" => Kind::Json,

@@ -4,14 +4,14 @@ use super::evidence::{Evidence, INBOX, RESERVED, Route, Told};
 use crate::{
     app::App,
     auth::Caller,
-    blobs::{
-        NewBlob,
-        http::{content_type, guess_content_type},
-    },
+    blobs::NewBlob,
     catalogue::{Precondition, Replace},
     documents::{self, Put},
     error::{Error, Limit, Result},
-    http::{Descriptor, Path, Problem, Query, answer_upload, incoming, incoming_field, precondition, upload_share},
+    http::{
+        Descriptor, Path, Problem, Query, answer_upload, content_encoding, content_type, guess_content_type, incoming,
+        incoming_field, plain_document, precondition, upload_share,
+    },
     objects::Incoming,
     tables::{NewTableFile, TableFormat},
 };
@@ -24,10 +24,7 @@ use axum::{
     response::{Html, IntoResponse, Response},
 };
 use bytes::Bytes;
-use http::{
-    HeaderMap, Method, StatusCode, Uri,
-    header::{CACHE_CONTROL, CONTENT_ENCODING},
-};
+use http::{HeaderMap, Method, StatusCode, Uri, header::CACHE_CONTROL};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
@@ -73,10 +70,7 @@ pub async fn put(
     let upload = Upload {
         path,
         content_type: content_type(&headers),
-        content_encoding: headers
-            .get(CONTENT_ENCODING)
-            .and_then(|value| value.to_str().ok())
-            .map(str::to_ascii_lowercase),
+        content_encoding: content_encoding(&headers),
         condition: precondition(&headers)?,
         share: upload_share(&app, query.share.as_deref())?,
         query,
@@ -311,6 +305,7 @@ async fn put_document(
     (collection, id): (&str, &str),
     body: Bytes,
 ) -> Result<(Descriptor, bool)> {
+    plain_document(upload.content_encoding.as_deref())?;
     let collection = documents::http::collection_for(app, caller, collection, &body, &upload.condition)
         .await
         .map_err(suggest_blob)?;

@@ -261,7 +261,7 @@ async fn a_panic_is_a_problem_that_tells_nothing() {
     let answer = routes.oneshot(request).await.unwrap();
     assert_eq!((answer.status().as_u16(), &answer.headers()["x-request-id"]), (500, &HeaderValue::from_static("r-1")));
     assert_eq!(answer.headers()["content-type"], "application/problem+json");
-    let body = axum::body::to_bytes(answer.into_body(), 10_000).await.unwrap();
+    let body = http_body_util::BodyExt::collect(answer.into_body()).await.unwrap().to_bytes();
     insta::assert_json_snapshot!(serde_json::from_slice::<Value>(&body).unwrap(), @r#"
     {
       "type": "/problems/internal",
