@@ -87,12 +87,6 @@ pub enum Error {
     #[error("The upload took too long to commit and was given up. Nothing was stored; send it again.")]
     LeaseLost,
 
-    /// All connections of one kind are taken, and none came free in time.
-    #[error(
-        "Too many requests of this kind at a time (LARDER_POOL_CONNECTIONS_MAX). Nothing was acknowledged; try again."
-    )]
-    Busy,
-
     /// A store does not answer, or answers that it cannot. The detail is for the log alone.
     #[error("The {store} is not available at the moment. Nothing was acknowledged; try again.")]
     Store {

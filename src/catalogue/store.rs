@@ -293,11 +293,7 @@ pub(crate) fn database(error: sqlx::Error) -> Error {
                 | sqlx::Error::Encode(_)
         ),
     };
-    match error {
-        sqlx::Error::PoolTimedOut => Error::Busy,
-        error if ours => Error::internal(error),
-        error => Error::store(Store::Database, error),
-    }
+    if ours { Error::internal(error) } else { Error::store(Store::Database, error) }
 }
 
 pub(super) fn is_unique_violation(error: &(dyn std::error::Error + 'static)) -> bool {

@@ -24,6 +24,7 @@ use std::{
 pub const BUCKET: &str = "larder-objects";
 const TABLE: &str = "larder-documents";
 const REGION: &str = "us-east-1";
+const TOKEN_FILE: &str = "admin-token";
 /// One of each structure, so that the banner's lines work when pasted.
 const EXAMPLES: [(&str, &[u8]); 3] = [
     ("picture.png", include_bytes!("examples/picture.png")),
@@ -34,6 +35,8 @@ const EXAMPLES: [(&str, &[u8]); 3] = [
 /// The engines of the stores that are not configured. The data folder stays locked as long as they live.
 pub struct Engines {
     data: DataDir,
+    /// Nobody has seen the admin token yet.
+    first_start: bool,
     keys: EngineKeys,
     postgres: Option<PostgresEngine>,
     s3: Option<S3Engine>,
@@ -44,6 +47,7 @@ impl Engines {
     /// Starts what is not configured, all at once.
     pub async fn start(config: &Config) -> Result<Self> {
         let data = DataDir::open(&config.data_dir)?;
+        let first_start = !data.path().join(TOKEN_FILE).exists();
         let keys = EngineKeys::load_or_create(data.path())?;
         let (postgres, s3, dynamodb) = tokio::try_join!(
             async {
@@ -67,7 +71,7 @@ impl Engines {
                 DynamoEngine::start(&data.path().join("dynamodb"), &keys).await.map(Some)
             },
         )?;
-        let engines = Self { data, keys, postgres, s3, dynamodb };
+        let engines = Self { data, first_start, keys, postgres, s3, dynamodb };
         engines.write_aws_env()?;
         engines.write_examples()?;
         Ok(engines)
@@ -117,7 +121,7 @@ impl Engines {
     pub fn admin_token(&self, config: &Config) -> Result<Secret> {
         match &config.admin_token {
             Some(token) => Ok(token.clone()),
-            None => self.kept_secret("admin-token", || Ok(NewToken::random()?.0.expose().to_owned())),
+            None => self.kept_secret(TOKEN_FILE, || Ok(NewToken::random()?.0.expose().to_owned())),
         }
     }
 
@@ -133,10 +137,13 @@ impl Engines {
     /// What a newcomer reads after the start: where things are, and three lines to paste.
     pub fn banner(&self, datasets: i64, public_url: &str, own_token: Option<&Secret>) -> String {
         let data = self.data.path();
-        let token_file = data.join("admin-token");
+        let token_file = data.join(TOKEN_FILE);
         let (token_at, token) = match own_token {
             Some(token) => (
-                format!("{}  (kept in {})", token.expose(), token_file.display()),
+                match self.first_start {
+                    true => format!("{}  (shown this once; kept in {})", token.expose(), token_file.display()),
+                    false => token_file.display().to_string(),
+                },
                 format!("$(cat {})", quoted(&token_file)),
             ),
             None => ("the one of LARDER_ADMIN_TOKEN".to_owned(), "$LARDER_ADMIN_TOKEN".to_owned()),

@@ -211,12 +211,6 @@ pub const PROBLEMS: &[ProblemType] = &[
         "Set by LARDER_QUERY_SECONDS. Ask for fewer rows or columns.",
     ),
     problem(
-        "too-busy",
-        S::SERVICE_UNAVAILABLE,
-        "Too many requests at a time",
-        "All connections of one kind are in use, as many as LARDER_POOL_CONNECTIONS_MAX. Nothing was acknowledged; try again after `Retry-After`.",
-    ),
-    problem(
         "share-too-long",
         S::BAD_REQUEST,
         "The link would live too long",
@@ -262,7 +256,6 @@ fn describe(error: &Error) -> (&'static str, Value) {
         Error::RangeNotSatisfiable { size } => ("range-not-satisfiable", json!({ "size_bytes": size })),
         Error::Interrupted { .. } => ("interrupted", json!({})),
         Error::LeaseLost => ("lease-lost", json!({})),
-        Error::Busy => ("too-busy", json!({})),
         Error::Store { .. } => ("store-unavailable", json!({})),
         Error::Startup(_) | Error::Internal(_) => ("internal", json!({})),
     }
@@ -332,7 +325,7 @@ impl IntoResponse for Problem {
                 headers.append(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"larder\""));
                 headers.append(WWW_AUTHENTICATE, HeaderValue::from_static("Basic realm=\"larder\", charset=\"UTF-8\""));
             }
-            Error::Store { .. } | Error::LeaseLost | Error::Busy => {
+            Error::Store { .. } | Error::LeaseLost => {
                 headers.insert(RETRY_AFTER, HeaderValue::from_static("5"));
             }
             Error::RangeNotSatisfiable { size } => {

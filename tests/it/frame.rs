@@ -6,6 +6,7 @@ mod connections;
 use crate::support::{Service, json, problem, shared};
 use axum::{Router, body::Body, routing::get};
 use base64::{Engine, prelude::BASE64_STANDARD};
+use http_body_util::BodyExt;
 use larder::{http::PROBLEMS, router::with_frame};
 use reqwest::{Method, header::HeaderValue};
 use serde_json::{Value, json};
@@ -261,7 +262,7 @@ async fn a_panic_is_a_problem_that_tells_nothing() {
     let answer = routes.oneshot(request).await.unwrap();
     assert_eq!((answer.status().as_u16(), &answer.headers()["x-request-id"]), (500, &HeaderValue::from_static("r-1")));
     assert_eq!(answer.headers()["content-type"], "application/problem+json");
-    let body = http_body_util::BodyExt::collect(answer.into_body()).await.unwrap().to_bytes();
+    let body = answer.into_body().collect().await.unwrap().to_bytes();
     insta::assert_json_snapshot!(serde_json::from_slice::<Value>(&body).unwrap(), @r#"
     {
       "type": "/problems/internal",
