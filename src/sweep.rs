@@ -35,7 +35,7 @@ pub async fn once(app: &App) -> Result<()> {
             Ok(()) => claim.deleted().await?,
             // One that cannot go now must not hold up the others; its row stays.
             Err(error) => {
-                tracing::warn!(garbage.id = %claim.garbage.id, ?error, "garbage not deleted; the next sweep tries again")
+                tracing::warn!(garbage.id = %claim.garbage.id, ?error, "garbage not deleted; the next sweep tries again");
             }
         }
     }

@@ -35,9 +35,8 @@ impl SecretKeys {
 }
 
 fn signature(key: &Secret, purpose: &str, value: &[u8]) -> [u8; SIGNATURE_BYTES] {
-    let mut mac = match Hmac::<Sha256>::new_from_slice(key.expose().as_bytes()) {
-        Ok(mac) => mac,
-        Err(_) => unreachable!("HMAC takes keys of any length"),
+    let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(key.expose().as_bytes()) else {
+        unreachable!("HMAC takes keys of any length")
     };
     mac.update(purpose.as_bytes());
     mac.update(&[0]);

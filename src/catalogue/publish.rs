@@ -180,7 +180,7 @@ impl Catalogue {
         Ok(outcome)
     }
 
-    #[expect(clippy::too_many_arguments)]
+    #[expect(clippy::too_many_arguments, reason = "everything that the rules of names ask about")]
     async fn check_existing(
         &self,
         connection: &mut PgConnection,

@@ -280,7 +280,7 @@ pub(super) fn select_dataset(clause: &str) -> String {
 
 /// A statement that Postgres does not understand, or whose answer we do not, is a bug of ours; anything else is a database that cannot serve at the moment.
 pub(crate) fn database(error: sqlx::Error) -> Error {
-    let code = error.as_database_error().and_then(|error| error.code());
+    let code = error.as_database_error().and_then(DatabaseError::code);
     let ours = match code.as_deref() {
         // `character_not_in_repertoire`: of all text that Rust holds, Postgres lacks one character.
         Some("22021") => return Error::invalid("request", "a name or a value in it holds the character NUL."),

@@ -59,7 +59,7 @@ pub(super) fn canonical(number: &str) -> Result<String, Unfit> {
 }
 
 fn spell(digits: &str, point: i64) -> String {
-    let places = point.unsigned_abs() as usize;
+    let places = usize::try_from(point.unsigned_abs()).unwrap_or(usize::MAX);
     if point > 0 && places >= digits.len() && places <= DIGITS_MAX {
         return format!("{digits:0<places$}");
     }

@@ -149,14 +149,14 @@ impl RowEncoder {
 fn json_value(cell: &[u8], column_type: ColumnType, out: &mut Vec<u8>) -> Result<()> {
     match (cell, column_type) {
         (b"\\N", _) | (b"NaN" | b"Infinity" | b"-Infinity", ColumnType::Double | ColumnType::Numeric) => {
-            out.extend_from_slice(b"null")
+            out.extend_from_slice(b"null");
         }
         (b"t", ColumnType::Boolean) => out.extend_from_slice(b"true"),
         (b"f", ColumnType::Boolean) => out.extend_from_slice(b"false"),
         (_, ColumnType::Bigint | ColumnType::Numeric | ColumnType::Double) => out.extend_from_slice(cell),
         // A line end in valid JSON is white space between its tokens, and would cut a line of NDJSON in two.
         (_, ColumnType::Json) => {
-            unescape(cell, |byte| out.push(if matches!(byte, b'\n' | b'\r') { b' ' } else { byte }))
+            unescape(cell, |byte| out.push(if matches!(byte, b'\n' | b'\r') { b' ' } else { byte }));
         }
         (_, ColumnType::Timestamp | ColumnType::Timestamptz) => {
             out.push(b'"');

@@ -209,7 +209,7 @@ pub fn accepted(headers: &HeaderMap, default: RowFormat) -> Result<RowFormat> {
         let Some((_, at, quality)) = covering.max_by_key(|(specificity, at, _)| (*specificity, Reverse(*at))) else {
             continue;
         };
-        let better = best.is_none_or(|(best, first, _)| quality > best || (quality == best && at < first));
+        let better = best.is_none_or(|(best, first, _)| quality.total_cmp(&best).then(first.cmp(&at)).is_gt());
         if quality > 0.0 && better {
             best = Some((quality, at, format));
         }

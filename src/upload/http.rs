@@ -210,8 +210,7 @@ async fn receive_json(
 ) -> Result<(Descriptor, bool)> {
     let max = app.config.limits.document_bytes_max;
     let body = incoming.peek(usize::try_from(max).unwrap_or(usize::MAX).saturating_add(1)).await?;
-    let values =
-        serde_json::Deserializer::from_slice(&body).into_iter::<&RawValue>().take(2).filter(Result::is_ok).count();
+    let values = serde_json::Deserializer::from_slice(&body).into_iter::<&RawValue>().take(2).flatten().count();
     let ((mut descriptor, created), because) = if values == 2 {
         let name = upload.query.name.clone().map_or_else(|| crate::catalogue::slug(&id), Ok)?;
         (

@@ -336,8 +336,8 @@ async fn bucket(aws: &HashMap<String, String>) -> (BTreeSet<String>, usize) {
 
 async fn objects_of_documents(aws: &HashMap<String, String>) -> BTreeSet<String> {
     let config = aws_sdk_dynamodb::Config::builder()
-        .behavior_version(aws_sdk_dynamodb::config::BehaviorVersion::latest())
-        .region(aws_sdk_dynamodb::config::Region::new("us-east-1"))
+        .behavior_version(BehaviorVersion::latest())
+        .region(Region::new("us-east-1"))
         .endpoint_url(&aws["AWS_ENDPOINT_URL_DYNAMODB"])
         .credentials_provider(credentials(aws));
     let client = aws_sdk_dynamodb::Client::from_conf(config.build());

@@ -71,8 +71,8 @@ impl Servers {
 
     fn dynamodb(&self) -> aws_sdk_dynamodb::Client {
         let config = aws_sdk_dynamodb::Config::builder()
-            .behavior_version(aws_sdk_dynamodb::config::BehaviorVersion::latest())
-            .region(aws_sdk_dynamodb::config::Region::new("eu-central-1"))
+            .behavior_version(BehaviorVersion::latest())
+            .region(Region::new("eu-central-1"))
             .endpoint_url(format!("http://{}", self.dynamodb.addr()))
             .credentials_provider(self.credentials());
         aws_sdk_dynamodb::Client::from_conf(config.build())

@@ -1,5 +1,20 @@
 //! One binary: the tests of the whole service, one file per slice. They run on the embedded engines.
 #![cfg(feature = "embedded")]
+#![allow(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    clippy::expect_used,
+    clippy::format_collect,
+    clippy::items_after_statements,
+    clippy::manual_assert,
+    clippy::mem_forget,
+    clippy::panic,
+    clippy::ref_option,
+    clippy::too_many_lines,
+    clippy::unwrap_used,
+    clippy::used_underscore_binding,
+    reason = "a test that cannot go on fails there, and what it checks stands beside it"
+)]
 
 mod support;
 

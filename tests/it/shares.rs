@@ -291,7 +291,7 @@ async fn the_shares_of_others_are_not_there() {
     let token = larder.principal("bob").await;
     let as_bob = async |method: Method, path: &str, body: Option<Value>| {
         let request = larder.anonymous(method, path).bearer_auth(&token);
-        let request = body.iter().fold(request, |request, body| request.json(body));
+        let request = body.iter().fold(request, reqwest::RequestBuilder::json);
         request.send().await.unwrap()
     };
     let path = format!("/v1/shares/{}", ours["id"].as_str().unwrap());

@@ -154,7 +154,7 @@ fn tail(log: &Path) -> String {
         file.seek(SeekFrom::Start(from))?;
         let mut end = Vec::new();
         file.read_to_end(&mut end)?;
-        Ok::<_, std::io::Error>(String::from_utf8_lossy(&end).trim().to_owned())
+        Ok::<_, io::Error>(String::from_utf8_lossy(&end).trim().to_owned())
     };
     read().unwrap_or_else(|error| format!("(cannot be read: {error})"))
 }

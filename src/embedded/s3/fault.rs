@@ -9,7 +9,7 @@ pub enum Fault {
     Broken(BoxError),
 }
 
-pub type Outcome<T> = std::result::Result<T, Fault>;
+pub type Outcome<T> = Result<T, Fault>;
 
 /// Refuses with an S3 error code and a sentence for the client.
 pub fn refuse<T>(code: S3ErrorCode, message: impl Into<std::borrow::Cow<'static, str>>) -> Outcome<T> {

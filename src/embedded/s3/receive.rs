@@ -38,7 +38,7 @@ pub struct Promise {
 
 impl Promise {
     /// Reads `x-amz-trailer`.
-    pub fn announce(&mut self, headers: &axum::http::HeaderMap, trailers: Option<TrailingHeaders>) {
+    pub fn announce(&mut self, headers: &http::HeaderMap, trailers: Option<TrailingHeaders>) {
         let names = headers.get_all("x-amz-trailer").iter().filter_map(|value| value.to_str().ok());
         let names: Vec<&str> = names.flat_map(|value| value.split(',')).map(str::trim).collect();
         self.announced = Algorithm::ALL.into_iter().filter(|algorithm| names.contains(&&*algorithm.header())).collect();
@@ -164,7 +164,7 @@ fn broken_body(error: StdError) -> Fault {
     };
     let mut refusal = S3Error::with_source(code, error);
     refusal.set_message("The body broke off or is not what its headers say.");
-    refusal.set_status_code(axum::http::StatusCode::BAD_REQUEST);
+    refusal.set_status_code(http::StatusCode::BAD_REQUEST);
     Fault::Refused(refusal)
 }
 

@@ -27,7 +27,7 @@ pub(super) fn append_row(out: &mut Vec<u8>, number: u64, row: &Row<'_>, columns:
 
 fn append_escaped(out: &mut Vec<u8>, text: &[u8]) {
     // No early exit, so that the compiler makes vector instructions of it.
-    if !text.iter().fold(false, |any, byte| any | (*byte < b' ') | (*byte == b'\\')) {
+    if !text.iter().fold(false, |any, byte| any || (*byte < b' ') || (*byte == b'\\')) {
         out.extend_from_slice(text);
         return;
     }

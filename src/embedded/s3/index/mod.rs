@@ -175,7 +175,9 @@ fn serve(connection: &mut Connection, mut queue: mpsc::Receiver<Job>) {
         if let Err(error) = &outcome {
             tracing::error!(%error, "the embedded S3's index did not commit");
         }
-        replies.into_iter().for_each(|reply| reply(outcome.is_ok()));
+        for reply in replies {
+            reply(outcome.is_ok());
+        }
     }
 }
 
