@@ -27,6 +27,9 @@ pub struct Installation {
     pub documents_marked: bool,
 }
 
+/// Rows of one query of a listing with folders.
+const FOLDER_PAGE_ROWS: u64 = 64;
+
 /// One folder level of blobs: `(name, None)` is a folder, `(name, Some)` a blob.
 pub type BlobEntry = (String, Option<Dataset>);
 
@@ -84,18 +87,21 @@ impl Catalogue {
         let end = after_prefix(prefix);
         let mut from = Some(from.unwrap_or_else(|| prefix.to_owned()));
         while let Some(start) = from.take() {
-            let wanted = limit - entries.len() as u64;
+            // With folders most of a long page would lie in the first of them.
+            let wanted = (limit - entries.len() as u64).min(if delimiter { FOLDER_PAGE_ROWS } else { u64::MAX });
             let page = self.blobs_between(caller, (&start, end.as_deref()), wanted).await?;
+            let mut more = page.len() as u64 == wanted;
             for blob in page {
                 let folder = delimiter.then(|| folder_of(&blob.name, prefix)).flatten().map(str::to_owned);
                 let in_folder = folder.is_some();
                 entries.push(folder.map_or_else(|| (blob.name.clone(), Some(blob)), |folder| (folder, None)));
                 if in_folder {
                     // The rest of the page may lie in the same folder: the next query begins behind it.
-                    from = entries.last().filter(|_| (entries.len() as u64) < limit).and_then(list_behind);
+                    more = true;
                     break;
                 }
             }
+            from = entries.last().filter(|_| more && (entries.len() as u64) < limit).and_then(list_behind);
         }
         Ok(entries)
     }

@@ -1,6 +1,6 @@
 //! Clients that stall, break off or are still reading when the service stops.
 
-use crate::support::{Raw, problem, shared};
+use crate::support::{Raw, Service, problem, shared};
 use larder::{config::Times, router::router, serve::serve};
 use reqwest::Method;
 use tokio::{io::AsyncWriteExt, net::TcpListener, sync::oneshot};
@@ -129,4 +129,26 @@ async fn a_download_that_nobody_reads_does_not_hold_the_service_up() {
     stop.send(()).unwrap();
     assert!(!serving.await.unwrap(), "it was cut off");
     drop(answer);
+}
+
+#[tokio::test]
+async fn a_reader_that_stalls_gives_its_connection_to_the_database_back() {
+    let larder = Service::start(&["--idle-seconds", "1", "--pool-connections-max", "1"]).await;
+    let mut file = String::from("n,text\n");
+    for n in 0..300_000 {
+        file.push_str(&format!("{n},abcdefghijklmnopqrstuvwxyzabcdefghijklmnopqrstuvwxyz\n"));
+    }
+    assert_eq!(larder.put("/v1/tables/long", file).await.status(), 201);
+    let mut stalled = larder.get("/v1/tables/long/rows.csv").await;
+    stalled.chunk().await.unwrap().expect("a beginning");
+    // The only connection is taken until the stalled reader is given up.
+    assert_eq!(larder.text("/v1/tables/long/rows.csv?limit=1&select=n").await, "n\n0\n");
+    let rest = loop {
+        match stalled.chunk().await {
+            Ok(Some(_)) => {}
+            Ok(None) => break Ok(()),
+            Err(error) => break Err(error),
+        }
+    };
+    assert!(rest.is_err(), "a part looked whole");
 }
