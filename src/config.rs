@@ -140,7 +140,7 @@ pub struct Limits {
     #[arg(long, env = "LARDER_DECOMPRESSED_BYTES_MAX", default_value_t = 200 << 30, value_parser = at_least_one(), help_heading = "Limits")]
     pub decompressed_bytes_max: u64,
 
-    /// Bytes of one JSON document. Over 400 KB a document is kept in the object store.
+    /// Bytes of one JSON document. Over 380 KiB a document is kept in the object store.
     #[arg(long, env = "LARDER_DOCUMENT_BYTES_MAX", default_value_t = 16 << 20, value_parser = at_least_one(), help_heading = "Limits")]
     pub document_bytes_max: u64,
 

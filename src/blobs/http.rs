@@ -8,8 +8,8 @@ use crate::{
     error::{Error, Limit, Result},
     http::{
         Cursor, Descriptor, File, NoParameters, Path, Problem, Query, answer_upload, content_encoding, content_type,
-        guess_content_type, incoming, page_size, parse_life, precondition, prefers_redirect, presentation,
-        serve_object, upload_share,
+        guess_content_type, incoming, mint, page_size, parse_life, precondition, prefers_redirect, serve_object,
+        upload_share,
     },
 };
 use axum::{
@@ -48,9 +48,7 @@ pub async fn put(
         condition: precondition(&headers)?,
     };
     let outcome = app.blobs.put(&caller, blob, incoming(&app.config, &headers, body)?).await?;
-    let (mut descriptor, created) = Descriptor::of_outcome(&app, &outcome);
-    descriptor.presign(&app, outcome.dataset(), None).await?;
-    descriptor.share(&app, &caller, share, outcome.dataset().into()).await?;
+    let (descriptor, created) = Descriptor::of_upload(&app, &caller, &outcome, share).await?;
     Ok(answer_upload(&descriptor, created))
 }
 
@@ -79,14 +77,12 @@ pub async fn get(
     if query.descriptor.is_some() || query.presign.is_some() {
         let mut descriptor = Descriptor::of(&app, &dataset);
         if let Some(life) = &query.presign {
-            descriptor.presign(&app, &dataset, presign_life(&app, life)?).await?;
+            descriptor.presigned = mint(&app, &dataset, presign_life(&app, life)?).await?.map(Into::into);
         }
         return Ok(([(CACHE_CONTROL, "no-store")], axum::Json(descriptor)).into_response());
     }
     if method == Method::GET && prefers_redirect(&headers) {
-        let presigned = app.objects.presign(version.object_id, &presentation(&dataset, version), None).await?;
-        if let Some(presigned) = presigned {
-            tracing::info!(dataset.id = %dataset.id, expires_at = %presigned.expires_at, "presigned URL minted");
+        if let Some(presigned) = mint(&app, &dataset, None).await? {
             return Ok((
                 [(CACHE_CONTROL, "no-store"), (http::HeaderName::from_static("preference-applied"), "redirect")],
                 Redirect::temporary(&presigned.url),

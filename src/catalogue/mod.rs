@@ -3,9 +3,9 @@
 //! **Invariant.** Acknowledged means durable and visible; not acknowledged means invisible. A [`Lease`] (a row of `larder.pending`) is committed before bytes move;
 //! the transaction that publishes deletes it, and fails if it is gone.
 //! **Invariant.** Only a row of `larder.garbage` that is due gets anything deleted, and only what the row names.
-//! **Invariant.** Expiry is judged by Postgres' clock alone.
+//! **Invariant.** Leases, garbage and deleted datasets expire by Postgres' clock alone.
 //!
-//! SQL stands in this folder and in the slices' `store.rs`, nowhere else.
+//! SQL stands in this folder and in the `store.rs` of tables, shares and auth, nowhere else.
 
 mod column;
 mod dataset;

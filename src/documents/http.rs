@@ -7,8 +7,8 @@ use crate::{
     catalogue::{Dataset, Kind, Precondition, document_id},
     error::{Error, Limit, Result},
     http::{
-        Cursor, Descriptor, Links, Path, Problem, Query, answer_upload, content_encoding, encode_path, incoming,
-        is_fresh, page_size, plain_document, precondition, upload_share, user_bytes,
+        Cursor, Descriptor, Links, NoParameters, Path, Problem, Query, answer_upload, content_encoding, encode_path,
+        incoming, is_fresh, page_size, plain_document, precondition, upload_share, user_bytes,
     },
     shares::{Share, Target},
 };
@@ -122,6 +122,7 @@ pub async fn get(
     State(app): State<App>,
     caller: Caller,
     Path((collection, id)): Path<(String, String)>,
+    _: Query<NoParameters>,
     method: Method,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
@@ -159,6 +160,7 @@ pub async fn delete(
     State(app): State<App>,
     caller: Caller,
     Path((collection, id)): Path<(String, String)>,
+    _: Query<NoParameters>,
     headers: HeaderMap,
 ) -> Result<StatusCode, Problem> {
     let collection = app.catalogue.find(&caller, Kind::Collection, &collection).await?;
@@ -171,6 +173,7 @@ pub async fn restore(
     State(app): State<App>,
     caller: Caller,
     Path((collection, id)): Path<(String, String)>,
+    _: Query<NoParameters>,
 ) -> Result<axum::Json<Descriptor>, Problem> {
     let collection = app.catalogue.find(&caller, Kind::Collection, &collection).await?;
     let document = app.documents.restore(&collection, &id).await?;
@@ -231,6 +234,7 @@ pub async fn collection(
     State(app): State<App>,
     caller: Caller,
     Path(name): Path<String>,
+    _: Query<NoParameters>,
 ) -> Result<axum::Json<Descriptor>, Problem> {
     let dataset = app.catalogue.find(&caller, Kind::Collection, &name).await?;
     Ok(axum::Json(Descriptor::of(&app, &dataset)))
@@ -241,6 +245,7 @@ pub async fn delete_collection(
     State(app): State<App>,
     caller: Caller,
     Path(name): Path<String>,
+    _: Query<NoParameters>,
 ) -> Result<StatusCode, Problem> {
     app.catalogue.delete(&caller, Kind::Collection, &name, &Precondition::None).await?;
     Ok(StatusCode::NO_CONTENT)
@@ -251,6 +256,7 @@ pub async fn restore_collection(
     State(app): State<App>,
     caller: Caller,
     Path(name): Path<String>,
+    _: Query<NoParameters>,
 ) -> Result<axum::Json<Descriptor>, Problem> {
     let dataset = app.catalogue.restore(&caller, Kind::Collection, &name).await?;
     Ok(axum::Json(Descriptor::of(&app, &dataset)))

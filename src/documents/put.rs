@@ -244,9 +244,9 @@ fn successor(caller: &Caller, id: &str, live: Option<&Item>, body: Body) -> Item
     let now = OffsetDateTime::now_utc();
     Item {
         id: id.to_owned(),
-        incarnation: live.map_or_else(|| random_text()[..12].to_owned(), |live| live.incarnation.clone()),
+        incarnation: live.map_or_else(|| new_write_id()[..12].to_owned(), |live| live.incarnation.clone()),
         revision: live.map_or(1, |live| live.revision + 1),
-        write_id: random_text(),
+        write_id: new_write_id(),
         created_at: live.map_or(now, |live| live.created_at),
         created_by: live.map_or(&caller.name, |live| &live.created_by).clone(),
         updated_at: now,
@@ -277,8 +277,8 @@ pub(super) fn raced(id: &str) -> Error {
     Error::Conflict { detail: format!("The document `{id}` keeps changing; try again.") }
 }
 
-/// 128 random bits.
-pub(super) fn random_text() -> String {
+/// 128 random bits; the beginning of one names an incarnation.
+pub(super) fn new_write_id() -> String {
     Uuid::new_v4().simple().to_string()
 }
 

@@ -2,7 +2,7 @@
 
 use super::{
     item::{DELETED, DELETED_BY, Item, TTL, WRITE_ID, time_text},
-    put::{TRIES_MAX, Written, back_off, judge, raced, random_text},
+    put::{TRIES_MAX, Written, back_off, judge, new_write_id, raced},
     store::{Document, Documents, key, unavailable},
 };
 use crate::{
@@ -109,7 +109,7 @@ impl Documents {
             .condition_expression("#wid = :read")
             .expression_attribute_names("#wid", WRITE_ID)
             .expression_attribute_values(":read", AttributeValue::S(read.write_id.clone()))
-            .expression_attribute_values(":wid", AttributeValue::S(random_text()))
+            .expression_attribute_values(":wid", AttributeValue::S(new_write_id()))
             .return_values_on_condition_check_failure(AllOld)
     }
 }

@@ -1,24 +1,19 @@
 //! Which engines to start, and what a newcomer is told about them.
 
-use super::{DataDir, EngineKeys, dynamodb::DynamoEngine, postgres::PostgresEngine, quoted, s3::S3Engine};
+use super::{
+    DataDir, EngineKeys, dynamodb::DynamoEngine, postgres::PostgresEngine, quoted, s3::S3Engine, write_private,
+};
 use crate::{
     app::{self, DocumentsAt, ObjectsAt, Stores},
     auth::{NewToken, random_text},
     config::{Config, Secret},
     error::{Error, Result},
-    http::protect_objects,
     router::with_frame,
 };
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_credential_types::{Credentials, provider::SharedCredentialsProvider};
-use axum::{Router, middleware::from_fn};
-use std::{
-    fs,
-    io::{ErrorKind, Write},
-    net::SocketAddr,
-    os::unix::fs::OpenOptionsExt,
-    path::{Path, PathBuf},
-};
+use axum::Router;
+use std::{fs, io::ErrorKind, net::SocketAddr, path::PathBuf};
 
 /// The embedded bucket, and the first segment of the paths under which our own listener serves it.
 pub const BUCKET: &str = "larder-objects";
@@ -112,8 +107,7 @@ impl Engines {
     /// The embedded bucket for clients elsewhere, behind our own listener; signatures are checked as S3 checks them.
     pub fn bucket_routes(&self) -> Option<Router> {
         let s3 = self.s3.as_ref()?;
-        let routes =
-            Router::new().route_service(&format!("/{BUCKET}/{{*key}}"), s3.service()).layer(from_fn(protect_objects));
+        let routes = Router::new().route_service(&format!("/{BUCKET}/{{*key}}"), s3.service());
         Some(with_frame(routes))
     }
 
@@ -202,7 +196,7 @@ impl Engines {
             Ok(secret) => Ok(Secret::new(secret.trim())),
             Err(error) if error.kind() == ErrorKind::NotFound => {
                 let secret = make()?;
-                write_private(&path, &format!("{secret}\n"))?;
+                write_private(&path, format!("{secret}\n").as_bytes())?;
                 Ok(Secret::new(secret))
             }
             Err(error) => Err(Error::startup(format!("{} cannot be read: {error}.", path.display()))),
@@ -220,7 +214,7 @@ impl Engines {
         if let Some(dynamodb) = &self.dynamodb {
             text.push_str(&format!("AWS_ENDPOINT_URL_DYNAMODB=http://{}\n", dynamodb.addr()));
         }
-        write_private(&self.aws_env_file(), &text)
+        write_private(&self.aws_env_file(), text.as_bytes())
     }
 
     /// The files that the banner's lines send.
@@ -235,18 +229,6 @@ impl Engines {
     fn aws_env_file(&self) -> PathBuf {
         self.data.path().join("aws.env")
     }
-}
-
-/// Written aside and renamed, readable by the owner alone.
-fn write_private(path: &Path, text: &str) -> Result<()> {
-    let aside = path.with_extension("new");
-    let written =
-        fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&aside).and_then(|mut file| {
-            file.write_all(text.as_bytes())?;
-            file.sync_all()?;
-            fs::rename(&aside, path)
-        });
-    written.map_err(|error| Error::startup(format!("{} cannot be written: {error}.", path.display())))
 }
 
 /// The embedded bucket is ours to make; one that is there already is fine.

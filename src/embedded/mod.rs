@@ -109,7 +109,7 @@ impl EngineKeys {
             Ok(kept) => serde_json::from_slice(&kept).map_err(|error| cannot("read", &path, &error.into())),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 let keys = Self::random()?;
-                keys.keep(&path).map_err(|error| cannot("write", &path, &error))?;
+                write_private(&path, &serde_json::to_vec(&keys).map_err(Error::internal)?)?;
                 Ok(keys)
             }
             Err(error) => Err(cannot("read", &path, &error)),
@@ -122,22 +122,25 @@ impl EngineKeys {
         let (id, secret) = bytes.split_at(10);
         Ok(Self { access_key_id: format!("LARDER{}", hex::encode_upper(id)), secret_access_key: hex::encode(secret) })
     }
-
-    /// Written aside and renamed, so that a crash leaves either no keys or whole ones.
-    fn keep(&self, path: &Path) -> io::Result<()> {
-        let aside = path.with_extension("json.new");
-        let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&aside)?;
-        file.write_all(&serde_json::to_vec(self)?)?;
-        file.sync_all()?;
-        fs::rename(&aside, path)?;
-        path.parent().map_or(Ok(()), sync_dir)
-    }
 }
 
 impl fmt::Debug for EngineKeys {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("EngineKeys").field("access_key_id", &self.access_key_id).finish_non_exhaustive()
     }
+}
+
+/// Written aside and renamed, readable by the owner alone; durable when it returns.
+fn write_private(path: &Path, bytes: &[u8]) -> Result<()> {
+    let aside = path.with_extension("new");
+    let file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&aside);
+    let written = file.and_then(|mut file| {
+        file.write_all(bytes)?;
+        file.sync_all()?;
+        fs::rename(&aside, path)?;
+        path.parent().map_or(Ok(()), sync_dir)
+    });
+    written.map_err(|error| cannot("write", path, &error))
 }
 
 /// Makes the names in a folder durable: a renamed file survives a power cut only after this.

@@ -1,6 +1,6 @@
 //! The descriptor: the answer to every upload, and of every dataset.
 
-use super::{encode_path, parse_life, presentation};
+use super::{encode_path, mint, parse_life};
 use crate::{
     app::App,
     auth::Caller,
@@ -152,20 +152,24 @@ pub fn answer_upload(descriptor: &Descriptor, created: bool) -> Response {
 }
 
 impl Descriptor {
-    /// The descriptor of a publication, and whether it is new.
-    pub fn of_outcome(app: &App, outcome: &Outcome) -> (Self, bool) {
-        (Self::of(app, outcome.dataset()), matches!(outcome, Outcome::Created(_)))
-    }
-
-    /// Adds the presigned URL that answers to a blob's upload carry; with the credentials about to expire there is none.
-    pub async fn presign(&mut self, app: &App, dataset: &Dataset, life: Option<Duration>) -> Result<()> {
-        let version = dataset.current()?;
-        let presigned = app.objects.presign(version.object_id, &presentation(dataset, version), life).await?;
-        if let Some(presigned) = presigned {
-            tracing::info!(dataset.id = %dataset.id, expires_at = %presigned.expires_at, "presigned URL minted");
-            self.presigned = Some(presigned.into());
+    /// The descriptor of a publication with all that its upload asked for, and whether it is new. A URL that cannot be minted now is left out: the upload is
+    /// committed, and its answer says so.
+    pub async fn of_upload(
+        app: &App,
+        caller: &Caller,
+        outcome: &Outcome,
+        share: Option<Duration>,
+    ) -> Result<(Self, bool)> {
+        let dataset = outcome.dataset();
+        let mut descriptor = Self::of(app, dataset);
+        if dataset.kind == Kind::Blob {
+            let minted = mint(app, dataset, None).await;
+            let minted =
+                minted.inspect_err(|error| tracing::warn!(?error, "an upload is answered without a presigned URL"));
+            descriptor.presigned = minted.ok().flatten().map(PresignedLink::from);
         }
-        Ok(())
+        descriptor.share(app, caller, share, dataset.into()).await?;
+        Ok((descriptor, matches!(outcome, Outcome::Created(_))))
     }
 
     /// Adds the share link that `?share=7d` asks for: the caller's live link of the same thing, extended, or a new one.

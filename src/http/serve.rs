@@ -2,9 +2,10 @@
 
 use super::etag::{is_fresh, is_other};
 use crate::{
+    app::App,
     catalogue::{Dataset, Version},
     error::{Error, Result},
-    objects::{Objects, Presentation},
+    objects::{Objects, Presentation, Presigned},
 };
 use axum::{
     body::Body,
@@ -19,7 +20,7 @@ use http::{
     },
 };
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
-use std::ops::RangeInclusive;
+use std::{ops::RangeInclusive, time::Duration};
 use time::{OffsetDateTime, format_description::well_known::Rfc2822, macros::format_description};
 use uuid::Uuid;
 
@@ -45,8 +46,18 @@ impl File {
     }
 }
 
+/// Mints a URL for the current version of a blob, and says so in the log; `None` when the credentials that would sign are about to expire.
+pub async fn mint(app: &App, dataset: &Dataset, life: Option<Duration>) -> Result<Option<Presigned>> {
+    let version = dataset.current()?;
+    let presigned = app.objects.presign(version.object_id, &presentation(dataset, version), life).await?;
+    if let Some(presigned) = &presigned {
+        tracing::info!(dataset.id = %dataset.id, expires_at = %presigned.expires_at, "presigned URL minted");
+    }
+    Ok(presigned)
+}
+
 /// How a browser is told to treat a version's bytes: under the name of the upload, and never as a page of ours.
-pub fn presentation(dataset: &Dataset, version: &Version) -> Presentation {
+fn presentation(dataset: &Dataset, version: &Version) -> Presentation {
     let name = dataset.original_name.as_deref().unwrap_or(&dataset.name);
     let name = name.rsplit('/').next().unwrap_or(name);
     Presentation {

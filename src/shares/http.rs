@@ -8,8 +8,8 @@ use crate::{
     documents,
     error::{Error, Result},
     http::{
-        Cursor, File, Json, Path, Problem, Query, REQUEST_ID, page_size, prefers_redirect, presentation, serve_object,
-        share_life,
+        Cursor, File, Json, NoParameters, Path, Problem, Query, REQUEST_ID, mint, page_size, prefers_redirect,
+        serve_object, share_life,
     },
     tables::{self, RowFormat},
 };
@@ -74,7 +74,12 @@ impl App {
 }
 
 /// `POST /v1/shares`
-pub async fn create(State(app): State<App>, caller: Caller, Json(new): Json<NewShare>) -> Result<Response, Problem> {
+pub async fn create(
+    State(app): State<App>,
+    caller: Caller,
+    _: Query<NoParameters>,
+    Json(new): Json<NewShare>,
+) -> Result<Response, Problem> {
     let life = share_life(&app, "expires_in", new.expires_in.as_deref())?;
     let target = find_target(&app, &caller, &new.target).await?;
     let share = app.shares.create(&caller, &target, life).await?;
@@ -144,13 +149,19 @@ pub async fn get(
     State(app): State<App>,
     caller: Caller,
     Path(id): Path<Uuid>,
+    _: Query<NoParameters>,
 ) -> Result<axum::Json<ShareView>, Problem> {
     let share = app.shares.find_own(&caller, id).await?;
     Ok(axum::Json(app.view(&share)))
 }
 
 /// `DELETE /v1/shares/{id}`: the link ends, the data stays.
-pub async fn revoke(State(app): State<App>, caller: Caller, Path(id): Path<Uuid>) -> Result<StatusCode, Problem> {
+pub async fn revoke(
+    State(app): State<App>,
+    caller: Caller,
+    Path(id): Path<Uuid>,
+    _: Query<NoParameters>,
+) -> Result<StatusCode, Problem> {
     app.shares.revoke(&caller, id).await?;
     Ok(StatusCode::NO_CONTENT)
 }
@@ -238,8 +249,7 @@ async fn open_blob(
 ) -> Result<Response> {
     let version = dataset.current()?;
     if method == Method::GET && (!headers.contains_key(AUTHORIZATION) || prefers_redirect(headers)) {
-        let presigned = app.objects.presign(version.object_id, &presentation(dataset, version), None).await?;
-        if let Some(presigned) = presigned {
+        if let Some(presigned) = mint(app, dataset, None).await? {
             app.shares.record(share.id, "redirected", request_id).await?;
             return Ok(([(CACHE_CONTROL, "no-store")], Redirect::temporary(&presigned.url)).into_response());
         }

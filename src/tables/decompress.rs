@@ -8,9 +8,14 @@ use tokio::io::{AsyncBufRead, AsyncRead, AsyncReadExt, BufReader};
 const GZIP_MAGIC: [u8; 2] = [0x1f, 0x8b];
 const ZSTD_MAGIC: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
 
+/// Whether a file that begins so is compressed in a way that tables are read from.
+pub fn is_compressed(beginning: &[u8]) -> bool {
+    beginning.starts_with(&GZIP_MAGIC) || beginning.starts_with(&ZSTD_MAGIC)
+}
+
 pub fn check_encoding(encoding: Option<&str>) -> Result<()> {
     match encoding {
-        None | Some("identity" | "gzip" | "x-gzip" | "zstd") => Ok(()),
+        None | Some("gzip" | "x-gzip" | "zstd") => Ok(()),
         Some(other) => {
             let detail =
                 format!("`Content-Encoding: {other}` is not read here; send the table plain, or as gzip or zstd.");

@@ -7,8 +7,8 @@ use crate::{
     catalogue::{Dataset, Kind, Replace},
     error::{Error, Result},
     http::{
-        Descriptor, File, Path, Problem, Query, answer_upload, content_disposition, content_encoding, content_type,
-        incoming, is_fresh, precondition, serve_object, upload_share, user_bytes,
+        Descriptor, File, NoParameters, Path, Problem, Query, answer_upload, content_disposition, content_encoding,
+        content_type, incoming, is_fresh, precondition, serve_object, upload_share, user_bytes,
     },
 };
 use axum::{
@@ -55,15 +55,14 @@ pub async fn put(
         condition: precondition(&headers)?,
     };
     let outcome = app.tables.put(&caller, file, incoming(&app.config, &headers, body)?).await?;
-    let (mut descriptor, created) = Descriptor::of_outcome(&app, &outcome);
-    descriptor.share(&app, &caller, share, outcome.dataset().into()).await?;
+    let (descriptor, created) = Descriptor::of_upload(&app, &caller, &outcome, share).await?;
     Ok(answer_upload(&descriptor, created))
 }
 
 impl TableFormat {
     /// `application/json` may be an array or lines: that is told from the content.
     pub fn of_content_type(content_type: &str) -> Option<Self> {
-        match content_type.split(';').next().unwrap_or_default().trim() {
+        match content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase().as_str() {
             "text/csv" | "application/csv" => Some(Self::Csv),
             "text/tab-separated-values" => Some(Self::Tsv),
             "application/x-ndjson" | "application/ndjson" | "application/jsonl" | "application/x-jsonlines" => {
@@ -75,7 +74,12 @@ impl TableFormat {
 }
 
 /// `GET /v1/tables/{name}`: the descriptor, with columns and types.
-pub async fn get(State(app): State<App>, caller: Caller, Path(name): Path<String>) -> Result<Response, Problem> {
+pub async fn get(
+    State(app): State<App>,
+    caller: Caller,
+    Path(name): Path<String>,
+    _: Query<NoParameters>,
+) -> Result<Response, Problem> {
     let dataset = app.catalogue.find(&caller, Kind::Table, &name).await?;
     let descriptor = Descriptor::of(&app, &dataset);
     let etag = descriptor.etag.clone().unwrap_or_default();
@@ -87,6 +91,7 @@ pub async fn delete(
     State(app): State<App>,
     caller: Caller,
     Path(name): Path<String>,
+    _: Query<NoParameters>,
     headers: HeaderMap,
 ) -> Result<StatusCode, Problem> {
     app.catalogue.delete(&caller, Kind::Table, &name, &precondition(&headers)?).await?;
@@ -98,6 +103,7 @@ pub async fn restore(
     State(app): State<App>,
     caller: Caller,
     Path(name): Path<String>,
+    _: Query<NoParameters>,
 ) -> Result<axum::Json<Descriptor>, Problem> {
     let dataset = app.catalogue.restore(&caller, Kind::Table, &name).await?;
     Ok(axum::Json(Descriptor::of(&app, &dataset)))
@@ -108,6 +114,7 @@ pub async fn raw(
     State(app): State<App>,
     caller: Caller,
     Path(name): Path<String>,
+    _: Query<NoParameters>,
     method: Method,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {

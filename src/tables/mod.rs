@@ -14,6 +14,7 @@ pub mod read;
 mod sql;
 mod store;
 
+pub use decompress::is_compressed;
 pub use export::RowFormat;
 pub use load::{NewTableFile, TableFormat};
 pub use query::RowQuery;

@@ -3,11 +3,11 @@
 use crate::{
     catalogue::{blob_key, slug, table_name},
     error::{Error, Result},
-    tables::TableFormat,
+    tables::{TableFormat, is_compressed},
 };
 use serde::Deserialize;
 
-/// The first segments that routes use.
+/// The first segments that routes use, or are kept for.
 pub const RESERVED: [&str; 10] =
     ["v1", "s", "health", "metrics", "problems", "openapi.json", "login", "datasets", "assets", "larder-objects"];
 /// The collection of documents that are uploaded without one being named.
@@ -112,7 +112,7 @@ impl Evidence<'_> {
                 Ok((Route::Json { id, key: self.key()?.to_owned() }, because.to_owned()))
             }
             // A compressed file shows no bracket; read whole it would be a table or nothing.
-            Some((0x1f | 0x28, _)) => Ok((
+            _ if is_compressed(text) => Ok((
                 Route::Table { name: self.table_name()?, format: None },
                 format!("{because} and is compressed, which is read as a table"),
             )),

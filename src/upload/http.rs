@@ -267,10 +267,7 @@ async fn put_blob(
         condition: upload.condition.clone(),
     };
     let outcome = app.blobs.put(caller, blob, incoming).await?;
-    let (mut descriptor, created) = Descriptor::of_outcome(app, &outcome);
-    descriptor.presign(app, outcome.dataset(), None).await?;
-    descriptor.share(app, caller, upload.share, outcome.dataset().into()).await?;
-    Ok((descriptor, created))
+    Descriptor::of_upload(app, caller, &outcome, upload.share).await
 }
 
 async fn put_table(
@@ -292,9 +289,7 @@ async fn put_table(
         condition: upload.condition.clone(),
     };
     let outcome = app.tables.put(caller, file, incoming).await.map_err(suggest_blob)?;
-    let (mut descriptor, created) = Descriptor::of_outcome(app, &outcome);
-    descriptor.share(app, caller, upload.share, outcome.dataset().into()).await?;
-    Ok((descriptor, created))
+    Descriptor::of_upload(app, caller, &outcome, upload.share).await
 }
 
 async fn put_document(

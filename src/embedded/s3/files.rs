@@ -13,6 +13,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
 use std::thread::JoinHandle;
 
 use super::fault::Outcome;
+use crate::embedded::sync_dir;
 
 /// The random name of a file, 32 hexadecimal digits.
 pub type FileId = String;
@@ -46,8 +47,8 @@ impl Files {
         for folder in 0..=u8::MAX {
             fs::create_dir_all(root.join("bytes").join(format!("{folder:02x}")))?;
         }
-        sync_folder(&root.join("bytes"))?;
-        sync_folder(root)?;
+        sync_dir(&root.join("bytes"))?;
+        sync_dir(root)?;
         let (queue, paths) = mpsc::channel::<PathBuf>();
         let thread = std::thread::Builder::new()
             .name("s3-remover".into())
@@ -146,7 +147,7 @@ impl NewFile {
         let to = self.files.path(&self.id);
         fs::rename(&self.path, &to)?;
         self.path = to;
-        self.path.parent().map_or(Ok(()), sync_folder)
+        self.path.parent().map_or(Ok(()), sync_dir)
     }
 
     /// A committed row names it, or may do so.
@@ -189,9 +190,4 @@ fn remove(path: &Path) {
         }
         _ => {}
     }
-}
-
-/// A rename is on disk once its folder is.
-fn sync_folder(folder: &Path) -> io::Result<()> {
-    File::open(folder)?.sync_all()
 }
