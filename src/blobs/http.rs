@@ -81,14 +81,15 @@ pub async fn get(
         }
         return Ok(([(CACHE_CONTROL, "no-store")], axum::Json(descriptor)).into_response());
     }
-    if method == Method::GET && prefers_redirect(&headers) {
-        if let Some(presigned) = mint(&app, &dataset, None).await? {
-            return Ok((
-                [(CACHE_CONTROL, "no-store"), (http::HeaderName::from_static("preference-applied"), "redirect")],
-                Redirect::temporary(&presigned.url),
-            )
-                .into_response());
-        }
+    if method == Method::GET
+        && prefers_redirect(&headers)
+        && let Some(presigned) = mint(&app, &dataset, None).await?
+    {
+        return Ok((
+            [(CACHE_CONTROL, "no-store"), (http::HeaderName::from_static("preference-applied"), "redirect")],
+            Redirect::temporary(&presigned.url),
+        )
+            .into_response());
     }
     Ok(serve_object(&app.objects, &method, &headers, &File::of(&dataset, version)).await?)
 }

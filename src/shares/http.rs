@@ -248,11 +248,12 @@ async fn open_blob(
     request_id: &str,
 ) -> Result<Response> {
     let version = dataset.current()?;
-    if method == Method::GET && (!headers.contains_key(AUTHORIZATION) || prefers_redirect(headers)) {
-        if let Some(presigned) = mint(app, dataset, None).await? {
-            app.shares.record(share.id, "redirected", request_id).await?;
-            return Ok(([(CACHE_CONTROL, "no-store")], Redirect::temporary(&presigned.url)).into_response());
-        }
+    if method == Method::GET
+        && (!headers.contains_key(AUTHORIZATION) || prefers_redirect(headers))
+        && let Some(presigned) = mint(app, dataset, None).await?
+    {
+        app.shares.record(share.id, "redirected", request_id).await?;
+        return Ok(([(CACHE_CONTROL, "no-store")], Redirect::temporary(&presigned.url)).into_response());
     }
     app.shares.record(share.id, if method == Method::HEAD { "asked" } else { "streamed" }, request_id).await?;
     serve_object(&app.objects, method, headers, &File::of(dataset, version)).await
