@@ -31,6 +31,8 @@ use std::{
 /// Attempts of one call of a store, and the time each may take to connect.
 const STORE_ATTEMPTS_MAX: u32 = 4;
 const CONNECT_TIME: Duration = Duration::from_secs(5);
+/// For statements that run when the service ends.
+const CLOSE_TIME: Duration = Duration::from_secs(5);
 
 /// What every handler gets; a clone is a pointer.
 #[derive(Clone)]
@@ -123,10 +125,15 @@ impl App {
         self.draining.load(Relaxed)
     }
 
-    /// Closes the pools, so that the database can stop without waiting for us.
+    /// Closes the pools, so that the database can stop without waiting for us; a statement that is still running is left to it.
     pub async fn close(&self) {
-        for pool in &self.pools {
-            pool.close().await;
+        let closed = async {
+            for pool in &self.pools {
+                pool.close().await;
+            }
+        };
+        if tokio::time::timeout(CLOSE_TIME, closed).await.is_err() {
+            tracing::warn!("statements were still running at the end");
         }
     }
 }
@@ -181,6 +188,8 @@ fn pools(config: &Config, database: &PgConnectOptions) -> [PgPool; 3] {
             ("statement_timeout", format!("{statement_seconds}s")),
             ("lock_timeout", "10s".to_owned()),
             ("idle_in_transaction_session_timeout", "10min".to_owned()),
+            // The server stops a statement whose client has gone.
+            ("client_connection_check_interval", "10s".to_owned()),
             ("timezone", "UTC".to_owned()),
             ("datestyle", "ISO, YMD".to_owned()),
             ("intervalstyle", "iso_8601".to_owned()),
@@ -234,9 +243,10 @@ async fn compare_installations(catalogue: &Catalogue, objects: &Objects, documen
             _ => {}
         }
     }
+    // On marked stores it changes nothing, and shows that the role may write.
+    objects.mark(id).await?;
+    documents.mark(id).await?;
     if !installation.objects_marked || !installation.documents_marked {
-        objects.mark(id).await?;
-        documents.mark(id).await?;
         // Another installation may have marked them in the same moment.
         if objects.installation().await? != Some(id) || documents.installation().await? != Some(id) {
             return Err(Error::startup(format!("{bucket} or {table} was just taken by another installation.")));

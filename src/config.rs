@@ -132,8 +132,8 @@ pub struct Config {
 /// Limits on what one request may bring or take. Each answers with a problem type of its own.
 #[derive(Debug, Clone, Args)]
 pub struct Limits {
-    /// Bytes of one upload through this process, as received.
-    #[arg(long, env = "LARDER_UPLOAD_BYTES_MAX", default_value_t = 100 << 30, value_parser = at_least_one(), help_heading = "Limits")]
+    /// Bytes of one upload through this process, as received; at most 400 GiB, which 10,000 parts of S3 hold.
+    #[arg(long, env = "LARDER_UPLOAD_BYTES_MAX", default_value_t = 100 << 30, value_parser = clap::value_parser!(u64).range(1..=400 << 30), help_heading = "Limits")]
     pub upload_bytes_max: u64,
 
     /// Bytes that one compressed file may grow to when a table is read from it.
@@ -277,7 +277,7 @@ impl Config {
         let known = Self::environment_names();
         if let Some(name) = std::env::vars_os()
             .filter_map(|(name, _)| name.into_string().ok())
-            .find(|name| name.starts_with("LARDER_") && !known.contains(name))
+            .find(|name| name.starts_with("LARDER_") && !known.contains(name) && !is_service_link(name))
         {
             return Err(Error::startup(format!("{name} is not a setting of Larder; `larder --help` lists them all.")));
         }
@@ -337,6 +337,11 @@ impl Times {
     pub fn idle(&self) -> Duration {
         Duration::from_secs(self.idle_seconds)
     }
+}
+
+/// Kubernetes tells every pod of a namespace where a service called `larder` is.
+fn is_service_link(name: &str) -> bool {
+    name.contains("_SERVICE_HOST") || name.contains("_SERVICE_PORT") || name.starts_with("LARDER_PORT")
 }
 
 fn parse_origin(value: &str) -> Result<HeaderValue, String> {

@@ -23,7 +23,7 @@ use tower_http::{
 
 pub fn router(app: &App) -> Router {
     let uploads = Router::new()
-        .route("/", post(upload::http::post))
+        .route("/", put(upload::http::put_named).post(upload::http::post))
         .route("/{*path}", put(upload::http::put).get(not_found))
         .route(
             "/v1/blobs/{*key}",

@@ -24,7 +24,8 @@ pub async fn once(app: &App) -> Result<()> {
     app.catalogue.expire_leases().await?;
     for document in app.catalogue.expired_documents().await? {
         if let Err(error) = app.documents.resolve(&document).await {
-            tracing::warn!(pending.id = %document.id, ?error, "a document's lease was not resolved; the next sweep tries again");
+            tracing::warn!(pending.id = %document.id, ?error, "a document's lease was not resolved; it is tried again after another lease");
+            app.catalogue.postpone_document(document.id, app.config.times.lease()).await?;
         }
     }
     app.catalogue.expire_deleted().await?;

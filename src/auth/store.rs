@@ -56,7 +56,7 @@ impl Auth {
         Ok(Caller { principal, name, admin })
     }
 
-    /// Makes `token` a token of the admin principal, both made if they are not there.
+    /// Makes `token` a token of the admin principal, both made if they are not there. A new `bootstrap` token ends the one before.
     pub async fn add_admin_token(&self, name: &str, token: &Secret) -> Result<()> {
         let mut tx = self.control.begin().await.map_err(database)?;
         sqlx::query("insert into larder.principals (id, name, kind, admin) values ($1, $2, 'person', true) on conflict (name) do nothing")
@@ -73,6 +73,16 @@ impl Auth {
         .bind(name)
         .bind(hash(token.expose()))
         .bind(token.expose().chars().take(PREFIX_CHARS).collect::<String>())
+        .bind(ADMIN)
+        .execute(&mut *tx)
+        .await
+        .map_err(database)?;
+        sqlx::query(
+            "update larder.tokens set revoked_at = case when hash = $2 then null else coalesce(revoked_at, now()) end
+             where name = $1 and name = 'bootstrap' and principal_id = (select id from larder.principals where name = $3)",
+        )
+        .bind(name)
+        .bind(hash(token.expose()))
         .bind(ADMIN)
         .execute(&mut *tx)
         .await

@@ -55,7 +55,7 @@ pub fn slug(stem: &str) -> Result<String> {
         }
     }
     name.truncate(NAME_BYTES_MAX);
-    let name = name.trim_start_matches('_').trim_end_matches('-').to_owned();
+    let name = name.trim_start_matches(['_', '-']).trim_end_matches('-').to_owned();
     if name.is_empty() {
         return Err(Error::BadName {
             name: stem.to_owned(),
@@ -98,7 +98,8 @@ mod tests {
 
     #[test]
     fn a_stem_becomes_a_name_that_is_valid() {
-        for (stem, name) in [("Sales 2026", "sales-2026"), ("__x!!", "x"), ("Übersicht", "bersicht"), ("a--b", "a-b")]
+        for (stem, name) in
+            [("Sales 2026", "sales-2026"), ("__x!!", "x"), ("_ a", "a"), ("Übersicht", "bersicht"), ("a--b", "a-b")]
         {
             assert_eq!(slug(stem).ok().as_deref(), Some(name));
             assert!(table_name(name).is_ok());

@@ -190,7 +190,10 @@ impl Catalogue {
                 let detail = format!("There is a newer {} `{name}`; delete it first.", kind.as_str());
                 Err(Error::NameTaken { detail, free: None })
             }
-            result => result.map(|_| deleted),
+            // The sweep was faster.
+            Ok(done) if done.rows_affected() == 0 => Err(Error::NotFound { what: "deleted dataset of this name" }),
+            Ok(_) => self.find(caller, kind, name).await,
+            Err(error) => Err(error),
         }
     }
 

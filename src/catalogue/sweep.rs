@@ -53,7 +53,7 @@ impl Catalogue {
         Ok(())
     }
 
-    /// Gives up one lease: what it names becomes garbage, due after another lease, when no request can still be writing it. A document's is left to expire,
+    /// Gives up one lease: what it names becomes garbage, due after another lease at least, when no request can still be writing it. A document's is left to expire,
     /// since its put may yet arrive.
     pub(super) async fn give_up(&self, id: Uuid) -> Result<()> {
         self.pending_to_garbage("id = $2 and document_id is null", Some(id)).await
@@ -70,7 +70,9 @@ impl Catalogue {
              insert into larder.garbage (id, object_id, multipart_id, table_id, due_at)
              select id, object_id, multipart_id, table_id, now() + make_interval(secs => $1) from gone"
         );
-        let query = sqlx::query(sqlx::AssertSqlSafe(sql)).bind(self.times.lease().as_secs_f64()).bind(id);
+        let query = sqlx::query(sqlx::AssertSqlSafe(sql))
+            .bind(self.times.lease().as_secs_f64().max(self.garbage_seconds()))
+            .bind(id);
         query.execute(&self.control).await.map_err(database)?;
         Ok(())
     }

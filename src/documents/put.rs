@@ -138,13 +138,14 @@ impl Documents {
         file: Option<(&str, Replace)>,
     ) -> Result<Put> {
         document_id(id)?;
+        let body = body.slice_ref(value::without_mark(&body));
         let mut content = Content::new(value::parse(&body)?, &body)?;
         let mut current = self.read(collection.id, collection.shards, id).await?;
         for turn in 0..TRIES_MAX {
             let live = current.as_ref().filter(|item| item.is_live());
             condition.check(live.map(Item::etag).as_deref())?;
             if let (Some(live), Some((file, Replace::SameFile))) = (live, file)
-                && !(live.created_by == caller.name && live.file.as_deref() == Some(file))
+                && !(live.created_by == caller.principal.to_string() && live.file.as_deref() == Some(file))
             {
                 return Err(self.taken(collection, id).await?);
             }
@@ -209,6 +210,8 @@ impl Documents {
         let written = self.put_item(collection, current, next).await?;
         match &written {
             Written::Applied => settle(lease, old).await,
+            // An earlier attempt was applied and then hidden or restored: the sweep judges by the item which object lost.
+            Written::Raced(Some(item)) if new.is_some() && item.object_id() == new => drop(lease),
             Written::Raced(_) | Written::Refused(_) => settle(lease, new).await,
         }
         Ok(written)
@@ -248,9 +251,9 @@ fn successor(caller: &Caller, id: &str, live: Option<&Item>, body: Body) -> Item
         revision: live.map_or(1, |live| live.revision + 1),
         write_id: new_write_id(),
         created_at: live.map_or(now, |live| live.created_at),
-        created_by: live.map_or(&caller.name, |live| &live.created_by).clone(),
+        created_by: live.map_or_else(|| caller.principal.to_string(), |live| live.created_by.clone()),
         updated_at: now,
-        updated_by: caller.name.clone(),
+        updated_by: caller.principal.to_string(),
         file: None,
         body,
         hidden_until: None,

@@ -95,7 +95,7 @@ impl Documents {
             .expression_attribute_names("#deleted_by", DELETED_BY)
             .expression_attribute_names("#ttl", TTL)
             .expression_attribute_values(":now", AttributeValue::S(time_text(now)?))
-            .expression_attribute_values(":caller", AttributeValue::S(caller.name.clone()))
+            .expression_attribute_values(":caller", AttributeValue::S(caller.principal.to_string()))
             .expression_attribute_values(":until", AttributeValue::N(until.to_string()));
         send(request).await
     }

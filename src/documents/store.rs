@@ -33,7 +33,7 @@ pub struct Document {
     /// A share binds to it: a document made anew under the same id has another one.
     pub incarnation: String,
     pub created_at: OffsetDateTime,
-    /// The name of a principal, as `updated_by`.
+    /// The id of a principal, as `updated_by`: names can change.
     pub created_by: String,
     pub updated_at: OffsetDateTime,
     pub updated_by: String,

@@ -16,6 +16,11 @@ pub const DEPTH_MAX: usize = 31;
 pub const NATIVE_BYTES_MAX: usize = 380 << 10;
 const KEY_BYTES_MAX: usize = 65_535;
 
+/// Without the byte order mark that some editors write.
+pub fn without_mark(json: &[u8]) -> &[u8] {
+    json.strip_prefix(b"\xef\xbb\xbf").unwrap_or(json)
+}
+
 /// Reads a document: one JSON object. `None` for one that is valid, but that DynamoDB cannot hold as a native map: larger than [`NATIVE_BYTES_MAX`], or with an empty key.
 ///
 /// # Errors

@@ -16,7 +16,7 @@ use bytes::Bytes;
 use futures::{Stream, StreamExt, TryStreamExt};
 use http::{
     HeaderMap,
-    header::{CONTENT_LENGTH, EXPECT},
+    header::{CONTENT_LENGTH, CONTENT_RANGE, EXPECT},
 };
 use std::{
     pin::Pin,
@@ -31,6 +31,9 @@ const SETTLE_TIME: Duration = Duration::from_secs(3);
 
 /// The body as an upload: refused at once when its length says that it is too long.
 pub fn incoming(config: &Config, headers: &HeaderMap, body: Body) -> Result<Incoming> {
+    if headers.contains_key(CONTENT_RANGE) {
+        return Err(Error::invalid("Content-Range", "a part of a file cannot be put; send all of it."));
+    }
     let max = config.limits.upload_bytes_max;
     let length = headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
     if length.is_some_and(|length| length > max) {

@@ -16,8 +16,9 @@ use tokio::task::JoinSet;
 use uuid::Uuid;
 
 const PART_BYTES_MIN: usize = 8 << 20;
-/// S3 takes 10,000 parts; the size of a part doubles after each so many, which makes room for some 5 TB.
+/// S3 takes 10,000 parts; the size of a part doubles after each so many, up to 64 MiB, which makes room for some 500 GB.
 const PARTS_BEFORE_DOUBLING: usize = 1000;
+const DOUBLINGS_MAX: usize = 3;
 const PARTS_IN_FLIGHT_MAX: usize = 2;
 
 /// What is known of an object once all its bytes are in.
@@ -94,7 +95,7 @@ impl ObjectWriter {
     }
 
     fn part_bytes(&self) -> usize {
-        PART_BYTES_MIN << (self.parts_started / PARTS_BEFORE_DOUBLING)
+        PART_BYTES_MIN << (self.parts_started / PARTS_BEFORE_DOUBLING).min(DOUBLINGS_MAX)
     }
 
     async fn put_whole(&mut self, stored: &Stored) -> Result<()> {

@@ -27,6 +27,9 @@ pub enum Direction {
     Descending,
 }
 
+/// Of what Postgres takes in one list.
+const COLUMNS_ASKED_MAX: usize = 1599;
+
 impl RowQuery {
     /// `select=a,b`, `order=a.desc.nullslast,b`; a name with `,`, `.` or `"` is written in double quotes, `\` before `"` and `\`.
     pub fn parse(
@@ -36,19 +39,24 @@ impl RowQuery {
         limit: Option<u64>,
         offset: Option<u64>,
     ) -> Result<Self> {
-        let selected = match select {
+        let selected: Vec<usize> = match select {
             None | Some("" | "*") => (0..columns.len()).collect(),
             Some(select) => {
                 let names = split("select", select, ',')?;
                 names.iter().map(|name| position("select", columns, &unquote(name))).collect::<Result<_>>()?
             }
         };
-        let order = match order {
+        let order: Vec<Order> = match order {
             None | Some("") => Vec::new(),
             Some(order) => {
                 split("order", order, ',')?.iter().map(|term| parse_order(columns, term)).collect::<Result<_>>()?
             }
         };
+        for (parameter, asked) in [("select", selected.len()), ("order", order.len())] {
+            if asked > COLUMNS_ASKED_MAX {
+                return Err(Error::invalid(parameter, format!("it can name at most {COLUMNS_ASKED_MAX} columns.")));
+            }
+        }
         Ok(Self { columns: selected, order, limit, offset: offset.unwrap_or(0) })
     }
 }

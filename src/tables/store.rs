@@ -15,7 +15,11 @@ use crate::{
 use bytes::Bytes;
 use futures::{Stream, TryStreamExt};
 use sqlx::{AssertSqlSafe, PgConnection, PgPool, postgres::PgDatabaseError};
-use tokio::sync::mpsc::{Receiver, Sender, channel};
+use std::{mem, time::Duration};
+use tokio::{
+    sync::mpsc::{Receiver, Sender, channel},
+    time::timeout,
+};
 use uuid::Uuid;
 
 /// Bytes of rows that go out in one piece.
@@ -31,6 +35,7 @@ pub struct Tables {
     pub(super) limits: ReadLimits,
     pub(super) decompressed_bytes_max: u64,
     query_seconds: u64,
+    idle: Duration,
 }
 
 /// What the reader tells the load.
@@ -63,6 +68,7 @@ impl Tables {
             limits,
             decompressed_bytes_max: config.limits.decompressed_bytes_max,
             query_seconds: config.times.query_seconds,
+            idle: config.times.idle(),
         }
     }
 
@@ -135,12 +141,15 @@ impl Tables {
         sender: &Sender<Result<Bytes>>,
     ) -> Result<()> {
         let mut connection = self.queries.acquire().await.map_err(database)?;
-        let copied = copy_rows(&mut connection, statement, encoder, begin, sender).await.map_err(|error| match error {
-            Error::Store { source, .. } if is_canceled(&*source) => {
-                Limit::QuerySeconds.passed(self.query_seconds, None)
-            }
-            error => error,
-        });
+        let copied =
+            copy_rows(&mut connection, statement, encoder, begin, sender, self.idle).await.map_err(
+                |error| match error {
+                    Error::Store { source, .. } if is_canceled(&*source) => {
+                        Limit::QuerySeconds.passed(self.query_seconds, None)
+                    }
+                    error => error,
+                },
+            );
         if !matches!(copied, Ok(true)) {
             // It may be in the middle of a COPY: it is closed, not used again.
             connection.close_on_drop();
@@ -156,12 +165,26 @@ async fn copy_rows(
     mut encoder: RowEncoder,
     mut out: Vec<u8>,
     sender: &Sender<Result<Bytes>>,
+    idle: Duration,
 ) -> Result<bool> {
-    let mut copied = connection.copy_out_raw(&statement).await.map_err(database)?;
-    while let Some(rows) = copied.try_next().await.map_err(database)? {
+    // A client that goes away while Postgres still sorts is noticed at once.
+    let mut copied = tokio::select! {
+        copied = connection.copy_out_raw(&statement) => copied.map_err(database)?,
+        () = sender.closed() => return Ok(false),
+    };
+    loop {
+        let rows = tokio::select! {
+            rows = copied.try_next() => rows.map_err(database)?,
+            () = sender.closed() => return Ok(false),
+        };
+        let Some(rows) = rows else { break };
         encoder.rows(&rows, &mut out)?;
-        if out.len() >= CHUNK_BYTES && sender.send(Ok(std::mem::take(&mut out).into())).await.is_err() {
-            return Ok(false);
+        if out.len() >= CHUNK_BYTES {
+            let taken = timeout(idle, sender.send(Ok(mem::take(&mut out).into()))).await;
+            match taken.map_err(|_| Error::Interrupted { detail: "the reader took no byte".to_owned() })? {
+                Ok(()) => {}
+                Err(_) => return Ok(false),
+            }
         }
     }
     out.extend_from_slice(encoder.end());

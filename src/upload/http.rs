@@ -79,6 +79,19 @@ pub async fn put(
     Ok(answer_upload(&descriptor, created))
 }
 
+/// `PUT /?name=…`: newer versions of curl add no file name to an address with a query.
+pub async fn put_named(
+    state: State<App>,
+    caller: Caller,
+    query: Query<UploadQuery>,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response, Problem> {
+    let detail = "without a file name in the path it says what to call the upload; or write the name before the `?`, as in `/sales.csv?share=7d`.";
+    let path = query.0.name.clone().ok_or_else(|| Error::invalid("name", detail))?;
+    put(state, caller, Path(path), query, headers, body).await
+}
+
 /// `POST /`: every file of a `multipart/form-data` form, one after another. The answer lists what became of each; its status is that of the first failure.
 pub async fn post(
     State(app): State<App>,
@@ -210,7 +223,11 @@ async fn receive_json(
 ) -> Result<(Descriptor, bool)> {
     let max = app.config.limits.document_bytes_max;
     let body = incoming.peek(usize::try_from(max).unwrap_or(usize::MAX).saturating_add(1)).await?;
-    let values = serde_json::Deserializer::from_slice(&body).into_iter::<&RawValue>().take(2).flatten().count();
+    let values = serde_json::Deserializer::from_slice(documents::value::without_mark(&body))
+        .into_iter::<&RawValue>()
+        .take(2)
+        .flatten()
+        .count();
     let ((mut descriptor, created), because) = if values == 2 {
         let name = upload.query.name.clone().map_or_else(|| crate::catalogue::slug(&id), Ok)?;
         (

@@ -160,18 +160,19 @@ async fn a_document_is_created_replaced_and_recognised() {
         panic!()
     };
     assert_eq!((first.body.as_ref(), first.size_bytes), (&br#"{"a":"x","b":1.1}"#[..], 17));
-    assert_eq!((first.created_by.as_str(), first.updated_by.as_str(), counter(&first)), ("ada", "ada", 1));
+    let ada = f.caller.principal.to_string();
+    assert_eq!((&first.created_by, &first.updated_by, counter(&first)), (&ada, &ada, 1));
     let read = f.get("é 1").await.unwrap();
     assert_eq!(format!("{read:?}"), format!("{first:?}"), "a GET answers what the PUT answered");
 
     let same = f.put("é 1", r#"{ "a":"x", "b":1.1 }"#, &Precondition::None).await.unwrap();
     assert!(matches!(&same, Put::Unchanged(document) if document.etag == first.etag), "{same:?}");
 
-    let grace = Caller { name: "grace".to_owned(), ..f.caller.clone() };
+    let grace = Caller { principal: Uuid::new_v4(), name: "grace".to_owned(), ..f.caller.clone() };
     let body = Bytes::from_static(br#"{"a":"y"}"#);
     let replaced = f.documents.put(&grace, &f.collection, "é 1", body, &matches(&first)).await.unwrap();
     let Put::Replaced(second) = replaced else { panic!("{replaced:?}") };
-    assert_eq!((second.created_by.as_str(), second.updated_by.as_str(), counter(&second)), ("ada", "grace", 2));
+    assert_eq!((&second.created_by, &second.updated_by, counter(&second)), (&ada, &grace.principal.to_string(), 2));
     assert_eq!((second.created_at, second.incarnation.as_str()), (first.created_at, first.incarnation.as_str()));
     assert_eq!(f.get("é 1").await.unwrap().body.as_ref(), br#"{"a":"y"}"#);
 
