@@ -37,8 +37,10 @@ pub async fn serve(listener: TcpListener, router: Router, times: &Times, stop: i
     pin!(stop);
     loop {
         tokio::select! {
-            stream = accept(&listener) => connections.spawn(stream, router.clone(), &running),
+            // First, so that whoever has seen that we are not ready meets the drain.
+            biased;
             () = &mut stop => break,
+            stream = accept(&listener) => connections.spawn(stream, router.clone(), &running),
         }
     }
     let drain = async {

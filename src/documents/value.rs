@@ -27,7 +27,7 @@ pub fn without_mark(json: &[u8]) -> &[u8] {
 /// `Malformed`: no JSON, no object, a duplicate key, deeper than [`DEPTH_MAX`], half a surrogate pair, or a number beyond 38 digits or 1e-130…9.99e125. In the last
 /// four the `field` is a JSON Pointer. Whether a document is accepted never depends on its size.
 pub fn parse(json: &[u8]) -> Result<Option<AttributeValue>> {
-    let raw: &RawValue = serde_json::from_slice(json).map_err(|error| syntax(&error))?;
+    let raw: &RawValue = serde_json::from_slice(without_mark(json)).map_err(|error| syntax(&error))?;
     let text = raw.get();
     if !text.starts_with('{') {
         return Err(Malformed {
