@@ -22,12 +22,41 @@ pub enum ColumnType {
     Timestamp,
     /// An instant. The offset that it was written with is not kept.
     Timestamptz,
+    /// A time of day.
+    Time,
+    Uuid,
     Text,
     /// JSON text, verbatim: the order of keys, spaces and digits are kept, which `jsonb` would not do.
     Json,
 }
 
 impl ColumnType {
+    pub const ALL: [Self; 11] = [
+        Self::Boolean,
+        Self::Bigint,
+        Self::Numeric,
+        Self::Double,
+        Self::Date,
+        Self::Timestamp,
+        Self::Timestamptz,
+        Self::Time,
+        Self::Uuid,
+        Self::Text,
+        Self::Json,
+    ];
+
+    /// As the API calls it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Double => "double",
+            other => other.sql(),
+        }
+    }
+
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|column_type| column_type.name() == name)
+    }
+
     /// Its name in Postgres.
     pub fn sql(self) -> &'static str {
         match self {
@@ -38,6 +67,8 @@ impl ColumnType {
             Self::Date => "date",
             Self::Timestamp => "timestamp",
             Self::Timestamptz => "timestamptz",
+            Self::Time => "time",
+            Self::Uuid => "uuid",
             Self::Text => "text",
             Self::Json => "json",
         }

@@ -59,20 +59,6 @@ pub async fn put(
     Ok(answer_upload(&descriptor, created))
 }
 
-impl TableFormat {
-    /// `application/json` may be an array or lines: that is told from the content.
-    pub fn of_content_type(content_type: &str) -> Option<Self> {
-        match content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase().as_str() {
-            "text/csv" | "application/csv" => Some(Self::Csv),
-            "text/tab-separated-values" => Some(Self::Tsv),
-            "application/x-ndjson" | "application/ndjson" | "application/jsonl" | "application/x-jsonlines" => {
-                Some(Self::Ndjson)
-            }
-            _ => None,
-        }
-    }
-}
-
 /// `GET /v1/tables/{name}`: the descriptor, with columns and types.
 pub async fn get(
     State(app): State<App>,

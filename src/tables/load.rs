@@ -4,7 +4,7 @@
 
 use super::{
     decompress::{Bounded, check_encoding, decompress, read_error},
-    read::{self, Column, Dialect, Format, RowSink},
+    read::{self, Column, Dialect, Format, RowSink, TableFormat},
     store::{LoadEvent, Tables},
 };
 use crate::{
@@ -48,31 +48,13 @@ pub struct NewTableFile {
     pub condition: Precondition,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum TableFormat {
-    Csv,
-    Tsv,
-    Ndjson,
-    Json,
-}
-
 impl TableFormat {
     fn reading(self) -> Format {
         match self {
-            Self::Csv => Format::Delimited(Dialect::CSV),
             Self::Tsv => Format::Delimited(Dialect::TSV),
             Self::Ndjson => Format::NdJson,
             Self::Json => Format::JsonArray,
-        }
-    }
-
-    fn content_type(self) -> &'static str {
-        match self {
-            Self::Csv => "text/csv",
-            Self::Tsv => "text/tab-separated-values",
-            Self::Ndjson => "application/x-ndjson",
-            Self::Json => "application/json",
+            _ => Format::Delimited(Dialect::CSV),
         }
     }
 

@@ -16,6 +16,7 @@ mod store;
 
 pub use decompress::is_compressed;
 pub use export::RowFormat;
-pub use load::{NewTableFile, TableFormat};
+pub use load::NewTableFile;
 pub use query::RowQuery;
+pub use read::TableFormat;
 pub use store::Tables;

@@ -566,6 +566,7 @@ fn read_back(format: Format, file: &str) -> Vec<Vec<Option<String>>> {
     let mut rows = Vec::new();
     while reader.advance().unwrap() {
         let cells = reader.row().cells().map(|cell| match cell {
+            Cell::Value(value) => Some(format!("{value:?}")),
             Cell::Null => None,
             Cell::Text(text) | Cell::String { value: text, .. } | Cell::Json(text) => {
                 Some(String::from_utf8(text.to_vec()).unwrap())

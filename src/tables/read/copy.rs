@@ -11,7 +11,7 @@ pub(super) fn append_row(out: &mut Vec<u8>, number: u64, row: &Row<'_>, columns:
     for column in columns {
         out.push(b'\t');
         match (cells.next().unwrap_or(Cell::Null), column.column_type) {
-            (Cell::Null, _) => out.extend_from_slice(b"\\N"),
+            (Cell::Null | Cell::Value(_), _) => out.extend_from_slice(b"\\N"),
             (Cell::String { json, .. }, ColumnType::Json) => append_escaped(out, json),
             (Cell::String { value: text, .. } | Cell::Text(text) | Cell::Json(text), column_type) => {
                 match column_type {

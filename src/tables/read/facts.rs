@@ -89,7 +89,7 @@ impl Facts {
     /// What `cell` can be. `Null` can be anything.
     pub fn of(cell: Cell<'_>) -> Self {
         match cell {
-            Cell::Null => Self::NONE,
+            Cell::Null | Cell::Value(_) => Self::NONE,
             Cell::Text(text) => of_text(text),
             Cell::String { value, .. } => Self::KIND_STRING | of_temporal(value),
             Cell::Json(json) => match json.first() {

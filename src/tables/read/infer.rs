@@ -125,5 +125,6 @@ pub(super) fn holds(column_type: ColumnType, cell: Cell<'_>) -> bool {
         ColumnType::Date => Facts::DATE.contains(seen),
         ColumnType::Timestamp => (Facts::DATE | Facts::TIMESTAMP).contains(seen),
         ColumnType::Timestamptz => Facts::TIMESTAMPTZ.contains(seen),
+        ColumnType::Time | ColumnType::Uuid => false,
     }
 }

@@ -16,20 +16,26 @@ mod delimited;
 mod double;
 mod elements;
 mod facts;
+mod format;
 mod infer;
 mod json;
 mod names;
 mod number;
+mod options;
 mod pass;
 mod position;
 mod split;
 mod temporal;
+mod warnings;
 mod window;
 
 use std::io::Read;
 
 pub use crate::catalogue::{Column, ColumnType};
+pub use format::TableFormat;
+pub use options::{DateOrder, DecimalMark, Delimiter, Escape, Options, Told, ToldTypes};
 pub use pass::{Outcome, RowSink, first_pass, second_pass};
+pub use warnings::{Trouble, Warning, Warnings};
 
 use self::position::Position;
 use crate::error::{Limit, Result};
@@ -86,7 +92,7 @@ impl ReadLimits {
 }
 
 /// One value of a row. The bytes are always valid UTF-8 and lie in the reader's buffer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Cell<'a> {
     /// An unquoted empty field, a JSON null, or a key that the object does not have.
     Null,
@@ -96,10 +102,34 @@ pub enum Cell<'a> {
     String { value: &'a [u8], json: &'a [u8] },
     /// The JSON text, as it stands in the file, of a number, a boolean, an object or an array.
     Json(&'a [u8]),
+    /// A value of a file that keeps types: Parquet, Arrow.
+    Value(Value<'a>),
+}
+
+/// A value that has its type from the file.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Value<'a> {
+    Boolean(bool),
+    Bigint(i64),
+    Double(f64),
+    /// Days since 1970-01-01.
+    Date(i32),
+    /// Microseconds since midnight, less than a day.
+    Time(i64),
+    /// Microseconds since 1970-01-01, of a clock whose zone is not known.
+    Timestamp(i64),
+    /// Microseconds since 1970-01-01 UTC.
+    Timestamptz(i64),
+    Uuid([u8; 16]),
+    /// Its decimal text: `-12.50`.
+    Numeric(&'a [u8]),
+    /// JSON text.
+    Json(&'a [u8]),
+    Text(&'a [u8]),
 }
 
 /// Where a cell lies in the bytes of its row.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 enum Span {
     /// No such key in this object. Differs from `Null` only in telling a key that comes twice.
     Absent,
@@ -115,6 +145,20 @@ enum Span {
         value_end: usize,
     },
     Json {
+        start: usize,
+        end: usize,
+    },
+    /// One that needs no bytes, or those between the two places: see [`Value`].
+    Value(Value<'static>),
+    NumericValue {
+        start: usize,
+        end: usize,
+    },
+    JsonValue {
+        start: usize,
+        end: usize,
+    },
+    TextValue {
         start: usize,
         end: usize,
     },
@@ -137,6 +181,10 @@ impl<'a> Row<'a> {
             Span::Absent | Span::Null => Cell::Null,
             Span::Text { start, end } => Cell::Text(&bytes[start..end]),
             Span::Json { start, end } => Cell::Json(&bytes[start..end]),
+            Span::Value(value) => Cell::Value(value),
+            Span::NumericValue { start, end } => Cell::Value(Value::Numeric(&bytes[start..end])),
+            Span::JsonValue { start, end } => Cell::Value(Value::Json(&bytes[start..end])),
+            Span::TextValue { start, end } => Cell::Value(Value::Text(&bytes[start..end])),
             Span::String { start, end, value_start, value_end } => {
                 Cell::String { value: &bytes[value_start..value_end], json: &bytes[start..end] }
             }
