@@ -148,6 +148,10 @@ pub struct Limits {
     #[arg(long, env = "LARDER_REQUEST_BYTES_MAX", default_value_t = 1 << 20, value_parser = at_least_one(), help_heading = "Limits")]
     pub request_bytes_max: u64,
 
+    /// Rows of one upload of a table.
+    #[arg(long, env = "LARDER_ROWS_MAX", default_value_t = 10_000_000_000, value_parser = at_least_one(), help_heading = "Limits")]
+    pub rows_max: u64,
+
     /// Columns of a table; Postgres holds 1,599 beside ours.
     #[arg(long, env = "LARDER_COLUMNS_MAX", default_value_t = 1599, value_parser = clap::value_parser!(u64).range(1..=1599), help_heading = "Limits")]
     pub columns_max: u64,

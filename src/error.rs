@@ -52,6 +52,16 @@ pub enum Error {
         line: Option<u64>,
     },
 
+    /// Postgres keeps a row on one page, and this one has too many values for that.
+    #[error("{}The row is wider than Postgres can hold in one row (about 8,000 bytes, long texts counting 18 each). Split the table, or leave columns out.", line.map(|line| format!("Line {line}: ")).unwrap_or_default())]
+    RowTooWide { line: Option<u64> },
+
+    /// A replace would lose columns or change their types, and the caller wants neither.
+    #[error(
+        "The file's columns are not those of the table: see `changes`. Nothing was stored; send it without `?schema=keep` to replace the table all the same."
+    )]
+    SchemaChanged { changes: serde_json::Value },
+
     /// The bytes received are not those that the sender's checksum describes.
     #[error(
         "The bytes received do not match the `{algorithm}` sent: computed {computed}. Nothing was stored; send the file again."
@@ -161,6 +171,7 @@ pub enum Limit {
     DocumentBytes,
     RequestBytes,
     DecompressedBytes,
+    Rows,
     Columns,
     CellBytes,
     RowBytes,
@@ -178,6 +189,7 @@ impl Limit {
             Self::DocumentBytes => "LARDER_DOCUMENT_BYTES_MAX",
             Self::RequestBytes => "LARDER_REQUEST_BYTES_MAX",
             Self::DecompressedBytes => "LARDER_DECOMPRESSED_BYTES_MAX",
+            Self::Rows => "LARDER_ROWS_MAX",
             Self::Columns => "LARDER_COLUMNS_MAX",
             Self::CellBytes => "LARDER_CELL_BYTES_MAX",
             Self::RowBytes => "LARDER_ROW_BYTES_MAX",
@@ -199,6 +211,7 @@ impl Limit {
             Self::DocumentBytes => ("A document", "bytes of JSON"),
             Self::RequestBytes => ("The body of a request that is no upload", "bytes"),
             Self::DecompressedBytes => ("A decompressed file", "bytes"),
+            Self::Rows => ("A table", "rows"),
             Self::Columns => ("A table", "columns"),
             Self::CellBytes => ("A cell of a table", "bytes"),
             Self::RowBytes => ("A row of a table", "bytes"),

@@ -93,7 +93,7 @@ impl Outcome {
 }
 
 impl Catalogue {
-    /// Refuses early what `publish` would refuse at the end, so that no bytes are sent in vain.
+    /// Refuses early what `publish` would refuse at the end, so that no bytes are sent in vain. What is there to be replaced.
     pub async fn check_upload(
         &self,
         caller: &Caller,
@@ -102,11 +102,20 @@ impl Catalogue {
         original_name: Option<&str>,
         replace: Replace,
         condition: &Precondition,
-    ) -> Result<()> {
+    ) -> Result<Option<Dataset>> {
         let mut connection = self.control.acquire().await.map_err(database)?;
         let existing = find_named(&mut connection, kind, name).await?;
-        self.check_existing(&mut connection, caller, (kind, name), existing.as_ref(), original_name, replace, condition)
-            .await
+        self.check_existing(
+            &mut connection,
+            caller,
+            (kind, name),
+            existing.as_ref(),
+            original_name,
+            replace,
+            condition,
+        )
+        .await?;
+        Ok(existing)
     }
 
     /// Publishes under the lease. On any error nothing has changed and the lease gives up what was stored.

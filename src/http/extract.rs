@@ -7,7 +7,10 @@ use crate::{
 };
 use axum::extract::{FromRequest, FromRequestParts, Request};
 use http::{StatusCode, request::Parts};
-use serde::{Deserialize, de::DeserializeOwned};
+use serde::{
+    Deserialize, Deserializer,
+    de::{DeserializeOwned, Error as _},
+};
 use tokio::time::timeout;
 
 pub struct Json<T>(pub T);
@@ -18,6 +21,15 @@ pub struct Path<T>(pub T);
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct NoParameters {}
+
+/// `true` or `false` in a query that is flattened, where serde sees only texts.
+pub fn flag<'de, D: Deserializer<'de>>(deserializer: D) -> Result<bool, D::Error> {
+    match String::deserialize(deserializer)?.as_str() {
+        "true" => Ok(true),
+        "false" => Ok(false),
+        other => Err(D::Error::custom(format!("`{other}` is neither `true` nor `false`"))),
+    }
+}
 
 impl<T: DeserializeOwned> FromRequest<App> for Json<T> {
     type Rejection = Problem;

@@ -1,6 +1,6 @@
 //! `/v1/tables`: a table in, its descriptor, its rows out, its raw upload.
 
-use super::{NewTableFile, RowFormat, RowQuery, TableFormat};
+use super::{NewTableFile, RowFormat, RowQuery, Schema, TableFormat, Told};
 use crate::{
     app::App,
     auth::Caller,
@@ -8,7 +8,7 @@ use crate::{
     error::{Error, Result},
     http::{
         Descriptor, File, NoParameters, Path, Problem, Query, answer_upload, content_disposition, content_encoding,
-        content_type, incoming, is_fresh, precondition, serve_object, upload_share, user_bytes,
+        content_type, flag, incoming, is_fresh, precondition, serve_object, upload_share, user_bytes,
     },
 };
 use axum::{
@@ -25,12 +25,16 @@ use sha2::{Digest, Sha256};
 use std::cmp::Reverse;
 
 #[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct PutQuery {
-    /// `csv`, `tsv`, `ndjson` or `json`; told from the content if not given.
-    format: Option<TableFormat>,
     /// Makes or extends a share link, such as `7d`.
     share: Option<String>,
+    #[serde(default)]
+    schema: Schema,
+    #[serde(default, deserialize_with = "flag")]
+    dry_run: bool,
+    /// How the file is to be read: the parameters of [`Options`](super::read::Options), which refuses all others.
+    #[serde(flatten)]
+    told: Told,
 }
 
 /// `PUT /v1/tables/{name}`
@@ -43,18 +47,24 @@ pub async fn put(
     body: Body,
 ) -> Result<Response, Problem> {
     let share = upload_share(&app, query.share.as_deref())?;
-    let told = content_type(&headers);
+    let content_type = content_type(&headers);
     let file = NewTableFile {
         name,
         title: None,
         original_name: None,
-        format: query.format.or_else(|| told.as_deref().and_then(TableFormat::of_content_type)),
-        content_type: told,
+        hint: content_type.as_deref().and_then(TableFormat::of_content_type),
+        content_type,
         content_encoding: content_encoding(&headers),
+        told: query.told,
+        schema: query.schema,
         replace: Replace::Any,
         condition: precondition(&headers)?,
     };
-    let outcome = app.tables.put(&caller, file, incoming(&app.config, &headers, body)?).await?;
+    let incoming = incoming(&app.config, &headers, body)?;
+    if query.dry_run {
+        return Ok(axum::Json(app.tables.rehearse_put(&caller, file, incoming).await?).into_response());
+    }
+    let outcome = app.tables.put(&caller, file, incoming).await?;
     let (descriptor, created) = Descriptor::of_upload(&app, &caller, &outcome, share).await?;
     Ok(answer_upload(&descriptor, created))
 }

@@ -3,20 +3,21 @@
 //! Channels between the three are bounded, so the slowest sets the pace and memory stays flat.
 
 use super::{
-    decompress::{Bounded, check_encoding, decompress, read_error},
-    read::{self, Column, Dialect, Format, RowSink, TableFormat},
+    decompress::{Bounded, decompress, read_error},
+    read::{self, ColumnType, Dialect, Format, Options, RowSink, TableFormat},
     store::{LoadEvent, Tables},
 };
 use crate::{
-    auth::Caller,
-    catalogue::{Kind, NewTable, NewVersion, Outcome, Pending, Precondition, Replace, table_name},
+    catalogue::Lease,
     error::{Error, Result},
-    objects::{Incoming, ObjectBytes},
+    objects::{Incoming, ObjectBytes, Stored},
 };
 use bytes::Bytes;
 use futures::{Stream, StreamExt, TryStreamExt};
-use serde_json::json;
-use std::io::{self, Cursor, Read};
+use std::{
+    io::{self, Cursor, Read},
+    sync::Arc,
+};
 use tokio::{
     sync::mpsc::{Receiver, Sender, channel},
     task::JoinHandle,
@@ -31,22 +32,6 @@ use uuid::Uuid;
 const CHUNKS_IN_FLIGHT_MAX: usize = 4;
 /// How much of a file its format is told from, if nobody says it.
 const SNIFF_BYTES: u64 = 4096;
-
-/// A table as it is uploaded.
-#[derive(Debug)]
-pub struct NewTableFile {
-    pub name: String,
-    pub title: Option<String>,
-    /// The file name of a smart upload.
-    pub original_name: Option<String>,
-    /// Of the raw upload; that of its format if not given.
-    pub content_type: Option<String>,
-    /// `gzip`, `zstd` or none, as the request says.
-    pub content_encoding: Option<String>,
-    pub format: Option<TableFormat>,
-    pub replace: Replace,
-    pub condition: Precondition,
-}
 
 impl TableFormat {
     fn reading(self) -> Format {
@@ -71,36 +56,46 @@ impl TableFormat {
     }
 }
 
+/// How the bytes of a file are to be read.
+#[derive(Debug, Clone, Default)]
+pub struct Manner {
+    /// `gzip`, `zstd` or none, as the request says.
+    pub content_encoding: Option<String>,
+    /// What the file's name or Content-Type say it is.
+    pub hint: Option<TableFormat>,
+    pub options: Options,
+}
+
+/// A file whose raw bytes are stored and whose rows are loaded, neither of them published.
+#[derive(Debug)]
+pub struct Loaded {
+    pub object: Stored,
+    pub file: FileRead,
+}
+
 /// What reading a file once has found.
-struct FirstPass {
-    format: TableFormat,
-    columns: Vec<Column>,
-    row_count: u64,
-    /// Whether the rows are in the table; else they did not fit the types guessed from its beginning.
-    loaded: bool,
+#[derive(Debug)]
+pub struct FileRead {
+    pub format: TableFormat,
+    pub read: read::Outcome,
 }
 
 impl Tables {
-    /// Stores the raw bytes, infers the types from all values, loads the rows, and publishes both as the table's new version.
-    pub async fn put(&self, caller: &Caller, file: NewTableFile, mut incoming: Incoming) -> Result<Outcome> {
-        table_name(&file.name)?;
-        check_encoding(file.content_encoding.as_deref())?;
-        self.catalogue
-            .check_upload(caller, Kind::Table, &file.name, file.original_name.as_deref(), file.replace, &file.condition)
-            .await?;
-        let (object_id, table_id) = (Uuid::now_v7(), Uuid::now_v7());
-        let lease = self
-            .catalogue
-            .lease(Pending { object_id: Some(object_id), table_id: Some(table_id), document: None })
-            .await?;
-
+    /// Stores the raw bytes, infers the types from all values and loads the rows into `rows.t_{table_id}`. `lease` names both.
+    pub(super) async fn receive(
+        &self,
+        lease: &Lease,
+        (object_id, table_id): (Uuid, Uuid),
+        manner: Manner,
+        mut incoming: Incoming,
+    ) -> Result<Loaded> {
+        let manner = Arc::new(manner);
         let (tee, teed) = channel::<Result<Bytes>>(CHUNKS_IN_FLIGHT_MAX);
-        let encoding = file.content_encoding.clone();
-        let mut reading = Some(self.read_first((lease.id, table_id), file.format, encoding.clone(), received(teed)));
+        let mut reading = Some(self.read_first((lease.id, table_id), Arc::clone(&manner), received(teed)));
         let mut first = None;
         let mut writer = self.objects.writer(object_id);
         while let Some(bytes) = incoming.next().await? {
-            writer.write(&lease, bytes.clone()).await?;
+            writer.write(lease, bytes.clone()).await?;
             // The reader stops early when it finds a fault: no need to receive the rest.
             if tee.send(Ok(bytes)).await.is_err()
                 && let Some(reading) = reading.take()
@@ -109,75 +104,68 @@ impl Tables {
             }
         }
         drop(tee);
-        let object = writer.finish(&lease).await?;
+        let object = writer.finish(lease).await?;
         let first = match (first, reading) {
             (Some(first), _) => first,
             (None, Some(reading)) => reading.join().await?,
             (None, None) => return Err(Error::internal("the reading of a table was awaited twice")),
         };
-        if !first.loaded {
+        let first = Arc::new(first);
+        if !first.read.fits {
             let raw = self.objects.read(object_id, None).await?;
-            self.read_again((lease.id, table_id), &first, encoding, raw).join().await?;
+            self.read_again((lease.id, table_id), Arc::clone(&first), manner, raw).join().await?;
         }
-        let ingest = json!({ "format": first.format, "encoding": "utf-8", "warnings": [] });
-        let version = NewVersion {
-            kind: Kind::Table,
-            title: file.title.unwrap_or_else(|| file.name.clone()),
-            name: file.name,
-            original_name: file.original_name,
-            object,
-            content_type: file.content_type.unwrap_or_else(|| first.format.content_type().to_owned()),
-            content_encoding: file.content_encoding,
-            table: Some(NewTable { id: table_id, columns: first.columns, row_count: first.row_count, ingest }),
-            options: file.format.map_or_else(|| json!({}), |format| json!({ "format": format })),
-        };
-        self.catalogue.publish(caller, lease, &version, file.replace, &file.condition).await
+        let file = Arc::into_inner(first).ok_or_else(|| Error::internal("a reading outlived its end"))?;
+        Ok(Loaded { object, file })
+    }
+
+    /// Reads the file as an upload would, and keeps nothing.
+    pub(super) async fn rehearse(&self, manner: Manner, incoming: Incoming) -> Result<FileRead> {
+        let bytes = futures::stream::try_unfold(incoming, |mut incoming| async move {
+            Ok(incoming.next().await?.map(|bytes| (bytes, incoming)))
+        });
+        let reading = self.spawn_reader(bytes, Arc::new(manner), move |input, manner, limits| {
+            read_file(input, manner, limits, &mut NoSink)
+        });
+        reading.await.map_err(Error::internal)?
     }
 
     /// Reads the bytes as they come, and loads them for as long as they fit the types of their beginning.
     fn read_first(
         &self,
         ids: (Uuid, Uuid),
-        told: Option<TableFormat>,
-        encoding: Option<String>,
+        manner: Arc<Manner>,
         bytes: impl Stream<Item = Result<Bytes>> + Send + 'static,
-    ) -> Reading<FirstPass> {
+    ) -> Reading<FileRead> {
         let (events, received) = channel(CHUNKS_IN_FLIGHT_MAX);
-        let limits = self.limits;
-        let loading = self.spawn_load(ids, received);
-        let decoded = self.spawn_reader(bytes, encoding, move |mut input| {
-            let mut beginning = Vec::new();
-            input.by_ref().take(SNIFF_BYTES).read_to_end(&mut beginning).map_err(read_error)?;
-            let format = told.unwrap_or_else(|| TableFormat::sniff(&beginning));
+        let loader = self.spawn_load(ids, received);
+        let reader = self.spawn_reader(bytes, manner, move |input, manner, limits| {
             let mut sink = EventSink(events);
-            let read =
-                read::first_pass(format.reading(), Read::chain(Cursor::new(beginning), input), limits, &mut sink)?;
-            if read.fits {
+            let first = read_file(input, manner, limits, &mut sink)?;
+            if first.read.fits {
                 sink.send(LoadEvent::End)?;
             }
-            Ok(FirstPass { format, columns: read.columns, row_count: read.rows, loaded: read.fits })
+            Ok(first)
         });
-        Reading { reader: decoded, loader: loading }
+        Reading { reader, loader }
     }
 
     /// Reads the raw upload once more, with the types that all its values have.
     fn read_again(
         &self,
         ids: (Uuid, Uuid),
-        first: &FirstPass,
-        encoding: Option<String>,
+        first: Arc<FileRead>,
+        manner: Arc<Manner>,
         raw: ObjectBytes,
     ) -> Reading<()> {
         let (events, received) = channel(CHUNKS_IN_FLIGHT_MAX);
-        let (format, columns, limits) = (first.format, first.columns.clone(), self.limits);
-        let loading = self.spawn_load(ids, received);
-        let reader = self.spawn_reader(raw, encoding, move |input| {
+        let loader = self.spawn_load(ids, received);
+        let reader = self.spawn_reader(raw, manner, move |input, manner, limits| {
             let mut sink = EventSink(events);
-            sink.begin(&columns)?;
-            read::second_pass(format.reading(), input, &columns, limits, &mut sink)?;
+            read::second_pass(first.format.reading(), input, &first.read, &manner.options, limits, &mut sink)?;
             sink.send(LoadEvent::End)
         });
-        Reading { reader, loader: loading }
+        Reading { reader, loader }
     }
 
     /// `lease` names `table` until the load commits; a load that nobody waits for any more is given up.
@@ -190,17 +178,32 @@ impl Tables {
     fn spawn_reader<T: Send + 'static>(
         &self,
         bytes: impl Stream<Item = Result<Bytes>> + Send + 'static,
-        encoding: Option<String>,
-        read: impl FnOnce(Box<dyn Read + Send>) -> Result<T> + Send + 'static,
+        manner: Arc<Manner>,
+        read: impl FnOnce(Box<dyn Read + Send>, &Manner, read::ReadLimits) -> Result<T> + Send + 'static,
     ) -> JoinHandle<Result<T>> {
-        let max = self.decompressed_bytes_max;
+        let (max, limits) = (self.decompressed_bytes_max, self.limits);
         tokio::spawn(async move {
             let raw = Box::pin(bytes.map_err(io::Error::other));
-            let decoded = decompress(StreamReader::new(raw), encoding.as_deref()).await?;
+            let decoded = decompress(StreamReader::new(raw), manner.content_encoding.as_deref()).await?;
             let input = Bounded::new(SyncIoBridge::new(decoded), max);
-            tokio::task::spawn_blocking(move || read(Box::new(input))).await.map_err(Error::internal)?
+            let reading = tokio::task::spawn_blocking(move || read(Box::new(input), &manner, limits));
+            reading.await.map_err(Error::internal)?
         })
     }
+}
+
+fn read_file(
+    mut input: Box<dyn Read + Send>,
+    manner: &Manner,
+    limits: read::ReadLimits,
+    sink: &mut dyn RowSink,
+) -> Result<FileRead> {
+    let mut beginning = Vec::new();
+    input.by_ref().take(SNIFF_BYTES).read_to_end(&mut beginning).map_err(read_error)?;
+    let format = manner.options.format.or(manner.hint).unwrap_or_else(|| TableFormat::sniff(&beginning));
+    let input = Read::chain(Cursor::new(beginning), input);
+    let read = read::first_pass(format.reading(), input, &manner.options, limits, sink)?;
+    Ok(FileRead { format, read })
 }
 
 /// The two tasks of one pass.
@@ -230,16 +233,33 @@ impl EventSink {
 }
 
 impl RowSink for EventSink {
-    fn begin(&mut self, columns: &[Column]) -> Result<()> {
-        self.send(LoadEvent::Begin(columns.iter().map(|column| column.column_type).collect()))
+    fn begin(&mut self, types: &[ColumnType]) -> Result<()> {
+        self.send(LoadEvent::Begin(types.to_vec()))
     }
 
-    fn rows(&mut self, copy_text: Bytes) -> Result<()> {
-        self.send(LoadEvent::Rows(copy_text))
+    fn rows(&mut self, copy: Bytes) -> Result<()> {
+        self.send(LoadEvent::Rows(copy))
     }
 
     fn misfit(&mut self) -> Result<()> {
         self.send(LoadEvent::Misfit)
+    }
+}
+
+/// For a rehearsal.
+struct NoSink;
+
+impl RowSink for NoSink {
+    fn begin(&mut self, _: &[ColumnType]) -> Result<()> {
+        Ok(())
+    }
+
+    fn rows(&mut self, _: Bytes) -> Result<()> {
+        Ok(())
+    }
+
+    fn misfit(&mut self) -> Result<()> {
+        Ok(())
     }
 }
 

@@ -9,6 +9,7 @@ mod decompress;
 mod export;
 pub mod http;
 mod load;
+mod put;
 mod query;
 pub mod read;
 mod sql;
@@ -16,7 +17,7 @@ mod store;
 
 pub use decompress::is_compressed;
 pub use export::RowFormat;
-pub use load::NewTableFile;
+pub use put::{NewTableFile, Rehearsal, Schema};
 pub use query::RowQuery;
-pub use read::TableFormat;
+pub use read::{Options, TableFormat, Told};
 pub use store::Tables;

@@ -46,7 +46,7 @@ pub fn drop_table(id: Uuid) -> String {
 
 /// The table was made in the same transaction, so its rows can be frozen at once.
 pub fn copy_in(id: Uuid) -> String {
-    format!("copy {} from stdin with (format text, freeze)", table(id))
+    format!("copy {} from stdin with (format binary, freeze)", table(id))
 }
 
 /// The rows of a query, in a total order: ties are broken by the row's place in the file.

@@ -43,7 +43,7 @@ pub struct Tables {
 pub enum LoadEvent {
     /// The columns of the rows that follow.
     Begin(Vec<ColumnType>),
-    /// Whole rows of COPY text.
+    /// Binary COPY.
     Rows(Bytes),
     /// The types were wrong: nothing of it is to stay.
     Misfit,
@@ -59,6 +59,7 @@ impl Tables {
             columns_max: size(config.limits.columns_max),
             cell_bytes_max,
             row_bytes_max: size(config.limits.row_bytes_max),
+            rows_max: config.limits.rows_max,
         };
         Self {
             catalogue,
@@ -202,14 +203,13 @@ fn is_canceled(error: &(dyn std::error::Error + 'static)) -> bool {
 fn load_error(error: sqlx::Error) -> Error {
     let refused = error.as_database_error().and_then(|error| error.try_downcast_ref::<PgDatabaseError>());
     match refused {
-        Some(refused) if refused.code().starts_with("22") || refused.code().starts_with("54") => {
+        Some(refused) if refused.code().starts_with("54") => Error::RowTooWide { line: None },
+        Some(refused) if refused.code().starts_with("22") => {
             // "COPY t_…, line 5, column c3: …" counts rows, since each of ours is one line.
             let place = refused
                 .r#where()
                 .and_then(|place| place.split("line ").nth(1))
                 .and_then(|rest| rest.split([',', ':']).next());
-            // A row that is too big is found when a whole batch is written: only a value is refused at its own place.
-            let place = place.filter(|_| refused.code().starts_with("22"));
             let row = place.map(|row| format!("Row {row}: ")).unwrap_or_default();
             Malformed {
                 detail: format!("{row}Postgres cannot hold this: {}.", refused.message()),

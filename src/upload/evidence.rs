@@ -16,7 +16,7 @@ pub const INBOX: &str = "inbox";
 /// `?as=`
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Told {
+pub enum As {
     Blob,
     Table,
     Document,
@@ -27,7 +27,7 @@ pub enum Told {
 pub struct Evidence<'a> {
     /// The path it is put to: `sales.csv`, `photos/cat.png`.
     pub path: &'a str,
-    pub told: Option<Told>,
+    pub told: Option<As>,
     pub name: Option<&'a str>,
     pub content_type: Option<&'a str>,
     /// Enough of its beginning to tell JSON's kinds apart.
@@ -71,15 +71,15 @@ impl Evidence<'_> {
             return Err(Error::NameReserved { name: first.to_owned() });
         }
         match self.told {
-            Some(Told::Blob) => Ok((self.blob()?, "you said `as=blob`".to_owned())),
-            Some(Told::Table) => {
+            Some(As::Blob) => Ok((self.blob()?, "you said `as=blob`".to_owned())),
+            Some(As::Table) => {
                 let format = match self.by_content_type().or_else(|| self.by_extension()) {
                     Some((Kind::Table(format), _)) => Some(format),
                     _ => None,
                 };
                 Ok((Route::Table { name: self.table_name()?, format }, "you said `as=table`".to_owned()))
             }
-            Some(Told::Document) => {
+            Some(As::Document) => {
                 let (collection, id) = self.document()?;
                 Ok((Route::Document { collection, id }, "you said `as=document`".to_owned()))
             }
@@ -200,12 +200,12 @@ fn stem(path: &str) -> &str {
 
 #[cfg(test)]
 mod tests {
-    use super::{Evidence, Route, Told};
+    use super::{As, Evidence, Route};
     use crate::tables::TableFormat::{Csv, Json, Tsv};
 
     fn judge(
         path: &str,
-        told: Option<Told>,
+        told: Option<As>,
         name: Option<&str>,
         content_type: Option<&str>,
         beginning: &[u8],
@@ -227,10 +227,10 @@ mod tests {
         assert_eq!(judge("numbers.json", None, None, None, b"[1,2]"), blob("numbers.json"));
         assert_eq!(judge("noname", None, None, None, b"plain text"), blob("noname"));
         assert_eq!(judge("noname", None, None, None, b"{\"a\":1}"), json("noname", "noname"));
-        assert_eq!(judge("a.csv", Some(Told::Blob), None, None, b"a"), blob("a.csv"));
-        assert_eq!(judge("a.bin", Some(Told::Table), Some("t"), None, b"a"), table("t", None));
+        assert_eq!(judge("a.csv", Some(As::Blob), None, None, b"a"), blob("a.csv"));
+        assert_eq!(judge("a.bin", Some(As::Table), Some("t"), None, b"a"), table("t", None));
         assert_eq!(
-            judge("a.json", Some(Told::Document), Some("people/ann"), None, b"{}"),
+            judge("a.json", Some(As::Document), Some("people/ann"), None, b"{}"),
             Some(Route::Document { collection: "people".to_owned(), id: "ann".to_owned() })
         );
     }

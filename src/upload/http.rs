@@ -1,6 +1,6 @@
 //! `PUT /{path}` and `POST /`: one file, or the files of a form.
 
-use super::evidence::{Evidence, INBOX, RESERVED, Route, Told};
+use super::evidence::{As, Evidence, INBOX, RESERVED, Route};
 use crate::{
     app::App,
     auth::Caller,
@@ -9,11 +9,11 @@ use crate::{
     documents::{self, Put},
     error::{Error, Limit, Result},
     http::{
-        Descriptor, Path, Problem, Query, answer_upload, content_encoding, content_type, guess_content_type, incoming,
-        incoming_field, plain_document, precondition, upload_share,
+        Descriptor, Path, Problem, Query, answer_upload, content_encoding, content_type, flag, guess_content_type,
+        incoming, incoming_field, plain_document, precondition, upload_share,
     },
     objects::Incoming,
-    tables::{NewTableFile, TableFormat},
+    tables::{NewTableFile, Options, Schema, TableFormat, Told},
 };
 use axum::{
     body::Body,
@@ -35,17 +35,22 @@ use tokio::{sync::mpsc::Sender, time::timeout};
 const BEGINNING_BYTES: usize = 4096;
 
 #[derive(Debug, Clone, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct UploadQuery {
     /// `blob`, `table` or `document`, instead of our judgement.
-    r#as: Option<Told>,
+    r#as: Option<As>,
     /// A name of the caller's choice; of a document `id` or `collection/id`.
     name: Option<String>,
     /// Replaces what has the name, whoever made it and from whatever file.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "flag")]
     replace: bool,
     /// Makes or extends a share link, such as `7d`.
     share: Option<String>,
+    /// Of a table: what a replace may do to the columns.
+    #[serde(default)]
+    schema: Schema,
+    /// Of a table: how the file is to be read.
+    #[serde(flatten)]
+    told: Told,
 }
 
 /// A file on its way in.
@@ -199,6 +204,9 @@ async fn receive(app: &App, caller: &Caller, upload: Upload, mut incoming: Incom
         beginning: &beginning,
     };
     let (route, because) = evidence.judge()?;
+    if !matches!(route, Route::Table { .. } | Route::Json { .. }) {
+        upload.only_for_tables()?;
+    }
     let (mut descriptor, created) = match route {
         Route::Blob { key } => put_blob(app, caller, &upload, key, incoming).await?,
         Route::Table { name, format } => put_table(app, caller, &upload, name, format, incoming).await?,
@@ -235,11 +243,13 @@ async fn receive_json(
             format!("{because} and holds one object after another, which is a table"),
         )
     } else if body.len() as u64 > max {
+        upload.only_for_tables()?;
         (
             put_blob(app, caller, upload, key, incoming).await?,
             format!("{because} but is larger than a document may be ({max} bytes), so it is kept as it is"),
         )
     } else {
+        upload.only_for_tables()?;
         // All of it has been read ahead: what follows is the end, where checksums are compared.
         let body = incoming.collect(Limit::DocumentBytes, max).await?;
         let collection = upload
@@ -258,6 +268,19 @@ async fn receive_json(
 }
 
 impl Upload {
+    /// Refuses parameters that say how a table is read, of what is none.
+    fn only_for_tables(&self) -> Result<()> {
+        let schema = (self.query.schema != Schema::default()).then_some("schema");
+        let told = self.query.told.keys().map(String::as_str).chain(schema);
+        let detail = "it says how a table is read, and this file is none; send `?as=table` if it is.";
+        told.into_iter().next().map_or(Ok(()), |parameter| {
+            match Options::NAMES.contains(&parameter) || schema.is_some() {
+                true => Err(Error::invalid(parameter, detail)),
+                false => Err(Error::invalid(parameter, "there is no such parameter.")),
+            }
+        })
+    }
+
     fn replace(&self) -> Replace {
         if self.query.replace { Replace::Any } else { Replace::SameFile }
     }
@@ -301,7 +324,9 @@ async fn put_table(
         original_name: Some(upload.path.clone()),
         content_type: Some(upload.content_type.clone().unwrap_or_else(|| guess_content_type(&upload.path))),
         content_encoding: upload.content_encoding.clone(),
-        format,
+        hint: format,
+        told: upload.query.told.clone(),
+        schema: upload.query.schema,
         replace: upload.replace(),
         condition: upload.condition.clone(),
     };

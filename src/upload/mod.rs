@@ -5,4 +5,4 @@
 mod evidence;
 pub mod http;
 
-pub use evidence::{Evidence, Route, Told};
+pub use evidence::{As, Evidence, Route};

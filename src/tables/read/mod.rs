@@ -11,34 +11,39 @@
 //! - **Memory is bounded** by the limits and never grows with the file: one window of input, one chunk of output.
 //! - **Nothing is repaired or dropped silently**: what cannot be read is an error with its line and column. Blank lines are the one thing skipped.
 
-mod copy;
 mod delimited;
 mod double;
 mod elements;
+mod encode;
 mod facts;
 mod format;
 mod infer;
 mod json;
+mod marks;
+mod missing;
 mod names;
 mod number;
+mod numeric;
 mod options;
 mod pass;
 mod position;
 mod split;
 mod temporal;
 mod warnings;
+mod wide;
 mod window;
 
 use std::io::Read;
 
 pub use crate::catalogue::{Column, ColumnType};
 pub use format::TableFormat;
+pub use infer::Reading;
 pub use options::{DateOrder, DecimalMark, Delimiter, Escape, Options, Told, ToldTypes};
 pub use pass::{Outcome, RowSink, first_pass, second_pass};
 pub use warnings::{Trouble, Warning, Warnings};
 
 use self::position::Position;
-use crate::error::{Limit, Result};
+use crate::error::{Limit, Malformed, Result};
 
 /// What a file is; decided before reading begins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,6 +54,15 @@ pub enum Format {
     NdJson,
     /// One JSON array of objects.
     JsonArray,
+}
+
+impl Format {
+    fn delimiter(self) -> Option<Delimiter> {
+        match self {
+            Self::Delimited(dialect) => Some(Delimiter::Byte(dialect.delimiter)),
+            Self::NdJson | Self::JsonArray => None,
+        }
+    }
 }
 
 /// How a delimited file is written. UTF-8, with or without a byte order mark; lines end with LF, CRLF or CR.
@@ -72,6 +86,7 @@ pub struct ReadLimits {
     pub cell_bytes_max: usize,
     /// Of one row as it stands in the file, all its cells together.
     pub row_bytes_max: usize,
+    pub rows_max: u64,
 }
 
 impl ReadLimits {
@@ -174,6 +189,30 @@ pub struct Row<'a> {
 }
 
 impl<'a> Row<'a> {
+    pub fn len(self) -> usize {
+        self.spans.len()
+    }
+
+    /// An error at the cell of the column at `index`.
+    fn malformed(self, index: usize, detail: String) -> Malformed {
+        let (start, end) = match self.spans.get(index) {
+            Some(
+                Span::Text { start, end }
+                | Span::Json { start, end }
+                | Span::String { value_start: start, value_end: end, .. }
+                | Span::TextValue { start, end },
+            ) => (*start, *end),
+            _ => (0, 0),
+        };
+        let excerpt = Position::START.malformed(self.bytes.get(start..end).unwrap_or_default(), 0, "").excerpt;
+        let place = Position::line_start(self.line).malformed(self.bytes, start, detail);
+        // Only the row of a delimited file stands here as it does in the file.
+        match self.spans.get(index) {
+            Some(Span::Text { .. }) => Malformed { excerpt, ..place },
+            _ => Malformed { line: Some(self.line), column: None, excerpt, ..place },
+        }
+    }
+
     /// In the order of [`RowReader::names`]. A JSON file's row has as many as there were keys so far.
     pub fn cells(self) -> impl Iterator<Item = Cell<'a>> {
         let bytes = self.bytes;
@@ -229,6 +268,11 @@ impl<R: Read> RowReader<R> {
             Self::Delimited(reader) => reader.advance(),
             Self::Json(reader) => reader.advance(),
         }
+    }
+
+    /// What has been mended so far, taken out of the reader.
+    pub fn take_warnings(&mut self) -> Warnings {
+        Warnings::default()
     }
 
     /// The row that [`advance`](Self::advance) went to.

@@ -51,6 +51,11 @@ impl<'a> Number<'a> {
         !self.fraction.is_empty()
     }
 
+    /// Whether its point could as well be a thousands mark: `1.234`.
+    pub fn may_be_a_group(&self) -> bool {
+        matches!(self.whole.len(), 1..=3) && self.whole != b"0" && self.fraction.len() == 3 && self.exponent.is_none()
+    }
+
     /// The number as a `bigint`: one without a point and an exponent, in its range. Not `-0`.
     pub fn is_bigint(&self) -> bool {
         let short = self.whole.len() < 19;
@@ -64,6 +69,19 @@ impl<'a> Number<'a> {
         let zeros = self.exponent.map_or(0, |exponent| exponent.value.unsigned_abs());
         let digits = (self.whole.len() + self.fraction.len()) as u64;
         digits.saturating_add(zeros) <= NUMERIC_DIGITS_MAX as u64
+    }
+
+    /// All its digits, and before which of them the point stands; that may lie outside of them.
+    pub fn digits_and_point(&self) -> (Vec<u8>, i64) {
+        let exponent = self.exponent.map_or(0, |exponent| exponent.value);
+        let mut digits = self.whole.to_vec();
+        digits.extend_from_slice(self.fraction);
+        let point = self.whole.len() as i64 + exponent;
+        // An exponent moves the point past the last digit: zeros stand between.
+        if let Ok(zeros) = usize::try_from(point.saturating_sub(digits.len() as i64)) {
+            digits.resize(digits.len() + zeros, b'0');
+        }
+        (digits, point)
     }
 
     /// The digits of the number without zeros at either end, and where the point stands among them.

@@ -1,5 +1,6 @@
 //! The service as its users meet it: the real router on the embedded engines, behind a real socket.
 
+pub mod copy;
 mod people;
 mod raw;
 mod stores;

@@ -19,7 +19,7 @@ async fn a_late_value_of_another_type_widens_its_column_and_loses_nothing() {
         file.push_str(&format!("{n},row number {n:06}\n"));
     }
     assert!(file.len() > 5 << 20);
-    file.push_str("none,the last\n");
+    file.push_str("n.d.,the last\n");
     let table = put("u-late", file.clone()).await;
     assert_eq!((columns(&table).join(" ").as_str(), table["rows"].as_u64()), ("n:text t:text", Some(260_001)));
     assert!(rows("u-late", "csv").await == file, "the rows are those of the file");

@@ -60,7 +60,9 @@ async fn the_descriptor_says_what_the_table_is() {
       "ingest": {
         "format": "csv",
         "encoding": "utf-8",
-        "warnings": []
+        "nulls": [],
+        "warnings": [],
+        "changes": []
       },
       "links": "[links]"
     }

@@ -1,0 +1,194 @@
+//! A table made or replaced by a file.
+
+use super::{
+    load::{FileRead, Manner},
+    read::{Column, Options, TableFormat, Told},
+    store::Tables,
+};
+use crate::{
+    auth::Caller,
+    catalogue::{Dataset, Kind, NewTable, NewVersion, Outcome, Pending, Precondition, Replace, table_name},
+    error::{Error, Result},
+    objects::Incoming,
+};
+use serde::Serialize;
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+/// A table as it is uploaded.
+#[derive(Debug)]
+pub struct NewTableFile {
+    pub name: String,
+    pub title: Option<String>,
+    /// The file name of a smart upload.
+    pub original_name: Option<String>,
+    /// Of the raw upload; that of its format if not given.
+    pub content_type: Option<String>,
+    pub content_encoding: Option<String>,
+    /// What the file's name or Content-Type say it is.
+    pub hint: Option<TableFormat>,
+    /// What this request tells of the file; an empty value takes back what an earlier one told.
+    pub told: Told,
+    pub schema: Schema,
+    pub replace: Replace,
+    pub condition: Precondition,
+}
+
+/// What a replace may do to the columns.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Schema {
+    /// Whatever the file holds.
+    #[default]
+    Follow,
+    /// No column is lost and none changes its type.
+    Keep,
+}
+
+/// How a column differs from that of the version before.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Change {
+    pub column: String,
+    /// `added`, `lost` or `type`.
+    pub change: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub from: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub to: Option<&'static str>,
+}
+
+/// What an upload would do.
+#[derive(Debug, Serialize)]
+pub struct Rehearsal {
+    pub dry_run: bool,
+    pub name: String,
+    /// Whether a table of this name would be replaced.
+    pub replaces: bool,
+    pub rows: u64,
+    pub columns: Vec<Column>,
+    pub ingest: Value,
+}
+
+impl Tables {
+    /// Stores the raw bytes, infers the types from all values, loads the rows, and publishes both as the table's new version.
+    pub async fn put(&self, caller: &Caller, file: NewTableFile, incoming: Incoming) -> Result<Outcome> {
+        let (existing, told, manner) = self.prepare(caller, &file).await?;
+        let (object_id, table_id) = (Uuid::now_v7(), Uuid::now_v7());
+        let pending = Pending { object_id: Some(object_id), table_id: Some(table_id), document: None };
+        let lease = self.catalogue.lease(pending).await?;
+        let loaded = self.receive(&lease, (object_id, table_id), manner, incoming).await?;
+        let changes = changes(existing.as_ref(), &loaded.file.read.columns);
+        check_schema(file.schema, &file.told, &loaded.file.read.columns, &changes)?;
+        let version = NewVersion {
+            kind: Kind::Table,
+            title: file.title.unwrap_or_else(|| file.name.clone()),
+            name: file.name,
+            original_name: file.original_name,
+            object: loaded.object,
+            content_type: file.content_type.unwrap_or_else(|| loaded.file.format.content_type().to_owned()),
+            content_encoding: file.content_encoding,
+            table: Some(NewTable {
+                id: table_id,
+                ingest: loaded.file.describe(&changes),
+                columns: loaded.file.read.columns,
+                row_count: loaded.file.read.rows,
+            }),
+            options: json!(told),
+        };
+        self.catalogue.publish(caller, lease, &version, file.replace, &file.condition).await
+    }
+
+    /// What [`put`](Self::put) would answer; nothing is written.
+    pub async fn rehearse_put(&self, caller: &Caller, file: NewTableFile, incoming: Incoming) -> Result<Rehearsal> {
+        let (existing, _, manner) = self.prepare(caller, &file).await?;
+        let read = self.rehearse(manner, incoming).await?;
+        let changes = changes(existing.as_ref(), &read.read.columns);
+        check_schema(file.schema, &file.told, &read.read.columns, &changes)?;
+        Ok(Rehearsal {
+            dry_run: true,
+            name: file.name,
+            replaces: existing.is_some(),
+            rows: read.read.rows,
+            ingest: read.describe(&changes),
+            columns: read.read.columns,
+        })
+    }
+
+    /// Refuses early what would be refused at the end; the table that is to be replaced, and all that was told of its files.
+    async fn prepare(&self, caller: &Caller, file: &NewTableFile) -> Result<(Option<Dataset>, Told, Manner)> {
+        table_name(&file.name)?;
+        super::decompress::check_encoding(file.content_encoding.as_deref())?;
+        let original_name = file.original_name.as_deref();
+        let existing = self
+            .catalogue
+            .check_upload(caller, Kind::Table, &file.name, original_name, file.replace, &file.condition)
+            .await?;
+        let before = existing.as_ref().and_then(|dataset| dataset.version.as_ref());
+        let mut told: Told = before
+            .map(|version| serde_json::from_value(version.options.clone()).map_err(Error::internal))
+            .transpose()?
+            .unwrap_or_default();
+        told.extend(file.told.clone());
+        told.retain(|_, value| !value.is_empty());
+        let manner = Manner {
+            content_encoding: file.content_encoding.clone(),
+            hint: file.hint,
+            options: Options::parse(&told)?,
+        };
+        Ok((existing, told, manner))
+    }
+}
+
+impl FileRead {
+    /// What was assumed of the file, for the descriptor.
+    fn describe(&self, changes: &[Change]) -> Value {
+        json!({
+            "format": self.format,
+            "encoding": "utf-8",
+            "nulls": self.read.nulls,
+            "warnings": self.read.warnings.list(),
+            "changes": changes,
+        })
+    }
+}
+
+fn changes(existing: Option<&Dataset>, columns: &[Column]) -> Vec<Change> {
+    let Some(before) = existing.and_then(|dataset| dataset.version.as_ref()) else { return Vec::new() };
+    let find = |columns: &[Column], name: &str| {
+        columns.iter().find(|column| column.name == name).map(|column| column.column_type)
+    };
+    let gone = before.columns.iter().filter_map(|old| match find(columns, &old.name) {
+        None => Some(Change { column: old.name.clone(), change: "lost", from: Some(old.column_type.name()), to: None }),
+        Some(now) if now != old.column_type => {
+            let (from, to) = (Some(old.column_type.name()), Some(now.name()));
+            Some(Change { column: old.name.clone(), change: "type", from, to })
+        }
+        Some(_) => None,
+    });
+    let added = columns.iter().filter(|column| find(&before.columns, &column.name).is_none());
+    let added = added.map(|column| Change {
+        column: column.name.clone(),
+        change: "added",
+        from: None,
+        to: Some(column.column_type.name()),
+    });
+    gone.chain(added).collect()
+}
+
+fn check_schema(schema: Schema, told: &Told, columns: &[Column], changes: &[Change]) -> Result<()> {
+    // Of a type that an earlier request told, the lost column is listed among the changes.
+    for (name, _) in Options::parse(told)?.types.named {
+        if !columns.iter().any(|column| column.name == name) {
+            let names: Vec<_> = columns.iter().map(|column| column.name.as_str()).collect();
+            return Err(Error::invalid(
+                "types",
+                format!("there is no column `{name}`; there are {}.", names.join(", ")),
+            ));
+        }
+    }
+    let broken: Vec<_> = changes.iter().filter(|change| change.change != "added").cloned().collect();
+    match schema {
+        Schema::Keep if !broken.is_empty() => Err(Error::SchemaChanged { changes: json!(broken) }),
+        _ => Ok(()),
+    }
+}
