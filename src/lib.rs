@@ -15,6 +15,7 @@ pub mod telemetry;
 pub mod auth;
 pub mod catalogue;
 pub mod http;
+pub mod jobs;
 pub mod objects;
 
 pub mod blobs;

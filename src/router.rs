@@ -7,7 +7,7 @@ use crate::{
     http::{
         not_found, openapi, panicked, plain_answers, problem_page, problem_pages, request_id, request_span, settle,
     },
-    shares, tables, upload,
+    jobs, shares, tables, upload,
 };
 use axum::{
     Router,
@@ -48,6 +48,8 @@ pub fn router(app: &App) -> Router {
         .route("/v1/documents/{collection}/{id}/restore", post(documents::http::restore))
         .route("/v1/collections/{name}", get(documents::http::collection).delete(documents::http::delete_collection))
         .route("/v1/collections/{name}/restore", post(documents::http::restore_collection))
+        .route("/v1/jobs", get(jobs::http::list))
+        .route("/v1/jobs/{id}", get(jobs::http::get).delete(jobs::http::cancel))
         .route("/v1/shares", get(shares::http::list).post(shares::http::create))
         .route("/v1/shares/{id}", get(shares::http::get).delete(shares::http::revoke))
         .layer(DefaultBodyLimit::max(usize::try_from(app.config.limits.request_bytes_max).unwrap_or(usize::MAX)));

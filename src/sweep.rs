@@ -28,6 +28,7 @@ pub async fn once(app: &App) -> Result<()> {
             app.catalogue.postpone_document(document.id, app.config.times.lease()).await?;
         }
     }
+    app.catalogue.expire_jobs().await?;
     app.catalogue.expire_deleted().await?;
     let mut after = Uuid::nil();
     while let Some(claim) = app.catalogue.claim_garbage(after).await? {

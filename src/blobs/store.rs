@@ -54,6 +54,7 @@ impl Blobs {
             content_type: blob.content_type,
             content_encoding: blob.content_encoding,
             table: None,
+            job: None,
             options: json!({}),
         };
         self.catalogue.publish(caller, lease, &version, blob.replace, &blob.condition).await

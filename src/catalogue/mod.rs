@@ -9,6 +9,7 @@
 
 mod column;
 mod dataset;
+mod job;
 mod lease;
 mod migrate;
 mod names;
@@ -18,6 +19,7 @@ mod sweep;
 
 pub use column::{Column, ColumnType};
 pub use dataset::{Dataset, Kind, Version};
+pub use job::{Job, Progress};
 pub use lease::{Lease, Pending, PendingDocument};
 pub use migrate::migrate;
 pub use names::{DOCUMENT_ID_BYTES_MAX, blob_key, document_id, free_name, slug, table_name};

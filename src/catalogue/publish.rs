@@ -2,6 +2,7 @@
 
 use super::{
     Catalogue, Column, Dataset, Kind, Lease, free_name,
+    job::finish_job,
     names::{KEY_BYTES_MAX, NAME_BYTES_MAX},
     store::{database, is_unique_violation},
 };
@@ -26,6 +27,8 @@ pub struct NewVersion {
     pub content_type: String,
     pub content_encoding: Option<String>,
     pub table: Option<NewTable>,
+    /// The job that this publication ends.
+    pub job: Option<Uuid>,
     /// What the caller told about the file; identical bytes and options are the same version.
     pub options: Value,
 }
@@ -185,6 +188,9 @@ impl Catalogue {
                 Outcome::Created(find_by_id(&mut tx, id).await?)
             }
         };
+        if let Some(job) = new.job {
+            finish_job(&mut tx, job, new.table.as_ref().map(|table| table.row_count), new.object.size_bytes).await?;
+        }
         tx.commit().await.map_err(database)?;
         Ok(outcome)
     }

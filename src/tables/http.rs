@@ -10,6 +10,8 @@ use crate::{
         Descriptor, File, NoParameters, Path, Problem, Query, answer_upload, content_disposition, content_encoding,
         content_type, flag, incoming, is_fresh, precondition, serve_object, upload_share, user_bytes,
     },
+    jobs::http::{prefers_async, respond_async},
+    objects::Incoming,
 };
 use axum::{
     body::Body,
@@ -22,7 +24,7 @@ use http::{
 };
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
-use std::cmp::Reverse;
+use std::{cmp::Reverse, time::Duration};
 
 #[derive(Debug, Default, Deserialize)]
 pub struct PutQuery {
@@ -59,14 +61,38 @@ pub async fn put(
         schema: query.schema,
         replace: Replace::Any,
         condition: precondition(&headers)?,
+        job: None,
     };
     let incoming = incoming(&app.config, &headers, body)?;
     if query.dry_run {
         return Ok(axum::Json(app.tables.rehearse_put(&caller, file, incoming).await?).into_response());
     }
+    if prefers_async(&headers) {
+        return Ok(put_async(&app, &caller, file, share, incoming).await?);
+    }
     let outcome = app.tables.put(&caller, file, incoming).await?;
     let (descriptor, created) = Descriptor::of_upload(&app, &caller, &outcome, share).await?;
     Ok(answer_upload(&descriptor, created))
+}
+
+/// The same as a job: the answer comes as soon as the file has.
+async fn put_async(
+    app: &App,
+    caller: &Caller,
+    file: NewTableFile,
+    share: Option<Duration>,
+    incoming: Incoming,
+) -> Result<Response> {
+    let name = file.name.clone();
+    respond_async(app, caller, ("table-upload", &name), |job, progress| {
+        let (app, caller) = (app.clone(), caller.clone());
+        async move {
+            let file = NewTableFile { job: Some((job, progress)), ..file };
+            let outcome = app.tables.put(&caller, file, incoming).await?;
+            Descriptor::of_upload(&app, &caller, &outcome, share).await.map(|_| ())
+        }
+    })
+    .await
 }
 
 /// `GET /v1/tables/{name}`: the descriptor, with columns and types.

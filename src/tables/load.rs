@@ -8,7 +8,7 @@ use super::{
     store::{LoadEvent, Tables},
 };
 use crate::{
-    catalogue::Lease,
+    catalogue::{Lease, Progress},
     error::{Error, Result},
     objects::{Incoming, ObjectBytes, Stored},
 };
@@ -16,7 +16,7 @@ use bytes::Bytes;
 use futures::{Stream, StreamExt, TryStreamExt};
 use std::{
     io::{self, Cursor, Read},
-    sync::Arc,
+    sync::{Arc, atomic::Ordering::Relaxed},
 };
 use tokio::{
     sync::mpsc::{Receiver, Sender, channel},
@@ -64,6 +64,7 @@ pub struct Manner {
     /// What the file's name or Content-Type say it is.
     pub hint: Option<TableFormat>,
     pub options: Options,
+    pub progress: Arc<Progress>,
 }
 
 /// A file whose raw bytes are stored and whose rows are loaded, neither of them published.
@@ -95,6 +96,7 @@ impl Tables {
         let mut first = None;
         let mut writer = self.objects.writer(object_id);
         while let Some(bytes) = incoming.next().await? {
+            manner.progress.bytes.fetch_add(bytes.len() as u64, Relaxed);
             writer.write(lease, bytes.clone()).await?;
             // The reader stops early when it finds a fault: no need to receive the rest.
             if tee.send(Ok(bytes)).await.is_err()
@@ -104,6 +106,7 @@ impl Tables {
             }
         }
         drop(tee);
+        manner.progress.set_received();
         let object = writer.finish(lease).await?;
         let first = match (first, reading) {
             (Some(first), _) => first,
@@ -140,7 +143,7 @@ impl Tables {
         let (events, received) = channel(CHUNKS_IN_FLIGHT_MAX);
         let loader = self.spawn_load(ids, received);
         let reader = self.spawn_reader(bytes, manner, move |input, manner, limits| {
-            let mut sink = EventSink(events);
+            let mut sink = EventSink(events, Arc::clone(&manner.progress));
             let first = read_file(input, manner, limits, &mut sink)?;
             if first.read.fits {
                 sink.send(LoadEvent::End)?;
@@ -161,7 +164,7 @@ impl Tables {
         let (events, received) = channel(CHUNKS_IN_FLIGHT_MAX);
         let loader = self.spawn_load(ids, received);
         let reader = self.spawn_reader(raw, manner, move |input, manner, limits| {
-            let mut sink = EventSink(events);
+            let mut sink = EventSink(events, Arc::clone(&manner.progress));
             read::second_pass(first.format.reading(), input, &first.read, &manner.options, limits, &mut sink)?;
             sink.send(LoadEvent::End)
         });
@@ -224,7 +227,7 @@ impl<T> Reading<T> {
     }
 }
 
-struct EventSink(Sender<LoadEvent>);
+struct EventSink(Sender<LoadEvent>, Arc<Progress>);
 
 impl EventSink {
     fn send(&self, event: LoadEvent) -> Result<()> {
@@ -237,7 +240,8 @@ impl RowSink for EventSink {
         self.send(LoadEvent::Begin(types.to_vec()))
     }
 
-    fn rows(&mut self, copy: Bytes) -> Result<()> {
+    fn rows(&mut self, copy: Bytes, rows: u64) -> Result<()> {
+        self.1.rows.store(rows, Relaxed);
         self.send(LoadEvent::Rows(copy))
     }
 
@@ -254,7 +258,7 @@ impl RowSink for NoSink {
         Ok(())
     }
 
-    fn rows(&mut self, _: Bytes) -> Result<()> {
+    fn rows(&mut self, _: Bytes, _: u64) -> Result<()> {
         Ok(())
     }
 

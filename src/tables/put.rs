@@ -7,12 +7,13 @@ use super::{
 };
 use crate::{
     auth::Caller,
-    catalogue::{Dataset, Kind, NewTable, NewVersion, Outcome, Pending, Precondition, Replace, table_name},
+    catalogue::{Dataset, Kind, NewTable, NewVersion, Outcome, Pending, Precondition, Progress, Replace, table_name},
     error::{Error, Result},
     objects::Incoming,
 };
 use serde::Serialize;
 use serde_json::{Value, json};
+use std::sync::Arc;
 use uuid::Uuid;
 
 /// A table as it is uploaded.
@@ -32,6 +33,8 @@ pub struct NewTableFile {
     pub schema: Schema,
     pub replace: Replace,
     pub condition: Precondition,
+    /// The job that the publication ends, and where it counts its progress.
+    pub job: Option<(Uuid, Arc<Progress>)>,
 }
 
 /// What a replace may do to the columns.
@@ -93,6 +96,7 @@ impl Tables {
                 columns: loaded.file.read.columns,
                 row_count: loaded.file.read.rows,
             }),
+            job: file.job.map(|(id, _)| id),
             options: json!(told),
         };
         self.catalogue.publish(caller, lease, &version, file.replace, &file.condition).await
@@ -134,6 +138,7 @@ impl Tables {
             content_encoding: file.content_encoding.clone(),
             hint: file.hint,
             options: Options::parse(&told)?,
+            progress: file.job.as_ref().map(|(_, progress)| Arc::clone(progress)).unwrap_or_default(),
         };
         Ok((existing, told, manner))
     }
@@ -177,13 +182,13 @@ fn changes(existing: Option<&Dataset>, columns: &[Column]) -> Vec<Change> {
 
 fn check_schema(schema: Schema, told: &Told, columns: &[Column], changes: &[Change]) -> Result<()> {
     // Of a type that an earlier request told, the lost column is listed among the changes.
-    for (name, _) in Options::parse(told)?.types.named {
+    let options = Options::parse(told)?;
+    let types = options.types.named.into_iter().map(|(name, _)| ("types", name));
+    for (parameter, name) in types.chain(options.renames.into_iter().map(|(_, to)| ("rename", to))) {
         if !columns.iter().any(|column| column.name == name) {
             let names: Vec<_> = columns.iter().map(|column| column.name.as_str()).collect();
-            return Err(Error::invalid(
-                "types",
-                format!("there is no column `{name}`; there are {}.", names.join(", ")),
-            ));
+            let detail = format!("there is no column for `{name}`; there are {}.", names.join(", "));
+            return Err(Error::invalid(parameter, detail));
         }
     }
     let broken: Vec<_> = changes.iter().filter(|change| change.change != "added").cloned().collect();

@@ -329,6 +329,7 @@ async fn put_table(
         schema: upload.query.schema,
         replace: upload.replace(),
         condition: upload.condition.clone(),
+        job: None,
     };
     let outcome = app.tables.put(caller, file, incoming).await.map_err(suggest_blob)?;
     Descriptor::of_upload(app, caller, &outcome, upload.share).await

@@ -38,7 +38,7 @@ use std::io::Read;
 pub use crate::catalogue::{Column, ColumnType};
 pub use format::TableFormat;
 pub use infer::Reading;
-pub use options::{DateOrder, DecimalMark, Delimiter, Escape, Options, Told, ToldTypes};
+pub use options::{DateOrder, DecimalMark, Delimiter, Escape, Options, Told, ToldTypes, write_pairs};
 pub use pass::{Outcome, RowSink, first_pass, second_pass};
 pub use warnings::{Trouble, Warning, Warnings};
 

@@ -26,6 +26,8 @@ pub struct Options {
     /// Lines that begin with it are no rows.
     pub comment: Option<String>,
     pub types: ToldTypes,
+    /// Names of the file, and what their columns are to be called.
+    pub renames: Vec<(String, String)>,
     pub decimal: Option<DecimalMark>,
     pub dates: Option<DateOrder>,
     /// Of a workbook: its name.
@@ -78,7 +80,7 @@ impl ToldTypes {
 
 impl Options {
     /// The names of the parameters that [`parse`](Self::parse) understands.
-    pub const NAMES: [&str; 14] = [
+    pub const NAMES: [&str; 15] = [
         "format",
         "delimiter",
         "quote",
@@ -89,6 +91,7 @@ impl Options {
         "nulls",
         "comment",
         "types",
+        "rename",
         "decimal",
         "dates",
         "sheet",
@@ -139,6 +142,7 @@ impl Options {
                     false => options.comment = Some(value.clone()),
                 },
                 "types" => options.types = types(name, value)?,
+                "rename" => options.renames = pairs(name, value)?,
                 "decimal" => {
                     options.decimal = Some(match value.as_str() {
                         "." => DecimalMark::Point,
@@ -191,25 +195,10 @@ fn quote(name: &str, value: &str) -> Result<Option<u8>> {
     }
 }
 
-/// `name:type` pairs; a name with `,`, `:` or `"` in it is written in double quotes, a double quote within them twice.
 fn types(parameter: &str, value: &str) -> Result<ToldTypes> {
     let mut told = ToldTypes::default();
-    let mut rest = value;
-    while !rest.is_empty() {
-        let (name, behind) = match rest.strip_prefix('"') {
-            Some(quoted) => {
-                quoted_name(quoted).ok_or_else(|| Error::invalid(parameter, "a double quote is not closed."))?
-            }
-            None => rest
-                .split_once(':')
-                .map(|(name, _)| (name.to_owned(), &rest[name.len()..]))
-                .ok_or_else(|| Error::invalid(parameter, format!("`{rest}` is not of the form `column:type`.")))?,
-        };
-        let behind = behind
-            .strip_prefix(':')
-            .ok_or_else(|| Error::invalid(parameter, format!("`:type` must follow the column `{name}`.")))?;
-        let (type_name, next) = behind.split_once(',').unwrap_or((behind, ""));
-        let column_type = ColumnType::named(type_name).ok_or_else(|| {
+    for (name, type_name) in pairs(parameter, value)? {
+        let column_type = ColumnType::named(&type_name).ok_or_else(|| {
             let known = ColumnType::ALL.map(ColumnType::name).join(", ");
             Error::invalid(parameter, format!("`{type_name}` is no type; there are {known}."))
         })?;
@@ -217,9 +206,48 @@ fn types(parameter: &str, value: &str) -> Result<ToldTypes> {
             "*" => told.others = Some(column_type),
             _ => told.named.push((name, column_type)),
         }
-        rest = next;
     }
     Ok(told)
+}
+
+/// `a:b,c:d`; what holds `,`, `:` or `"` is written in double quotes, a double quote within them twice.
+fn pairs(parameter: &str, value: &str) -> Result<Vec<(String, String)>> {
+    let mut pairs = Vec::new();
+    let mut rest = value;
+    while !rest.is_empty() {
+        let (left, behind) = word(parameter, rest, ':')?;
+        let behind = behind.strip_prefix(':').ok_or_else(|| {
+            Error::invalid(parameter, format!("`{left}` is to be followed by a colon and what it is to be."))
+        })?;
+        let (right, behind) = word(parameter, behind, ',')?;
+        pairs.push((left, right));
+        rest = match behind.strip_prefix(',') {
+            Some(behind) => behind,
+            None if behind.is_empty() => behind,
+            None => return Err(Error::invalid(parameter, format!("a comma is missing before `{behind}`."))),
+        };
+    }
+    Ok(pairs)
+}
+
+/// The word up to `end`, or in quotes, and what follows.
+fn word<'a>(parameter: &str, text: &'a str, end: char) -> Result<(String, &'a str)> {
+    match text.strip_prefix('"') {
+        Some(quoted) => quoted_name(quoted).ok_or_else(|| Error::invalid(parameter, "a double quote is not closed.")),
+        None => {
+            let at = text.find(end).unwrap_or(text.len());
+            Ok((text[..at].to_owned(), &text[at..]))
+        }
+    }
+}
+
+/// The same pairs as text, for the catalogue.
+pub fn write_pairs<'a>(pairs: impl Iterator<Item = (&'a str, &'a str)>) -> String {
+    let quoted = |word: &str| match word.contains([',', ':', '"']) || word.is_empty() {
+        true => format!("\"{}\"", word.replace('"', "\"\"")),
+        false => word.to_owned(),
+    };
+    pairs.map(|(left, right)| format!("{}:{}", quoted(left), quoted(right))).collect::<Vec<_>>().join(",")
 }
 
 /// The name up to the closing quote, and what follows.

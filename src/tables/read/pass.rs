@@ -11,6 +11,7 @@ use bytes::Bytes;
 
 use super::encode::{self, Quick};
 use super::infer::{Decision, Inference, Reading};
+use super::names::Names;
 use super::wide::check_width;
 use super::{Column, ColumnType, Format, Options, ReadLimits, Row, RowReader, Warnings};
 use crate::error::{Error, Limit, Malformed, Result};
@@ -25,7 +26,8 @@ pub trait RowSink {
     fn begin(&mut self, types: &[ColumnType]) -> Result<()>;
 
     /// Binary COPY: `_row`, then the columns of `begin`. At least 256 KiB but for the last, and longer only by its last row.
-    fn rows(&mut self, copy: Bytes) -> Result<()>;
+    /// `rows`: how many there were so far.
+    fn rows(&mut self, copy: Bytes, rows: u64) -> Result<()>;
 
     /// The types of `begin` were wrong: drop all rows; no more follow. Called at most once.
     fn misfit(&mut self) -> Result<()>;
@@ -63,7 +65,7 @@ pub fn first_pass(
     let (inference, columns) = guess(format, &beginning, whole, options, limits);
     let rest = Failed(failed).chain(input);
     let reader = RowReader::open(format, Cursor::new(beginning).chain(rest), limits)?;
-    infer(reader, inference, columns, limits, sink)
+    infer(reader, inference, columns, (options, limits), sink)
 }
 
 /// `columns`: how many are expected; the names of a JSON file come with its rows.
@@ -71,9 +73,10 @@ fn infer<R: Read>(
     mut reader: RowReader<R>,
     mut inference: Inference,
     columns: usize,
-    limits: ReadLimits,
+    (options, limits): (&Options, ReadLimits),
     sink: &mut dyn RowSink,
 ) -> Result<Outcome> {
+    let mut names = Names::new(&options.renames);
     let guess = inference.decide(columns);
     let mut out = Encoder::new(sink, &guess, limits)?;
     out.refresh(&inference);
@@ -83,9 +86,10 @@ fn infer<R: Read>(
     }
     while reader.advance()? {
         let row = reader.row();
-        inference.name(reader.names());
-        let known = reader.names().len() <= guess.len();
-        if fits && !(known && out.infer(&row, reader.names(), &mut inference, &guess)?) {
+        let names = names.update(reader.names())?;
+        inference.name(names);
+        let known = names.len() <= guess.len();
+        if fits && !(known && out.infer(&row, names, &mut inference, &guess)?) {
             fits = false;
             out.sink.misfit()?;
         }
@@ -94,8 +98,10 @@ fn infer<R: Read>(
             out.count(row.line)?;
         }
     }
-    inference.name(reader.names());
-    let decisions = inference.decide(reader.names().len());
+    let mut warnings = reader.take_warnings();
+    let names = names.update(reader.names())?;
+    inference.name(names);
+    let decisions = inference.decide(names.len());
     if fits && !same(&guess, &decisions) {
         fits = false;
         out.sink.misfit()?;
@@ -104,8 +110,7 @@ fn infer<R: Read>(
         out.finish()?;
     }
     let rows = out.rows;
-    let mut warnings = reader.take_warnings();
-    for (name, decision) in reader.names().iter().zip(&decisions) {
+    for (name, decision) in names.iter().zip(&decisions) {
         let Some(doubt) = decision.doubt else { continue };
         if decision.reading.told {
             let detail = doubt.trouble(name).to_string();
@@ -118,7 +123,7 @@ fn infer<R: Read>(
         column_type: decision.reading.column_type,
     };
     Ok(Outcome {
-        columns: reader.names().iter().zip(&decisions).map(column).collect(),
+        columns: names.iter().zip(&decisions).map(column).collect(),
         nulls: inference.nulls(&decisions),
         readings: decisions.iter().map(|decision| decision.reading).collect(),
         rows,
@@ -143,15 +148,16 @@ pub fn second_pass(
     let inference = Inference::new(options, None, None);
     let decision = |reading: &Reading| Decision { reading: *reading, doubt: None };
     let decisions: Vec<_> = first.readings.iter().map(decision).collect();
+    let mut names = Names::new(&options.renames);
     let mut out = Encoder::new(sink, &decisions, limits)?;
     while reader.advance()? {
         let row = reader.row();
         if row.len() > decisions.len() {
             return Err(Error::internal(format!("line {}: more cells than columns", row.line)));
         }
-        out.append(&row, reader.names(), &inference)?;
+        out.append(&row, names.update(reader.names())?, &inference)?;
     }
-    if !first.columns.iter().map(|column| &column.name).eq(reader.names()) {
+    if !first.columns.iter().map(|column| &column.name).eq(names.update(reader.names())?) {
         return Err(Error::internal("the names of the columns are not those of the first pass"));
     }
     out.finish()?;
@@ -278,7 +284,7 @@ impl<'a> Encoder<'a> {
     }
 
     fn flush(&mut self) -> Result<()> {
-        self.sink.rows(Bytes::from(mem::take(&mut self.buffer)))
+        self.sink.rows(Bytes::from(mem::take(&mut self.buffer)), self.rows)
     }
 }
 
@@ -289,11 +295,13 @@ fn guess(format: Format, beginning: &[u8], whole: bool, options: &Options, limit
     let Ok(mut reader) = RowReader::open(format, beginning.chain(Failed(cut_off)), limits) else {
         return (inference, 0);
     };
-    inference.name(reader.names());
+    let mut names = Names::new(&options.renames);
     while matches!(reader.advance(), Ok(true)) {
+        // Two columns of one name are an error of the pass over all of it.
+        inference.name(names.update(reader.names()).unwrap_or_default());
         inference.observe_row(&reader.row());
     }
-    inference.name(reader.names());
+    inference.name(names.update(reader.names()).unwrap_or_default());
     (inference, reader.names().len())
 }
 

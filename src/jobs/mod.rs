@@ -1,0 +1,3 @@
+//! Jobs over HTTP: `Prefer: respond-async`, and asking what became of the work.
+
+pub mod http;
