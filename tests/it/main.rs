@@ -27,6 +27,7 @@ mod documents_value;
 mod elsewhere;
 mod engines;
 mod frame;
+mod jobs;
 mod process;
 mod s3_conformance;
 mod shares;

@@ -30,7 +30,7 @@ impl RowSink for Kept {
         Ok(())
     }
 
-    fn rows(&mut self, copy: Bytes) -> Result<()> {
+    fn rows(&mut self, copy: Bytes, _: u64) -> Result<()> {
         assert!(self.misfits == 0, "no rows follow a misfit");
         self.chunk_bytes_max = self.chunk_bytes_max.max(copy.len());
         self.copy.extend_from_slice(&copy);
@@ -459,7 +459,7 @@ impl RowSink for Counted {
         Ok(())
     }
 
-    fn rows(&mut self, copy: Bytes) -> Result<()> {
+    fn rows(&mut self, copy: Bytes, _: u64) -> Result<()> {
         self.bytes += copy.len();
         self.chunk_bytes_max = self.chunk_bytes_max.max(copy.len());
         Ok(())
@@ -503,7 +503,7 @@ fn an_error_of_the_sink_ends_the_pass() {
         fn begin(&mut self, _: &[ColumnType]) -> Result<()> {
             Ok(())
         }
-        fn rows(&mut self, _: Bytes) -> Result<()> {
+        fn rows(&mut self, _: Bytes, _: u64) -> Result<()> {
             Err(Error::LeaseLost)
         }
         fn misfit(&mut self) -> Result<()> {

@@ -1,6 +1,7 @@
 //! Tables over HTTP: what goes in comes out, in every format.
 
 mod queries;
+mod told;
 mod uploads;
 mod versions;
 
