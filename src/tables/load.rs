@@ -3,8 +3,9 @@
 //! Channels between the three are bounded, so the slowest sets the pace and memory stays flat.
 
 use super::{
-    decompress::{Bounded, check_encoding, decompress, read_error},
-    read::{self, Column, Dialect, Format, RowSink, TableFormat},
+    bounded::Bounded,
+    decompress::{check_encoding, decompress, read_error},
+    read::{self, Column, Dialect, Format, Hint, Options, RowSink, Source, SourceLimits, TableFormat, Text},
     store::{LoadEvent, Tables},
 };
 use crate::{
@@ -143,9 +144,10 @@ impl Tables {
         bytes: impl Stream<Item = Result<Bytes>> + Send + 'static,
     ) -> Reading<FirstPass> {
         let (events, received) = channel(CHUNKS_IN_FLIGHT_MAX);
-        let limits = self.limits;
+        let (limits, source_limits) = (self.limits, self.source_limits.clone());
         let loading = self.spawn_load(ids, received);
-        let decoded = self.spawn_reader(bytes, encoding, move |mut input| {
+        let decoded = self.spawn_reader(bytes, encoding, move |input| {
+            let mut input = text(input, told, &source_limits)?.input;
             let mut beginning = Vec::new();
             input.by_ref().take(SNIFF_BYTES).read_to_end(&mut beginning).map_err(read_error)?;
             let format = told.unwrap_or_else(|| TableFormat::sniff(&beginning));
@@ -170,8 +172,10 @@ impl Tables {
     ) -> Reading<()> {
         let (events, received) = channel(CHUNKS_IN_FLIGHT_MAX);
         let (format, columns, limits) = (first.format, first.columns.clone(), self.limits);
+        let source_limits = self.source_limits.clone();
         let loading = self.spawn_load(ids, received);
         let reader = self.spawn_reader(raw, encoding, move |input| {
+            let input = text(input, Some(format), &source_limits)?.input;
             let mut sink = EventSink(events);
             sink.begin(&columns)?;
             read::second_pass(format.reading(), input, &columns, limits, &mut sink)?;
@@ -193,13 +197,23 @@ impl Tables {
         encoding: Option<String>,
         read: impl FnOnce(Box<dyn Read + Send>) -> Result<T> + Send + 'static,
     ) -> JoinHandle<Result<T>> {
-        let max = self.decompressed_bytes_max;
+        let (bytes_max, ratio_max) =
+            (self.source_limits.decompressed_bytes_max, self.source_limits.decompressed_ratio_max);
         tokio::spawn(async move {
             let raw = Box::pin(bytes.map_err(io::Error::other));
-            let decoded = decompress(StreamReader::new(raw), encoding.as_deref()).await?;
-            let input = Bounded::new(SyncIoBridge::new(decoded), max);
+            let (decoded, received) = decompress(StreamReader::new(raw), encoding.as_deref()).await?;
+            let input = Bounded::new(SyncIoBridge::new(decoded), received, bytes_max, ratio_max);
             tokio::task::spawn_blocking(move || read(Box::new(input))).await.map_err(Error::internal)?
         })
+    }
+}
+
+/// What is read as text so far: delimited files, JSON, and workbooks.
+fn text(input: Box<dyn Read + Send>, told: Option<TableFormat>, limits: &SourceLimits) -> Result<Text> {
+    let hint = Hint { format: told, encoding: None };
+    match Source::open(input, &Options::default(), hint, limits)? {
+        Source::Text(text) => Ok(text),
+        _ => Err(Error::UnsupportedMediaType { detail: "Parquet and Arrow are not read yet.".to_owned() }),
     }
 }
 
