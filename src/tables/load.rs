@@ -175,7 +175,7 @@ impl Tables {
         let source_limits = self.source_limits.clone();
         let loading = self.spawn_load(ids, received);
         let reader = self.spawn_reader(raw, encoding, move |input| {
-            let input = text(input, Some(format), &source_limits)?.input;
+            let input = text(input, None, &source_limits)?.input;
             let mut sink = EventSink(events);
             sink.begin(&columns)?;
             read::second_pass(format.reading(), input, &columns, limits, &mut sink)?;

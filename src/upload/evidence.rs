@@ -145,7 +145,9 @@ impl Evidence<'_> {
         let kind = match TableFormat::of_content_type(&essence) {
             Some(format) => Kind::Table(format),
             // How a file is packed says nothing of what it is.
-            None if PACKINGS.contains(&essence.as_str()) && matches!(self.by_extension(), Some((Kind::Table(_), _))) => {
+            None if PACKINGS.contains(&essence.as_str())
+                && matches!(self.by_extension(), Some((Kind::Table(_), _))) =>
+            {
                 return None;
             }
             None if essence == "application/json" => Kind::Json,
@@ -268,7 +270,10 @@ mod tests {
         assert_eq!(judge("photos.zip", None, None, None, b"PK"), blob("photos.zip"));
         for path in ["notes.txt", "sensor.dat", "export.psv"] {
             assert_eq!(judge(path, None, None, None, b"a|b"), blob(path));
-            assert!(matches!(judge(path, Some(Told::Table), None, None, b"a|b"), Some(Route::Table { format: None, .. })));
+            assert!(matches!(
+                judge(path, Some(Told::Table), None, None, b"a|b"),
+                Some(Route::Table { format: None, .. })
+            ));
         }
         assert_eq!(judge("x", None, None, Some("text/csv; charset=utf-8"), b"a"), table("x", Some(Csv)));
         assert_eq!(judge("rows.json", None, None, None, b" [ {\"a\":1}]"), table("rows", Some(Json)));

@@ -27,8 +27,7 @@ pub(super) type Archive = ZipArchive<Metered>;
 pub(super) fn open(opening: &mut Opening<'_>, input: impl Read) -> Result<Source> {
     let (file, length) = opening.scratch.spool(input)?;
     let mut archive = directory(file)?;
-    let names: Vec<String> =
-        archive.file_names_raw().map(|name| String::from_utf8_lossy(name).into_owned()).collect();
+    let names: Vec<String> = archive.file_names_raw().map(|name| String::from_utf8_lossy(name).into_owned()).collect();
     match kind(&mut archive, &names)? {
         Some(TableFormat::Xlsx) => {
             opening.check(TableFormat::Xlsx)?;

@@ -71,7 +71,8 @@ impl<'a> Compound<'a> {
 
     fn mini_stream(&self, start: u32, length: usize) -> Option<Vec<u8>> {
         let (_, root, root_length) = self.entries.first()?;
-        let (mini, fat) = (self.chain(*root, *root_length)?, numbers(&self.chain(u32_at(self.bytes, 60)?, usize::MAX)?));
+        let (mini, fat) =
+            (self.chain(*root, *root_length)?, numbers(&self.chain(u32_at(self.bytes, 60)?, usize::MAX)?));
         let (mut stream, mut next) = (Vec::new(), start);
         while stream.len() < length {
             let at = usize::try_from(next).ok()?.checked_mul(MINI_SECTOR_BYTES)?;

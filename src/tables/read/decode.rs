@@ -39,11 +39,7 @@ pub(super) fn open(
 }
 
 /// What is told holds, but that a mark says the order of bytes. A hint of Windows-1252, which is what Latin-1 means, is often only a default.
-fn encoding(
-    beginning: &[u8],
-    told: Option<&'static Encoding>,
-    hint: Option<&'static Encoding>,
-) -> &'static Encoding {
+fn encoding(beginning: &[u8], told: Option<&'static Encoding>, hint: Option<&'static Encoding>) -> &'static Encoding {
     let marked = Encoding::for_bom(beginning).map(|(encoding, _)| encoding);
     let sixteen = |encoding| encoding == UTF_16LE || encoding == UTF_16BE;
     match (told, marked, hint) {
@@ -56,19 +52,23 @@ fn encoding(
     }
 }
 
-/// UTF-16 without a mark: its delimiters and line ends, and most scripts' spaces and digits, have a byte of zeros each, always on the same side.
+/// UTF-16 without a mark: the first bytes of its delimiters and line ends, and of whole scripts, are no text of 8 bits, always on the same side.
 fn sixteen_bits(beginning: &[u8]) -> Option<&'static Encoding> {
-    let (mut even, mut odd, mut pairs) = (0_usize, 0_usize, 0_usize);
-    for pair in beginning.chunks_exact(2) {
-        pairs += 1;
-        even += usize::from(pair.first() == Some(&0));
-        odd += usize::from(pair.last() == Some(&0));
-    }
-    let many = |zeros: usize, others: usize| pairs > 1 && zeros * 10 >= pairs && others * 20 <= zeros;
-    match () {
-        () if many(odd, even) => Some(UTF_16LE),
-        () if many(even, odd) => Some(UTF_16BE),
-        () => None,
+    let pairs = beginning.len() / 2;
+    let side = |first: usize| beginning.iter().skip(first).step_by(2);
+    let zeros = |first| side(first).filter(|byte| **byte == 0).count();
+    let controls = |first| side(first).filter(|byte| matches!(byte, 0..=8 | 11 | 12 | 14..=31)).count();
+    // Of scripts whose first bytes are text as well, only the delimiters tell; but all of it is hardly UTF-8.
+    let utf_8 = std::str::from_utf8(beginning).is_ok();
+    let many = |first: usize| match utf_8 {
+        true => controls(first) * 2 >= pairs,
+        false => zeros(first) * 10 >= pairs,
+    };
+    let one_sided = |first: usize| zeros(first) > 0 && zeros(1 - first) * 4 <= zeros(first);
+    match pairs > 1 {
+        true if one_sided(1) && many(1) => Some(UTF_16LE),
+        true if one_sided(0) && many(0) => Some(UTF_16BE),
+        _ => None,
     }
 }
 
@@ -79,7 +79,8 @@ fn eight_bits(beginning: &[u8]) -> &'static Encoding {
     while let Some(chunk) = chunks.next() {
         characters += chunk.valid().chars().filter(|character| !character.is_ascii()).count();
         // The last character may be cut off here.
-        let cut = chunks.peek().is_none() && std::str::from_utf8(chunk.invalid()).is_err_and(|e| e.error_len().is_none());
+        let cut =
+            chunks.peek().is_none() && std::str::from_utf8(chunk.invalid()).is_err_and(|e| e.error_len().is_none());
         wrong += usize::from(!chunk.invalid().is_empty() && !cut);
     }
     if wrong > 0 && wrong >= characters { WINDOWS_1252 } else { UTF_8 }

@@ -99,7 +99,8 @@ fn choose(book: &mut dyn Book, sheets: &[Sheet], told: Option<&str>) -> Result<u
     let names = || sheets.iter().map(|sheet| format!("`{}`", sheet.name)).collect::<Vec<_>>().join(", ");
     if let Some(told) = told {
         let by = |same: fn(&str, &str) -> bool| sheets.iter().position(|sheet| same(&sheet.name, told));
-        let found = by(|name, told| name == told).or_else(|| by(|name, told| name.trim().eq_ignore_ascii_case(told.trim())));
+        let found =
+            by(|name, told| name == told).or_else(|| by(|name, told| name.trim().eq_ignore_ascii_case(told.trim())));
         return found.ok_or_else(|| malformed(&format!("The workbook has no sheet `{told}`; it has {}.", names())));
     }
     for (index, sheet) in sheets.iter().enumerate() {

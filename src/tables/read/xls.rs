@@ -48,10 +48,11 @@ pub(super) fn open(opening: &mut Opening<'_>, mut file: File, length: u64) -> Re
         let container = compound_of(workbook).ok_or_else(|| Limit::WorkbookBytes.passed(bytes_max, None))?;
         let workbook = Xls::new(Cursor::new(container)).map_err(refused)?;
         let table = |sheet: &&calamine::Sheet| sheet.typ == SheetType::WorkSheet;
-        let sheets = workbook.sheets_metadata().iter().filter(table).map(|sheet| Sheet {
-            name: sheet.name.clone(),
-            visible: sheet.visible == SheetVisible::Visible,
-        });
+        let sheets = workbook
+            .sheets_metadata()
+            .iter()
+            .filter(table)
+            .map(|sheet| Sheet { name: sheet.name.clone(), visible: sheet.visible == SheetVisible::Visible });
         Ok(XlsBook { sheets: sheets.collect(), since_1904: workbook.has_1904_epoch(), workbook })
     })
 }

@@ -28,10 +28,11 @@ pub(super) fn open(opening: &mut Opening<'_>, mut archive: Archive, length: u64)
     read(opening, || {
         let workbook = Xlsx::new(archive.into_inner()).map_err(refused)?;
         let table = |sheet: &&calamine::Sheet| sheet.typ == SheetType::WorkSheet;
-        let sheets = workbook.sheets_metadata().iter().filter(table).map(|sheet| Sheet {
-            name: sheet.name.clone(),
-            visible: sheet.visible == SheetVisible::Visible,
-        });
+        let sheets = workbook
+            .sheets_metadata()
+            .iter()
+            .filter(table)
+            .map(|sheet| Sheet { name: sheet.name.clone(), visible: sheet.visible == SheetVisible::Visible });
         Ok(XlsxBook { sheets: sheets.collect(), since_1904: workbook.has_1904_epoch(), workbook })
     })
 }
@@ -101,9 +102,9 @@ fn check_strings(text: &[u8]) -> Result<()> {
     for at in memmem::find_iter(text, NAME) {
         let claim = text.get(at + NAME.len()..).unwrap_or_default();
         let digits = claim.iter().skip_while(|byte| !byte.is_ascii_digit() && **byte != b'>');
-        let count = digits.take_while(|byte| byte.is_ascii_digit()).fold(0_u64, |count, digit| {
-            count.saturating_mul(10).saturating_add(u64::from(digit - b'0'))
-        });
+        let count = digits
+            .take_while(|byte| byte.is_ascii_digit())
+            .fold(0_u64, |count, digit| count.saturating_mul(10).saturating_add(u64::from(digit - b'0')));
         if count > text.len() as u64 {
             return Err(malformed("The workbook is broken: it has fewer texts than it says."));
         }

@@ -10,8 +10,10 @@ const CSV: &[u8] = b"a,b\n1,2\n";
 
 pub(super) fn zip_of(files: &[(&str, &[u8])], method: CompressionMethod) -> Vec<u8> {
     let mut zip = ZipWriter::new(Cursor::new(Vec::new()));
+    let level = (method == CompressionMethod::Deflated).then_some(1);
+    let options = SimpleFileOptions::default().compression_method(method).compression_level(level);
     for (name, content) in files {
-        zip.start_file(*name, SimpleFileOptions::default().compression_method(method)).unwrap();
+        zip.start_file(*name, options).unwrap();
         zip.write_all(content).unwrap();
     }
     zip.finish().unwrap().into_inner()

@@ -1,7 +1,7 @@
 //! Uploads that go wrong leave what was there before; those that go right lose nothing.
 
 use super::{columns, put, put_with, rows};
-use crate::support::{Service, gzip, json, problem, shared, zstd};
+use crate::support::{Service, bzip2, gzip, json, problem, shared, xz, zstd};
 use base64::{Engine, prelude::BASE64_STANDARD};
 use bytes::Bytes;
 use reqwest::Method;
@@ -90,9 +90,17 @@ async fn a_wrong_checksum_leaves_the_version_before() {
 async fn broken_compression_is_the_files_fault() {
     let lines: String = (0..50_000).map(|n| format!("{n}\n")).collect();
     let (gz, zst) = (gzip(format!("n\n{lines}").as_bytes()).await, zstd(format!("n\n{lines}").as_bytes()).await);
+    let (bz2, xz) = (bzip2(format!("n\n{lines}").as_bytes()).await, xz(format!("n\n{lines}").as_bytes()).await);
     let mut flipped = gz.clone();
     flipped[gz.len() / 2] ^= 0xff;
-    for broken in [gz[..gz.len() / 2].to_vec(), gz[..5].to_vec(), flipped, zst[..zst.len() / 2].to_vec()] {
+    for broken in [
+        gz[..gz.len() / 2].to_vec(),
+        gz[..5].to_vec(),
+        flipped,
+        zst[..zst.len() / 2].to_vec(),
+        bz2[..bz2.len() / 2].to_vec(),
+        xz[..xz.len() / 2].to_vec(),
+    ] {
         let refused = problem(put_with("u-broken", &[], broken).await, 422, "malformed").await;
         assert!(!refused["detail"].as_str().unwrap().contains("Postgres"), "{refused}");
     }
