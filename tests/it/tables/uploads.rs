@@ -54,7 +54,6 @@ async fn a_malformed_file_is_refused_with_its_place_and_the_version_before_stays
         ("{\"a\":1}\n{\"a\":}\n", 2, 6),
         ("[{\"a\":1},\n {\"a\":1 \"b\":2}]", 2, 9),
         ("{\"a\":1}\n[2]\n", 2, 1),
-        ("a\nx\0y\n", 2, 2),
     ] {
         let refused = problem(shared().put("/v1/tables/u-malformed", body).await, 422, "malformed").await;
         assert_eq!(
@@ -111,6 +110,12 @@ async fn broken_compression_is_the_files_fault() {
         assert!(refused["detail"].as_str().unwrap().contains(encoding), "{refused}");
     }
     problem(shared().get("/v1/tables/u-broken").await, 404, "not-found").await;
+}
+
+#[tokio::test]
+async fn a_nul_character_is_read_as_the_replacement_character() {
+    put("u-nul", "a\nx\0y\n").await;
+    assert_eq!(rows("u-nul", "csv").await, "a\nx\u{fffd}y\n");
 }
 
 #[tokio::test]
