@@ -106,6 +106,10 @@ pub struct Config {
     #[arg(long, env = "LARDER_PG_BIN")]
     pub pg_bin: Option<PathBuf>,
 
+    /// Folder of temporary files while an upload is read; the system's if not given. They have no names there, and are gone with the process.
+    #[arg(long, env = "LARDER_SCRATCH_DIR")]
+    pub scratch_dir: Option<PathBuf>,
+
     /// Who sees a new dataset: every principal (`team`), or its owner and admins (`private`).
     #[arg(long, env = "LARDER_VISIBILITY", default_value = "team")]
     pub visibility: Visibility,
@@ -139,6 +143,18 @@ pub struct Limits {
     /// Bytes that one compressed file may grow to when a table is read from it.
     #[arg(long, env = "LARDER_DECOMPRESSED_BYTES_MAX", default_value_t = 200 << 30, value_parser = at_least_one(), help_heading = "Limits")]
     pub decompressed_bytes_max: u64,
+
+    /// Bytes that each byte of a compressed file may grow to, judged once it has grown to 64 MiB.
+    #[arg(long, env = "LARDER_DECOMPRESSED_RATIO_MAX", default_value_t = 1000, value_parser = at_least_one(), help_heading = "Limits")]
+    pub decompressed_ratio_max: u64,
+
+    /// Bytes of temporary files that reading one upload may take: Parquet, Arrow files, workbooks and zip files are read from such.
+    #[arg(long, env = "LARDER_SCRATCH_BYTES_MAX", default_value_t = 10 << 30, value_parser = at_least_one(), help_heading = "Limits")]
+    pub scratch_bytes_max: u64,
+
+    /// Bytes of a workbook (xlsx, xls, ods), as it is sent and as it unpacks: its texts are held in memory.
+    #[arg(long, env = "LARDER_WORKBOOK_BYTES_MAX", default_value_t = 64 << 20, value_parser = at_least_one(), help_heading = "Limits")]
+    pub workbook_bytes_max: u64,
 
     /// Bytes of one JSON document. Over 380 KiB a document is kept in the object store.
     #[arg(long, env = "LARDER_DOCUMENT_BYTES_MAX", default_value_t = 16 << 20, value_parser = at_least_one(), help_heading = "Limits")]

@@ -1,7 +1,10 @@
 //! Errors as RFC 9457 problems. The caller reads `Display`; the log gets the causes.
 
+mod describe;
+
+use self::describe::describe;
 use super::REQUEST_ID;
-use crate::error::{Error, Limit};
+use crate::error::Error;
 use axum::{
     extract::Path,
     extract::rejection::{JsonRejection, PathRejection, QueryRejection},
@@ -188,6 +191,24 @@ pub const PROBLEMS: &[ProblemType] = &[
         "You said `?schema=keep`, and a column is lost or has another type: `changes` lists them.",
     ),
     problem(
+        "decompressed-too-dense",
+        S::PAYLOAD_TOO_LARGE,
+        "The compressed file grows too much",
+        "Set by LARDER_DECOMPRESSED_RATIO_MAX, against small files that unpack to huge ones. Store the file as it is with `?as=blob`.",
+    ),
+    problem(
+        "scratch-too-large",
+        S::PAYLOAD_TOO_LARGE,
+        "The file needs too much temporary space",
+        "Set by LARDER_SCRATCH_BYTES_MAX; Parquet, Arrow files, workbooks and zip files are read from a temporary file. Store the file as it is with `?as=blob`.",
+    ),
+    problem(
+        "workbook-too-large",
+        S::PAYLOAD_TOO_LARGE,
+        "The workbook is too large",
+        "Set by LARDER_WORKBOOK_BYTES_MAX. Save the sheet as CSV, or store the file as it is with `?as=blob`.",
+    ),
+    problem(
         "too-many-columns",
         S::PAYLOAD_TOO_LARGE,
         "The table has too many columns",
@@ -238,58 +259,6 @@ pub struct Problem(Error);
 impl From<Error> for Problem {
     fn from(error: Error) -> Self {
         Self(error)
-    }
-}
-
-/// The slug of an error, and the fields of its own.
-fn describe(error: &Error) -> (&'static str, Value) {
-    match error {
-        Error::Unauthenticated => ("unauthenticated", json!({})),
-        Error::Forbidden { .. } => ("forbidden", json!({})),
-        Error::NotFound { .. } => ("not-found", json!({})),
-        Error::Gone { .. } => ("gone", json!({})),
-        Error::Invalid { parameter, .. } => ("bad-request", json!({ "parameter": parameter })),
-        Error::BadName { name, .. } => ("bad-name", json!({ "name": name })),
-        Error::NameTaken { free, .. } => ("name-taken", json!({ "free": free })),
-        Error::NameReserved { name } => ("name-reserved", json!({ "name": name })),
-        Error::Malformed(at) => {
-            ("malformed", json!({ "line": at.line, "column": at.column, "field": at.field, "excerpt": at.excerpt }))
-        }
-        Error::Limit { limit, max, line } => {
-            (limit_slug(*limit), json!({ "limit": max, "setting": limit.setting(), "line": line }))
-        }
-        Error::ChecksumMismatch { algorithm, computed } => {
-            ("checksum-mismatch", json!({ "algorithm": algorithm, "computed": computed }))
-        }
-        Error::PreconditionFailed { .. } => ("precondition-failed", json!({})),
-        Error::Conflict { .. } => ("conflict", json!({})),
-        Error::MethodNotAllowed => ("method-not-allowed", json!({})),
-        Error::UnsupportedMediaType { .. } => ("unsupported-media-type", json!({})),
-        Error::RowTooWide { line } => ("row-too-wide", json!({ "line": line })),
-        Error::SchemaChanged { changes } => ("schema-changed", json!({ "changes": changes })),
-        Error::NotAcceptable { .. } => ("not-acceptable", json!({})),
-        Error::RangeNotSatisfiable { size } => ("range-not-satisfiable", json!({ "size_bytes": size })),
-        Error::Interrupted { .. } => ("interrupted", json!({})),
-        Error::LeaseLost => ("lease-lost", json!({})),
-        Error::Store { .. } => ("store-unavailable", json!({})),
-        Error::Startup(_) | Error::Internal(_) => ("internal", json!({})),
-    }
-}
-
-fn limit_slug(limit: Limit) -> &'static str {
-    match limit {
-        Limit::UploadBytes => "upload-too-large",
-        Limit::DocumentBytes => "document-too-large",
-        Limit::RequestBytes => "request-too-large",
-        Limit::DecompressedBytes => "decompressed-too-large",
-        Limit::Rows => "too-many-rows",
-        Limit::Columns => "too-many-columns",
-        Limit::CellBytes => "cell-too-large",
-        Limit::RowBytes => "row-too-large",
-        Limit::PageRows => "page-too-large",
-        Limit::ShareSeconds => "share-too-long",
-        Limit::PresignSeconds => "presign-too-long",
-        Limit::QuerySeconds => "query-too-slow",
     }
 }
 

@@ -5,6 +5,7 @@
 //!
 //! `read` turns bytes into rows, `load` drives it while the upload is still arriving (`decompress` unpacks it), `store` speaks to Postgres, `export` turns rows back into bytes.
 
+mod bounded;
 mod decompress;
 mod export;
 pub mod http;

@@ -3,7 +3,7 @@
 use super::{
     export::{RowEncoder, RowFormat},
     query::RowQuery,
-    read::{ColumnType, ReadLimits},
+    read::{ColumnType, ReadLimits, SourceLimits},
     sql,
 };
 use crate::{
@@ -33,7 +33,7 @@ pub struct Tables {
     queries: PgPool,
     loads: PgPool,
     pub(super) limits: ReadLimits,
-    pub(super) decompressed_bytes_max: u64,
+    pub(super) source_limits: SourceLimits,
     query_seconds: u64,
     idle: Duration,
 }
@@ -67,7 +67,14 @@ impl Tables {
             queries,
             loads,
             limits,
-            decompressed_bytes_max: config.limits.decompressed_bytes_max,
+            source_limits: SourceLimits {
+                decompressed_bytes_max: config.limits.decompressed_bytes_max,
+                decompressed_ratio_max: config.limits.decompressed_ratio_max,
+                scratch_bytes_max: config.limits.scratch_bytes_max,
+                scratch_dir: config.scratch_dir.clone(),
+                workbook_bytes_max: config.limits.workbook_bytes_max,
+                columns_max: limits.columns(),
+            },
             query_seconds: config.times.query_seconds,
             idle: config.times.idle(),
         }

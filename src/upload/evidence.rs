@@ -13,6 +13,19 @@ pub const RESERVED: [&str; 10] =
 /// The collection of documents that are uploaded without one being named.
 pub const INBOX: &str = "inbox";
 
+/// What a file's name ends with if it is compressed.
+const COMPRESSED: [&str; 4] = [".gz", ".zst", ".bz2", ".xz"];
+/// Content types of files that are packed.
+const PACKINGS: [&str; 7] = [
+    "application/gzip",
+    "application/x-gzip",
+    "application/zstd",
+    "application/x-bzip2",
+    "application/x-xz",
+    "application/zip",
+    "application/x-zip-compressed",
+];
+
 /// `?as=`
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -131,6 +144,12 @@ impl Evidence<'_> {
         }
         let kind = match TableFormat::of_content_type(&essence) {
             Some(format) => Kind::Table(format),
+            // How a file is packed says nothing of what it is.
+            None if PACKINGS.contains(&essence.as_str())
+                && matches!(self.by_extension(), Some((Kind::Table(_), _))) =>
+            {
+                return None;
+            }
             None if essence == "application/json" => Kind::Json,
             None if essence == "text/plain" => return None,
             None => Kind::Other,
@@ -141,12 +160,10 @@ impl Evidence<'_> {
     fn by_extension(&self) -> Option<(Kind, String)> {
         let (_, extension) = plain_name(self.path).rsplit_once('.').filter(|(stem, _)| !stem.is_empty())?;
         let extension = extension.to_ascii_lowercase();
-        let kind = match extension.as_str() {
-            "csv" => Kind::Table(TableFormat::Csv),
-            "tsv" | "tab" => Kind::Table(TableFormat::Tsv),
-            "ndjson" | "jsonl" => Kind::Table(TableFormat::Ndjson),
-            "json" => Kind::Json,
-            _ => Kind::Other,
+        let kind = match (TableFormat::of_extension(&extension), extension.as_str()) {
+            (Some(format), _) => Kind::Table(format),
+            (None, "json") => Kind::Json,
+            (None, _) => Kind::Other,
         };
         Some((kind, format!("its name ends with `.{extension}`")))
     }
@@ -187,10 +204,23 @@ impl Evidence<'_> {
     }
 }
 
-/// The file's name without folders and without an ending that only says how it is compressed.
+/// The file's name without folders and without an ending that only says how it is compressed. A zip file is one of a table only if it is called so: `.csv.zip`.
 fn plain_name(path: &str) -> &str {
     let name = path.rsplit('/').next().unwrap_or(path);
-    [".gz", ".zst"].iter().find_map(|ending| name.strip_suffix(ending)).unwrap_or(name)
+    if let Some(plain) = COMPRESSED.iter().find_map(|ending| without(name, ending)) {
+        return plain;
+    }
+    let table = |plain: &&str| {
+        let extension = plain.rsplit_once('.').map(|(_, extension)| extension.to_ascii_lowercase());
+        extension.is_some_and(|extension| TableFormat::of_extension(&extension).is_some())
+    };
+    without(name, ".zip").filter(table).unwrap_or(name)
+}
+
+/// Endings are written in either case.
+fn without<'a>(name: &'a str, ending: &str) -> Option<&'a str> {
+    let (plain, last) = name.split_at_checked(name.len().checked_sub(ending.len())?)?;
+    last.eq_ignore_ascii_case(ending).then_some(plain)
 }
 
 fn stem(path: &str) -> &str {
@@ -201,7 +231,7 @@ fn stem(path: &str) -> &str {
 #[cfg(test)]
 mod tests {
     use super::{As, Evidence, Route};
-    use crate::tables::TableFormat::{Csv, Json, Tsv};
+    use crate::tables::TableFormat::{Arrow, Csv, Json, Ods, Parquet, Tsv, Xls, Xlsx};
 
     fn judge(
         path: &str,
@@ -221,6 +251,30 @@ mod tests {
         assert_eq!(judge("Sales 2026.csv", None, None, None, b"a,b"), table("sales-2026", Some(Csv)));
         assert_eq!(judge("sales.tsv.gz", None, None, None, b"\x1f\x8b"), table("sales", Some(Tsv)));
         assert_eq!(judge("a/b/file.png", None, None, None, b"\x89PNG"), blob("a/b/file.png"));
+        for (path, name, format) in [
+            ("Q3 Report.xlsx", "q3-report", Xlsx),
+            ("old.XLS", "old", Xls),
+            ("calc.ods", "calc", Ods),
+            ("rows.parquet", "rows", Parquet),
+            ("rows.pq", "rows", Parquet),
+            ("rows.feather", "rows", Arrow),
+            ("rows.arrow", "rows", Arrow),
+            ("sales.csv.bz2", "sales", Csv),
+            ("sales.tsv.XZ", "sales", Tsv),
+            ("sales.csv.zip", "sales", Csv),
+        ] {
+            assert_eq!(judge(path, None, None, None, b"x"), table(name, Some(format)), "{path}");
+        }
+        assert_eq!(judge("sales.csv.zip", None, None, Some("application/zip"), b"PK"), table("sales", Some(Csv)));
+        assert_eq!(judge("photos.zip", None, None, Some("application/zip"), b"PK"), blob("photos.zip"));
+        assert_eq!(judge("photos.zip", None, None, None, b"PK"), blob("photos.zip"));
+        for path in ["notes.txt", "sensor.dat", "export.psv"] {
+            assert_eq!(judge(path, None, None, None, b"a|b"), blob(path));
+            assert!(matches!(
+                judge(path, Some(As::Table), None, None, b"a|b"),
+                Some(Route::Table { format: None, .. })
+            ));
+        }
         assert_eq!(judge("x", None, None, Some("text/csv; charset=utf-8"), b"a"), table("x", Some(Csv)));
         assert_eq!(judge("rows.json", None, None, None, b" [ {\"a\":1}]"), table("rows", Some(Json)));
         assert_eq!(judge("config.json", None, None, None, b"{\"a\":1}"), json("config", "config.json"));

@@ -216,8 +216,6 @@ def test_a_deleted_table_comes_back_with_restore(client, name):
         pytest.param("a,b\n1,2\n3,4,5\n", 3, None, id="a cell too many"),
         pytest.param('a,b\n1,"2\n3,4\n', 2, 3, id="a quote that is never closed"),
         pytest.param('a,b\n1,"2"x\n', 2, 6, id="text behind a quoted cell"),
-        pytest.param(b"a,b\n1,\xff\n", 2, 3, id="no UTF-8"),
-        pytest.param("a,b\n1,x\0y\n", 2, 4, id="a NUL character"),
     ],
 )
 def test_a_malformed_file_says_where_and_leaves_the_version_before_it(client, name, text, line, column):

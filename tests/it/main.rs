@@ -34,6 +34,7 @@ mod shares;
 mod smoke;
 mod sweeps;
 mod table_reading;
+mod table_sources;
 mod tables;
 mod tidy;
 mod upload;

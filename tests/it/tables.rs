@@ -5,7 +5,7 @@ mod told;
 mod uploads;
 mod versions;
 
-use crate::support::{gzip, json, problem, shared, zstd};
+use crate::support::{bzip2, gzip, json, problem, shared, xz, zstd};
 use reqwest::{Method, Response};
 use serde_json::{Value, json};
 
@@ -145,10 +145,12 @@ async fn the_format_is_told_by_type_or_parameter_or_seen_in_the_content() {
 async fn compressed_files_are_read_and_their_raw_stays_as_it_came() {
     let plain = b"a,b\n1,x\n".to_vec();
     let (gz, zst) = (gzip(&plain).await, zstd(&plain).await);
-    let twice = gzip(&gz).await;
+    let (twice, bz2, xz) = (gzip(&gz).await, bzip2(&plain).await, xz(&plain).await);
     for (name, encoding, body) in [
         ("t-gz", None, &gz),
         ("t-zst", None, &zst),
+        ("t-bz2", None, &bz2),
+        ("t-xz", None, &xz),
         ("t-gz-encoded", Some("gzip"), &gz),
         ("t-zst-encoded", Some("zstd"), &zst),
         ("t-gz-twice", Some("GZIP"), &twice),

@@ -186,7 +186,7 @@ fn every_setting_stands_in_the_readme() {
 
 #[test]
 fn every_problem_is_explained_and_every_explanation_is_of_a_problem() {
-    let source = fs::read_to_string(root().join("src/http/problem.rs")).unwrap();
+    let source = fs::read_to_string(root().join("src/http/problem/describe.rs")).unwrap();
     let body = |function: &str| {
         let start = source.find(&format!("fn {function}(")).unwrap();
         let end = source[start..].find("\n}\n").unwrap();
@@ -197,7 +197,7 @@ fn every_problem_is_explained_and_every_explanation_is_of_a_problem() {
     let of_limits = limit_slug.match_indices("=> \"").filter_map(|(at, _)| limit_slug[at + 4..].split('"').next());
     let used: BTreeSet<&str> = of_errors.chain(of_limits).collect();
     let listed: BTreeSet<&str> = PROBLEMS.iter().map(|kind| kind.slug).collect();
-    assert!(used.len() > 20, "the slugs are no longer found in src/http/problem.rs");
+    assert!(used.len() > 20, "the slugs are no longer found in src/http/problem/describe.rs");
     assert_eq!(used, listed);
     assert_eq!(listed.len(), PROBLEMS.len(), "a slug stands twice in PROBLEMS");
     let short = PROBLEMS.iter().filter(|kind| kind.explanation.len() < 20 || !kind.explanation.ends_with('.'));

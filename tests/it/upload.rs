@@ -112,6 +112,24 @@ async fn a_compressed_table_is_read_and_its_raw_upload_kept_as_it_came() {
 }
 
 #[tokio::test]
+async fn a_workbook_becomes_a_table_of_its_first_sheet() {
+    let larder = shared();
+    let fixtures = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures");
+    for extension in ["xlsx", "xls", "ods"] {
+        let workbook = std::fs::read(fixtures.join(format!("people.{extension}"))).unwrap();
+        let table = json(larder.put(&format!("/book-{extension}.{extension}"), workbook.clone()).await, 201).await;
+        assert_eq!(table["routed_because"], format!("its name ends with `.{extension}`, which is a table"));
+        let columns = table["columns"].as_array().unwrap().iter();
+        let types: Vec<_> = columns.filter_map(|column| column["type"].as_str()).collect();
+        // One cell of that column holds a length of time in the one that is an xlsx.
+        let amount = if extension == "xlsx" { "text" } else { "numeric" };
+        assert_eq!(types[..5], ["bigint", "text", amount, "date", "timestamp"], "{extension}");
+        let raw = larder.get(&format!("/v1/tables/book-{extension}/raw")).await;
+        assert_eq!(raw.bytes().await.unwrap(), workbook);
+    }
+}
+
+#[tokio::test]
 async fn a_file_that_is_not_what_it_is_called_is_refused_with_the_way_out() {
     let larder = shared();
     let bad = problem(larder.put("/malformed.csv", "a,b\n1,2\n\"3,4\n").await, 422, "malformed").await;

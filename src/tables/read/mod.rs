@@ -11,6 +11,9 @@
 //! - **Memory is bounded** by the limits and never grows with the file: one window of input, one chunk of output.
 //! - **Nothing is repaired or dropped silently**: what cannot be read is an error with its line and column. Blank lines are the one thing skipped.
 
+mod archive;
+mod compound;
+mod decode;
 mod delimited;
 mod double;
 mod elements;
@@ -20,18 +23,30 @@ mod format;
 mod infer;
 mod json;
 mod marks;
+mod mend;
 mod missing;
+mod moment;
 mod names;
 mod number;
 mod numeric;
+mod ods;
 mod options;
 mod pass;
 mod position;
+mod scratch;
+mod sheet;
+mod signature;
+mod source;
 mod split;
 mod temporal;
+mod transcode;
 mod warnings;
 mod wide;
 mod window;
+mod workbook;
+mod xls;
+mod xlsx;
+mod xml;
 
 use std::io::Read;
 
@@ -40,6 +55,7 @@ pub use format::TableFormat;
 pub use infer::Reading;
 pub use options::{DateOrder, DecimalMark, Delimiter, Escape, Options, Told, ToldTypes, write_pairs};
 pub use pass::{Outcome, RowSink, first_pass, second_pass};
+pub use source::{Hint, Source, SourceLimits, Text};
 pub use warnings::{Trouble, Warning, Warnings};
 
 use self::position::Position;
@@ -93,7 +109,7 @@ impl ReadLimits {
     /// A Postgres table has at most 1,600 columns, and `_row` is one of them.
     pub const COLUMNS_HARD_MAX: usize = 1599;
 
-    fn columns(&self) -> usize {
+    pub fn columns(&self) -> usize {
         self.columns_max.min(Self::COLUMNS_HARD_MAX)
     }
 

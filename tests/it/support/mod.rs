@@ -6,7 +6,7 @@ mod raw;
 mod stores;
 
 pub use raw::Raw;
-pub use stores::{gzip, zstd};
+pub use stores::{bzip2, gzip, xz, zstd};
 pub mod process;
 
 use clap::Parser;

@@ -92,6 +92,14 @@ pub async fn zstd(bytes: &[u8]) -> Vec<u8> {
     compressed(async_compression::tokio::bufread::ZstdEncoder::new(bytes)).await
 }
 
+pub async fn bzip2(bytes: &[u8]) -> Vec<u8> {
+    compressed(async_compression::tokio::bufread::BzEncoder::new(bytes)).await
+}
+
+pub async fn xz(bytes: &[u8]) -> Vec<u8> {
+    compressed(async_compression::tokio::bufread::XzEncoder::new(bytes)).await
+}
+
 async fn compressed(reader: impl tokio::io::AsyncRead + Unpin) -> Vec<u8> {
     let chunks: Vec<_> = ReaderStream::new(reader).try_collect().await.expect("compression");
     chunks.concat()

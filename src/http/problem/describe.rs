@@ -1,0 +1,56 @@
+//! Which problem an error is.
+
+use crate::error::{Error, Limit};
+use serde_json::{Value, json};
+
+/// The slug of an error, and the fields of its own.
+pub(super) fn describe(error: &Error) -> (&'static str, Value) {
+    match error {
+        Error::Unauthenticated => ("unauthenticated", json!({})),
+        Error::Forbidden { .. } => ("forbidden", json!({})),
+        Error::NotFound { .. } => ("not-found", json!({})),
+        Error::Gone { .. } => ("gone", json!({})),
+        Error::Invalid { parameter, .. } => ("bad-request", json!({ "parameter": parameter })),
+        Error::BadName { name, .. } => ("bad-name", json!({ "name": name })),
+        Error::NameTaken { free, .. } => ("name-taken", json!({ "free": free })),
+        Error::NameReserved { name } => ("name-reserved", json!({ "name": name })),
+        Error::Malformed(at) => {
+            ("malformed", json!({ "line": at.line, "column": at.column, "field": at.field, "excerpt": at.excerpt }))
+        }
+        Error::Limit { limit, max, line } => {
+            (limit_slug(*limit), json!({ "limit": max, "setting": limit.setting(), "line": line }))
+        }
+        Error::ChecksumMismatch { algorithm, computed } => {
+            ("checksum-mismatch", json!({ "algorithm": algorithm, "computed": computed }))
+        }
+        Error::PreconditionFailed { .. } => ("precondition-failed", json!({})),
+        Error::Conflict { .. } => ("conflict", json!({})),
+        Error::MethodNotAllowed => ("method-not-allowed", json!({})),
+        Error::UnsupportedMediaType { .. } => ("unsupported-media-type", json!({})),
+        Error::NotAcceptable { .. } => ("not-acceptable", json!({})),
+        Error::RangeNotSatisfiable { size } => ("range-not-satisfiable", json!({ "size_bytes": size })),
+        Error::Interrupted { .. } => ("interrupted", json!({})),
+        Error::LeaseLost => ("lease-lost", json!({})),
+        Error::Store { .. } => ("store-unavailable", json!({})),
+        Error::Startup(_) | Error::Internal(_) => ("internal", json!({})),
+    }
+}
+
+fn limit_slug(limit: Limit) -> &'static str {
+    match limit {
+        Limit::UploadBytes => "upload-too-large",
+        Limit::DocumentBytes => "document-too-large",
+        Limit::RequestBytes => "request-too-large",
+        Limit::DecompressedBytes => "decompressed-too-large",
+        Limit::DecompressedRatio => "decompressed-too-dense",
+        Limit::ScratchBytes => "scratch-too-large",
+        Limit::WorkbookBytes => "workbook-too-large",
+        Limit::Columns => "too-many-columns",
+        Limit::CellBytes => "cell-too-large",
+        Limit::RowBytes => "row-too-large",
+        Limit::PageRows => "page-too-large",
+        Limit::ShareSeconds => "share-too-long",
+        Limit::PresignSeconds => "presign-too-long",
+        Limit::QuerySeconds => "query-too-slow",
+    }
+}
