@@ -4,7 +4,7 @@
 
 use super::{
     decompress::{Bounded, check_encoding, decompress, read_error},
-    read::{self, Column, Dialect, Format, RowSink, TableFormat},
+    read::{self, Column, Layout, Options, RowSink, TableFormat},
     store::{LoadEvent, Tables},
 };
 use crate::{
@@ -29,8 +29,6 @@ use uuid::Uuid;
 
 /// Chunks on their way between two of the three.
 const CHUNKS_IN_FLIGHT_MAX: usize = 4;
-/// How much of a file its format is told from, if nobody says it.
-const SNIFF_BYTES: u64 = 4096;
 
 /// A table as it is uploaded.
 #[derive(Debug)]
@@ -48,32 +46,9 @@ pub struct NewTableFile {
     pub condition: Precondition,
 }
 
-impl TableFormat {
-    fn reading(self) -> Format {
-        match self {
-            Self::Tsv => Format::Delimited(Dialect::TSV),
-            Self::Ndjson => Format::NdJson,
-            Self::Json => Format::JsonArray,
-            _ => Format::Delimited(Dialect::CSV),
-        }
-    }
-
-    /// From the first bytes of the (decompressed) file: JSON by its bracket, else a delimiter that stands in the first line.
-    fn sniff(beginning: &[u8]) -> Self {
-        let text = beginning.strip_prefix(b"\xef\xbb\xbf").unwrap_or(beginning).trim_ascii_start();
-        let line = text.split(|byte| matches!(byte, b'\n' | b'\r')).next().unwrap_or_default();
-        match text.first() {
-            Some(b'[') => Self::Json,
-            Some(b'{') => Self::Ndjson,
-            _ if line.contains(&b'\t') && !line.contains(&b',') => Self::Tsv,
-            _ => Self::Csv,
-        }
-    }
-}
-
 /// What reading a file once has found.
 struct FirstPass {
-    format: TableFormat,
+    layout: Layout,
     columns: Vec<Column>,
     row_count: u64,
     /// Whether the rows are in the table; else they did not fit the types guessed from its beginning.
@@ -119,14 +94,14 @@ impl Tables {
             let raw = self.objects.read(object_id, None).await?;
             self.read_again((lease.id, table_id), &first, encoding, raw).join().await?;
         }
-        let ingest = json!({ "format": first.format, "encoding": "utf-8", "warnings": [] });
+        let ingest = json!({ "format": first.layout.format(), "encoding": "utf-8", "warnings": [] });
         let version = NewVersion {
             kind: Kind::Table,
             title: file.title.unwrap_or_else(|| file.name.clone()),
             name: file.name,
             original_name: file.original_name,
             object,
-            content_type: file.content_type.unwrap_or_else(|| first.format.content_type().to_owned()),
+            content_type: file.content_type.unwrap_or_else(|| first.layout.format().content_type().to_owned()),
             content_encoding: file.content_encoding,
             table: Some(NewTable { id: table_id, columns: first.columns, row_count: first.row_count, ingest }),
             options: file.format.map_or_else(|| json!({}), |format| json!({ "format": format })),
@@ -147,15 +122,16 @@ impl Tables {
         let loading = self.spawn_load(ids, received);
         let decoded = self.spawn_reader(bytes, encoding, move |mut input| {
             let mut beginning = Vec::new();
-            input.by_ref().take(SNIFF_BYTES).read_to_end(&mut beginning).map_err(read_error)?;
-            let format = told.unwrap_or_else(|| TableFormat::sniff(&beginning));
+            input.by_ref().take(Layout::BEGINNING_BYTES as u64).read_to_end(&mut beginning).map_err(read_error)?;
+            let whole = beginning.len() < Layout::BEGINNING_BYTES;
+            let layout = Layout::detect(&beginning, whole, &Options::default(), told, limits)?;
             let mut sink = EventSink(events);
             let read =
-                read::first_pass(format.reading(), Read::chain(Cursor::new(beginning), input), limits, &mut sink)?;
+                read::first_pass(&layout, Read::chain(Cursor::new(beginning), input), limits, &mut sink)?;
             if read.fits {
                 sink.send(LoadEvent::End)?;
             }
-            Ok(FirstPass { format, columns: read.columns, row_count: read.rows, loaded: read.fits })
+            Ok(FirstPass { layout, columns: read.columns, row_count: read.rows, loaded: read.fits })
         });
         Reading { reader: decoded, loader: loading }
     }
@@ -169,12 +145,12 @@ impl Tables {
         raw: ObjectBytes,
     ) -> Reading<()> {
         let (events, received) = channel(CHUNKS_IN_FLIGHT_MAX);
-        let (format, columns, limits) = (first.format, first.columns.clone(), self.limits);
+        let (layout, columns, limits) = (first.layout.clone(), first.columns.clone(), self.limits);
         let loading = self.spawn_load(ids, received);
         let reader = self.spawn_reader(raw, encoding, move |input| {
             let mut sink = EventSink(events);
             sink.begin(&columns)?;
-            read::second_pass(format.reading(), input, &columns, limits, &mut sink)?;
+            read::second_pass(&layout, input, &columns, limits, &mut sink)?;
             sink.send(LoadEvent::End)
         });
         Reading { reader, loader: loading }

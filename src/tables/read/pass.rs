@@ -11,7 +11,7 @@ use bytes::Bytes;
 
 use super::copy::append_row;
 use super::infer::{Inference, holds};
-use super::{Column, Format, ReadLimits, Row, RowReader};
+use super::{Column, Layout, ReadLimits, Row, RowReader};
 use crate::error::{Error, Result};
 
 /// How much of a file the guess is made from.
@@ -44,15 +44,15 @@ pub struct Outcome {
 ///
 /// # Errors
 /// `Malformed` with line and column, `Limit`, what `input` or `sink` fails with. What the sink has got by then is a part, to be thrown away.
-pub fn first_pass(format: Format, mut input: impl Read, limits: ReadLimits, sink: &mut dyn RowSink) -> Result<Outcome> {
+pub fn first_pass(layout: &Layout, mut input: impl Read, limits: ReadLimits, sink: &mut dyn RowSink) -> Result<Outcome> {
     let mut beginning = Vec::new();
     let failed = input.by_ref().take(GUESS_BYTES).read_to_end(&mut beginning).err();
     let whole = failed.is_none() && (beginning.len() as u64) < GUESS_BYTES;
-    let (guess, mut inference) = guess(format, &beginning, whole, limits);
+    let (guess, mut inference) = guess(layout, &beginning, whole, limits);
     sink.begin(&guess)?;
 
     let rest = Failed(failed).chain(input);
-    let mut reader = RowReader::open(format, Cursor::new(beginning).chain(rest), limits)?;
+    let mut reader = RowReader::open(layout, Cursor::new(beginning).chain(rest), limits)?;
     let mut out = Chunks { sink, columns: &guess, buffer: Vec::new(), rows: 0 };
     let mut fits = true;
     while reader.advance()? {
@@ -82,13 +82,13 @@ pub fn first_pass(format: Format, mut input: impl Read, limits: ReadLimits, sink
 /// # Errors
 /// As for the first pass; and `Internal` for a value that its column does not hold, since the types were inferred from this very file.
 pub fn second_pass(
-    format: Format,
+    layout: &Layout,
     input: impl Read,
     columns: &[Column],
     limits: ReadLimits,
     sink: &mut dyn RowSink,
 ) -> Result<u64> {
-    let mut reader = RowReader::open(format, input, limits)?;
+    let mut reader = RowReader::open(layout, input, limits)?;
     let mut out = Chunks { sink, columns, buffer: Vec::new(), rows: 0 };
     while reader.advance()? {
         let row = reader.row();
@@ -136,10 +136,10 @@ impl Chunks<'_> {
 }
 
 /// The columns as the beginning has them, and what was learned there. Whatever is wrong with the file, the pass over all of it will say.
-fn guess(format: Format, beginning: &[u8], whole: bool, limits: ReadLimits) -> (Vec<Column>, Inference) {
+fn guess(layout: &Layout, beginning: &[u8], whole: bool, limits: ReadLimits) -> (Vec<Column>, Inference) {
     let cut_off = (!whole).then(|| io::Error::from(ErrorKind::UnexpectedEof));
     let mut inference = Inference::default();
-    let Ok(mut reader) = RowReader::open(format, beginning.chain(Failed(cut_off)), limits) else {
+    let Ok(mut reader) = RowReader::open(layout, beginning.chain(Failed(cut_off)), limits) else {
         return (Vec::new(), inference);
     };
     while matches!(reader.advance(), Ok(true)) {
