@@ -33,6 +33,7 @@ mod shares;
 mod smoke;
 mod sweeps;
 mod table_reading;
+mod table_dialects;
 mod tables;
 mod tidy;
 mod upload;

@@ -50,8 +50,16 @@ pub(super) fn dialect(
         Sample::read(bytes, (start, line), whole, syntax, comment, limits.columns() + 2)
     };
     let mut best: Option<(f64, Sample<'_>, Shape)> = None;
+    // The delimiter with which no field that begins with a quote ends with one.
+    let mut unquoted = None;
     for (syntax, weight) in candidates(&looked, told, options) {
+        if syntax.quote.is_none() && options.quote.is_none() && unquoted != Some(syntax.delimiter) {
+            continue;
+        }
         let sample = read(syntax);
+        if sample.quotes_stray > 1 && sample.quotes_clean == 0 {
+            unquoted = Some(syntax.delimiter);
+        }
         let told = told.is_some();
         let Some(shape) = Shape::of(&sample, options.skip.is_some()).or_else(|| told.then(|| Shape::single(&sample)))
         else {
@@ -136,6 +144,8 @@ impl Looked<'_> {
                 Some(b' ') => (all, spaced) = (all + 1, spaced + 1),
                 // What is empty has no need of a space.
                 Some(next) if matches!(next, b'\n' | b'\r') || *next == byte => {}
+                // The ruler of a table of Markdown.
+                Some(b'-' | b':') if byte == b'|' => {}
                 Some(_) => all += 1,
                 None => {}
             }
@@ -197,26 +207,26 @@ fn candidates(looked: &Looked<'_>, told: Option<Delimiter>, options: &Options) -
     for (delimiter, weight) in delimiters {
         let padded = delimiter.is_some_and(|delimiter| looked.is_padded(delimiter));
         let quotes = match options.quote {
-            Some(quote) => vec![(quote, 1.0)],
+            Some(quote) => vec![quote],
             None => {
-                let mut quotes = vec![(Some(b'"'), 1.0)];
+                let mut quotes = vec![Some(b'"')];
                 if looked.is_quoted(delimiter, b'\'') {
-                    quotes.push((Some(b'\''), 1.0));
+                    quotes.push(Some(b'\''));
                 }
                 if looked.is_quoted(delimiter, b'"') {
-                    quotes.push((None, 0.9));
+                    quotes.push(None);
                 }
                 quotes
             }
         };
-        for (quote, quote_weight) in quotes {
+        for quote in quotes {
             let escapes = match options.escape {
                 Some(escape) => vec![escape],
                 None if looked.has_backslashes(delimiter) => vec![Escape::Doubled, Escape::Backslash],
                 None => vec![Escape::Doubled],
             };
             for escape in escapes {
-                candidates.push((Syntax { delimiter, quote, escape, padded }, weight * quote_weight));
+                candidates.push((Syntax { delimiter, quote, escape, padded }, weight));
             }
         }
     }
@@ -269,8 +279,8 @@ fn looks(text: &[u8], syntax: Syntax) -> f64 {
     }
     let address = memmem::find(text, b"://").is_some();
     let edges = text.starts_with(b" ") || text.ends_with(b" ");
-    if matches!(text.first(), Some(b'"')) {
-        0.3
+    if text.first() == Some(&b'"') {
+        if syntax.quote.is_none() { 0.7 } else { 0.3 }
     } else if tight {
         0.4
     } else if edges || (weak > 1 && !address) {

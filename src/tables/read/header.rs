@@ -223,9 +223,14 @@ impl Table<'_> {
     fn is_two_rows(&self, first: usize, rest: &[usize]) -> bool {
         let Some((second, rows)) = rest.split_first() else { return false };
         let (upper, lower) = (self.cells(first), self.cells(*second));
-        let texts = lower.iter().all(|cell| matches!(cell.kind, Kind::Text | Kind::Code));
+        let named = |cell: &SampleCell| cell.kind != Kind::Empty;
+        let texts = upper
+            .iter()
+            .zip(lower)
+            .all(|(upper, lower)| matches!(lower.kind, Kind::Text | Kind::Code) || (!named(lower) && named(upper)));
         let typed = self.tallies(rows).iter().any(|tally| tally.kind(TYPED_PERCENT).is_typed());
-        let grouped = upper.iter().any(|cell| cell.kind == Kind::Empty);
+        let grouped = (1..upper.len().min(lower.len()))
+            .any(|index| named(&upper[index - 1]) && !named(&upper[index]) && named(&lower[index]));
         let bracketed = |cell: &SampleCell| match self.sample.text(cell) {
             [b'(', .., b')'] | [b'[', .., b']'] => true,
             text => text.is_empty(),
