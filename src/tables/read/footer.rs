@@ -47,8 +47,20 @@ impl Held {
 
 /// How notes below a table begin, in lower case.
 const NOTES: [&str; 14] = [
-    "source", "note", "copyright", "generated", "exported", "©", "quelle", "last updated", "footnote", "legend", "*", "#",
-    "disclaimer", "--",
+    "source",
+    "note",
+    "copyright",
+    "generated",
+    "exported",
+    "©",
+    "quelle",
+    "last updated",
+    "footnote",
+    "legend",
+    "*",
+    "#",
+    "disclaimer",
+    "--",
 ];
 /// How lines begin that sum up, if nothing else stands there.
 const SUMS: [&str; 8] = ["total", "rows", "records", "end of", "sum", "summe", "count", "==="];
@@ -62,9 +74,6 @@ pub(super) fn is_note(bytes: &[u8], spans: &[Span], kinds: &[Kind], apart: bool)
         Span::Text { start, end } => &bytes[start..end],
         _ => &[],
     };
-    let first = spans.first().map(text).unwrap_or_default();
-    let start = String::from_utf8_lossy(&first[..first.len().min(32)]).trim_start().to_lowercase();
-    let begins = |words: &[&str]| words.iter().any(|word| start.starts_with(word));
     let fits = |(span, kind): (&Span, &Kind)| {
         let found = Kind::of(text(span));
         !kind.is_typed() || !found.is_value() || found == *kind
@@ -74,6 +83,9 @@ pub(super) fn is_note(bytes: &[u8], spans: &[Span], kinds: &[Kind], apart: bool)
     if typed && fit {
         return false;
     }
+    let first = spans.first().map(text).unwrap_or_default();
+    let start = String::from_utf8_lossy(&first[..first.len().min(32)]).trim_start().to_lowercase();
+    let begins = |words: &[&str]| words.iter().any(|word| start.starts_with(word));
     match spans.len() {
         1 => {
             let counted = start.starts_with('(') && first.trim_ascii_end().ends_with(b")");

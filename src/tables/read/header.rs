@@ -18,12 +18,7 @@ const TYPED_PERCENT: usize = 80;
 const YEARS: std::ops::RangeInclusive<u64> = 1800..=2200;
 
 /// What is decided of a file whose beginning is `sample`, in which the table stands as `shape` says.
-pub(super) fn dialect(
-    sample: &Sample<'_>,
-    shape: &Shape,
-    options: &Options,
-    limits: ReadLimits,
-) -> Result<Dialect> {
+pub(super) fn dialect(sample: &Sample<'_>, shape: &Shape, options: &Options, limits: ReadLimits) -> Result<Dialect> {
     let table = Table { sample, shape };
     let header = table.header(options.header);
     let first = header.first().or(shape.table.first()).and_then(|row| sample.rows.get(*row));
@@ -34,7 +29,8 @@ pub(super) fn dialect(
         table.check(&sample.rows[*row], limits)?;
     }
     check_whole(sample, first, limits)?;
-    let body: Vec<usize> = shape.table.iter().copied().filter(|row| header.last().is_none_or(|last| row > last)).collect();
+    let body: Vec<usize> =
+        shape.table.iter().copied().filter(|row| header.last().is_none_or(|last| row > last)).collect();
     let mut warnings = Warnings::new(options.strict);
     let names = table.names(&header, &body, &mut warnings)?;
     if names.len() > limits.columns() {
@@ -85,7 +81,8 @@ fn check_whole(sample: &Sample<'_>, first: &SampleRow, limits: ReadLimits) -> Re
 /// A line that only draws: `----+----`, `|:---|---:|`.
 fn is_ruler(sample: &Sample<'_>, row: &SampleRow) -> bool {
     let text = &sample.bytes[row.start..row.next];
-    let draws = |byte: &u8| matches!(byte, b'-' | b'+' | b'|' | b'=' | b':' | b' ' | b'\t' | b',' | b';' | b'\r' | b'\n');
+    let draws =
+        |byte: &u8| matches!(byte, b'-' | b'+' | b'|' | b'=' | b':' | b' ' | b'\t' | b',' | b';' | b'\r' | b'\n');
     text.iter().all(draws) && text.windows(3).any(|three| three == b"---" || three == b"===")
 }
 
@@ -104,7 +101,8 @@ impl Table<'_> {
         let (before, table) = (&self.shape.before, &self.shape.table);
         if let Some(rows) = told {
             // Upper rows may be narrower than the table.
-            let joined = before.iter().rev().take_while(|row| self.cells(**row).len() > 1).count().min(rows.saturating_sub(1));
+            let joined =
+                before.iter().rev().take_while(|row| self.cells(**row).len() > 1).count().min(rows.saturating_sub(1));
             let upper = before[before.len() - joined..].iter();
             return upper.chain(table.iter()).copied().take(rows).collect();
         }
@@ -173,7 +171,11 @@ impl Table<'_> {
             self.sample.text(cell).iter().map(class).collect()
         };
         let expected = shape(cell);
-        let mut others = rows.iter().take(ROWS_MAX).filter_map(|row| self.cells(*row).get(column)).map(|cell| shape(cell) == expected);
+        let mut others = rows
+            .iter()
+            .take(ROWS_MAX)
+            .filter_map(|row| self.cells(*row).get(column))
+            .map(|cell| shape(cell) == expected);
         rows.len() > 1 && others.all(|alike| alike)
     }
 
@@ -181,8 +183,7 @@ impl Table<'_> {
     fn is_sequence(&self, cells: &[SampleCell], rest: &[usize]) -> bool {
         let counts = |cells: &[SampleCell]| {
             let number = |cell: &SampleCell| std::str::from_utf8(self.sample.text(cell)).ok()?.parse::<u64>().ok();
-            let numbers: Option<Vec<u64>> =
-                cells.iter().filter(|cell| cell.kind == Kind::Number).map(number).collect();
+            let numbers: Option<Vec<u64>> = cells.iter().filter(|cell| cell.kind == Kind::Number).map(number).collect();
             numbers.is_some_and(|numbers| {
                 let steps = numbers.windows(2).all(|pair| pair[0].abs_diff(pair[1]) == 1);
                 let years = numbers.iter().all(|number| YEARS.contains(number));
@@ -215,7 +216,12 @@ impl Table<'_> {
         let spaced = matches!(self.sample.syntax.delimiter, Some(Delimiter::Spaces | Delimiter::Byte(b' ' | b'\t')));
         match named {
             false => names && (longer || (whole && (cells.len() > 1 || (spaced && words)))),
-            true => first && names && words && (longer || (whole && cells.len() > 1 && cells.len() + 1 == self.shape.columns())),
+            true => {
+                first
+                    && names
+                    && words
+                    && (longer || (whole && cells.len() > 1 && cells.len() + 1 == self.shape.columns()))
+            }
         }
     }
 

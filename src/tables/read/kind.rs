@@ -81,6 +81,9 @@ fn is_exponent(text: &[u8]) -> bool {
 }
 
 fn is_decimal(text: &[u8]) -> bool {
+    if !text.is_empty() && text.iter().all(u8::is_ascii_digit) {
+        return true;
+    }
     let is_mark = |byte: &u8| matches!(byte, b'.' | b',' | b'\'');
     let marks: Vec<u8> = text.iter().copied().filter(is_mark).collect();
     let runs: Vec<&[u8]> = text.split(is_mark).collect();
@@ -132,7 +135,8 @@ fn is_date(text: &[u8]) -> bool {
 fn is_time(text: &[u8]) -> bool {
     let end = text.len() - usize::from(text.ends_with(b"Z"));
     let text = &text[..end];
-    let half = text.len() > 2 && [&b"am"[..], b"pm"].iter().any(|half| text[text.len() - 2..].eq_ignore_ascii_case(half));
+    let half =
+        text.len() > 2 && [&b"am"[..], b"pm"].iter().any(|half| text[text.len() - 2..].eq_ignore_ascii_case(half));
     let text = if half { text[..text.len() - 2].trim_ascii_end() } else { text };
     let clock = text.iter().position(|byte| matches!(byte, b'+' | b'-')).unwrap_or(text.len());
     let (clock, offset) = text.split_at(clock);
@@ -197,8 +201,7 @@ mod tests {
         for number in ["1", "-2,5", "1.234,56", "1,234,567.8", "$5", "3 €", "12%", ".5", "1e5", "1'000"] {
             assert_eq!(Kind::of(number.as_bytes()), Kind::Number, "{number}");
         }
-        for moment in
-            ["2024-01-31", "1.2.2024", "31/12/99", "12:30", "9:05 pm", "2024-01-01T10:00:00.5Z", "2-Jan-2024"]
+        for moment in ["2024-01-31", "1.2.2024", "31/12/99", "12:30", "9:05 pm", "2024-01-01T10:00:00.5Z", "2-Jan-2024"]
         {
             assert_eq!(Kind::of(moment.as_bytes()), Kind::Moment, "{moment}");
         }

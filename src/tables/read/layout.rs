@@ -41,13 +41,13 @@ impl Layout {
     ) -> Result<Self> {
         let beginning = beginning.strip_prefix(BYTE_ORDER_MARK).unwrap_or(beginning);
         let first = beginning.trim_ascii_start().first();
+        let is_array = first == Some(&b'[');
         match (options.format, hint, first) {
             (Some(TableFormat::Ndjson), ..) => Ok(Self::NdJson),
             (Some(TableFormat::Json), ..) => Ok(Self::JsonArray),
-            (None, Some(TableFormat::Json | TableFormat::Ndjson), Some(b'[')) => Ok(Self::JsonArray),
-            (None, Some(TableFormat::Json | TableFormat::Ndjson), _) => Ok(Self::NdJson),
-            (None, None, Some(b'[')) => Ok(Self::JsonArray),
-            (None, None, Some(b'{')) => Ok(Self::NdJson),
+            (None, Some(TableFormat::Json | TableFormat::Ndjson), _) | (None, None, Some(b'[' | b'{')) => {
+                Ok(if is_array { Self::JsonArray } else { Self::NdJson })
+            }
             (told, hint, _) => {
                 let dialect = detect::dialect(beginning, whole, options, told.or(hint), limits)?;
                 Ok(Self::Delimited(Arc::new(dialect)))

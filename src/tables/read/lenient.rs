@@ -20,11 +20,16 @@ pub(super) enum Stray {
 
 /// How a quoted field ends.
 enum Closing {
-    At { close: usize, mend: bool },
+    At {
+        close: usize,
+        mend: bool,
+    },
     /// Not within these bytes.
     Open,
     /// The field is not quoted; it ends at the first delimiter from here on.
-    Literal { from: usize },
+    Literal {
+        from: usize,
+    },
 }
 
 /// As [`split`](super::split::split), for any syntax.
@@ -87,9 +92,13 @@ pub(super) fn split_any(
 
 /// What follows a field.
 enum Behind {
-    Delimiter { len: usize },
+    Delimiter {
+        len: usize,
+    },
     /// A line end of so many bytes, with spaces that belong to it, or the end of the file.
-    End { len: usize },
+    End {
+        len: usize,
+    },
     Unknown,
 }
 
@@ -121,7 +130,8 @@ impl Syntax {
 
     fn behind(self, bytes: &[u8], at: usize, ended: bool) -> Behind {
         if self.delimiter == Some(Delimiter::Spaces) {
-            let run = bytes.get(at..).unwrap_or_default().iter().take_while(|byte| matches!(byte, b' ' | b'\t')).count();
+            let run =
+                bytes.get(at..).unwrap_or_default().iter().take_while(|byte| matches!(byte, b' ' | b'\t')).count();
             return match line_end(bytes, at + run, ended) {
                 Some(0) if at + run >= bytes.len() => Behind::End { len: run },
                 Some(0) if run > 0 => Behind::Delimiter { len: run },
@@ -141,8 +151,7 @@ impl Syntax {
         let at = self.spaces(bytes, at);
         match (bytes.get(at), self.delimiter) {
             (None, _) => ended.then_some(true),
-            (Some(b'\n' | b'\r'), _) => Some(true),
-            (Some(b' ' | b'\t'), Some(Delimiter::Spaces)) => Some(true),
+            (Some(b'\n' | b'\r'), _) | (Some(b' ' | b'\t'), Some(Delimiter::Spaces)) => Some(true),
             (Some(byte), Some(Delimiter::Byte(delimiter))) => Some(*byte == delimiter),
             _ => Some(false),
         }
@@ -152,11 +161,9 @@ impl Syntax {
 /// The length of the line end at `at`; 0 if there is none, or at the end of the file. `None` if it cannot be told from these bytes.
 fn line_end(bytes: &[u8], at: usize, ended: bool) -> Option<usize> {
     match (bytes.get(at), bytes.get(at + 1)) {
-        (Some(b'\n'), _) => Some(1),
         (Some(b'\r'), Some(b'\n')) => Some(2),
-        (Some(b'\r'), None) if !ended => None,
-        (Some(b'\r'), _) => Some(1),
-        (None, _) if !ended => None,
+        (Some(b'\r'), None) | (None, _) if !ended => None,
+        (Some(b'\n' | b'\r'), _) => Some(1),
         _ => Some(0),
     }
 }
@@ -167,7 +174,9 @@ fn unquoted_end(bytes: &[u8], mut at: usize, ended: bool, syntax: Syntax) -> Opt
     loop {
         let rest = bytes.get(at..).unwrap_or_default();
         let found = match syntax.delimiter {
-            _ if syntax.escape == Escape::Backslash => rest.iter().position(|byte| syntax.stops(*byte) || *byte == b'\\'),
+            _ if syntax.escape == Escape::Backslash => {
+                rest.iter().position(|byte| syntax.stops(*byte) || *byte == b'\\')
+            }
             Some(Delimiter::Byte(delimiter)) => memchr3(delimiter, b'\n', b'\r', rest),
             Some(Delimiter::Spaces) => rest.iter().position(|byte| syntax.stops(*byte)),
             None => memchr2(b'\n', b'\r', rest),

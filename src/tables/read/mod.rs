@@ -193,9 +193,7 @@ impl<R: Read> RowReader<R> {
     /// Whatever `input` fails with: an [`Error`](crate::error::Error) wrapped in an `io::Error` comes out as it was.
     pub fn open(layout: &Layout, input: R, limits: ReadLimits) -> Result<Self> {
         Ok(match layout {
-            Layout::Delimited(dialect) => {
-                Self::Delimited(delimited::Reader::open(Arc::clone(dialect), input, limits)?)
-            },
+            Layout::Delimited(dialect) => Self::Delimited(delimited::Reader::open(Arc::clone(dialect), input, limits)?),
             Layout::NdJson => Self::Json(json::Reader::open(elements::Layout::Lines, input, limits)?),
             Layout::JsonArray => Self::Json(json::Reader::open(elements::Layout::Array, input, limits)?),
         })

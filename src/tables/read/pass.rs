@@ -44,7 +44,12 @@ pub struct Outcome {
 ///
 /// # Errors
 /// `Malformed` with line and column, `Limit`, what `input` or `sink` fails with. What the sink has got by then is a part, to be thrown away.
-pub fn first_pass(layout: &Layout, mut input: impl Read, limits: ReadLimits, sink: &mut dyn RowSink) -> Result<Outcome> {
+pub fn first_pass(
+    layout: &Layout,
+    mut input: impl Read,
+    limits: ReadLimits,
+    sink: &mut dyn RowSink,
+) -> Result<Outcome> {
     let mut beginning = Vec::new();
     let failed = input.by_ref().take(GUESS_BYTES).read_to_end(&mut beginning).err();
     let whole = failed.is_none() && (beginning.len() as u64) < GUESS_BYTES;

@@ -88,7 +88,9 @@ fn torn(bytes: &[u8], fields: &Fields, dialect: &Dialect, surplus: usize) -> Opt
             !dialect.kinds[*column].is_typed()
                 && before >= *column
                 && columns - behind <= *column + 1
-                && (quoted[column + surplus + 1] == quoted[*column] || is_quoted(bytes, whole, dialect))
+                && (quoted[column + surplus + 1] == quoted[*column]
+                    // A quote that closed too early has torn them apart, not two that are whole.
+                    || (quoted[column + surplus + 1] == quoted[column + surplus] && is_quoted(bytes, whole, dialect)))
         })
         .collect();
     let prose: Vec<usize> = possible
@@ -98,6 +100,8 @@ fn torn(bytes: &[u8], fields: &Fields, dialect: &Dialect, surplus: usize) -> Opt
         .collect();
     match (possible.as_slice(), prose.as_slice()) {
         ([one], _) | (_, [one]) => Some(*one),
-        (several, _) => several.last().copied().filter(|last| *last + 1 == columns && dialect.kinds[*last] == Kind::Text),
+        (several, _) => {
+            several.last().copied().filter(|last| *last + 1 == columns && dialect.kinds[*last] == Kind::Text)
+        }
     }
 }

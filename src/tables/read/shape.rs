@@ -82,9 +82,9 @@ impl Shape {
 
     /// How well the rows agree, from 0 to 1. Lines before and behind the table count half.
     pub fn consistency(&self) -> f64 {
-        let around = (self.before.len() + self.behind) as f64;
-        let table = self.table.len() as f64;
-        self.full as f64 / (table + around / 2.0).max(1.0)
+        let around = real(self.before.len() + self.behind);
+        let table = real(self.table.len());
+        real(self.full) / (table + around / 2.0).max(1.0)
     }
 
     /// The fields of a row that belong to columns.
@@ -125,11 +125,20 @@ fn width(rows: &[usize], count: &impl Fn(usize) -> usize) -> Option<usize> {
     let (most, &(most_rows, most_first)) =
         widths.clone().max_by_key(|(_, (rows, first))| (*rows, std::cmp::Reverse(*first)))?;
     let goes_on = widths.filter(|(width, (n, first))| {
-        *n >= 3 && *first <= PREAMBLE_ROWS_MAX && *first > most_first && n * 10 >= (rows.len() - first) * 8 && *width > most
+        *n >= 3
+            && *first <= PREAMBLE_ROWS_MAX
+            && *first > most_first
+            && n * 10 >= (rows.len() - first) * 8
+            && *width > most
     });
     let wider = goes_on.max_by_key(|(width, (n, _))| *width * n);
     match wider {
         Some((width, (n, _))) if width * n > most * most_rows => Some(*width),
         _ => Some(*most),
     }
+}
+
+/// A count to reckon with; a sample has few of anything.
+pub(super) fn real(count: usize) -> f64 {
+    f64::from(u32::try_from(count).unwrap_or(u32::MAX))
 }
