@@ -143,7 +143,7 @@ fn what_is_told_is_law() {
         ("comment=//", "// one\na,b\n1,2\n// two, three, four\n3,4\n", "a·b\n1·2\n3·4"),
         ("header=1", "1,2\n3,4\n", "1·2\n3·4"),
         ("header=3", "a,b\nc,d\n,e\n3,4\n", "a c·b d e\n3·4"),
-        ("header=none&skip=1", "Title\n1,2\n3,4\n", "column_1·column_2\n1·2\n3·4"),
+        ("header=none&skip=1", "Title\n1,x\n3,y\n", "column_1·column_2\n1·x\n3·y"),
         ("skip=0", "Title, long\na,b\n1,2\n", "Title· long\na·b\n1·2"),
         ("format=csv", "[a],{b}\n1,2\n", "[a]·{b}\n1·2"),
     ]);

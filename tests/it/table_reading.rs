@@ -384,7 +384,7 @@ fn a_late_value_widens_its_column() {
         (NDJSON, "", "{\"a\":12345678,\"b\":\"some text\"}\n", "{\"a\":\"1\"}\n", ColumnType::Json),
     ];
     for (format, head, line, tail, expected) in cases {
-        let (outcome, text) = load(*format, &long(head, line, tail)).unwrap();
+        let (outcome, text) = load(format, &long(head, line, tail)).unwrap();
         assert!(!outcome.fits);
         assert_eq!(outcome.columns[0].column_type, *expected);
         assert_eq!(text.lines().count() as u64, outcome.rows);
