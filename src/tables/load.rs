@@ -3,8 +3,13 @@
 //! Channels between the three are bounded, so the slowest sets the pace and memory stays flat.
 
 use super::{
+<<<<<<< HEAD
     decompress::{Bounded, decompress, read_error},
     read::{self, ColumnType, Dialect, Format, Options, RowSink, TableFormat},
+=======
+    decompress::{Bounded, check_encoding, decompress, read_error},
+    read::{self, Column, Layout, Options, RowSink, TableFormat},
+>>>>>>> wt-1
     store::{LoadEvent, Tables},
 };
 use crate::{
@@ -30,9 +35,8 @@ use uuid::Uuid;
 
 /// Chunks on their way between two of the three.
 const CHUNKS_IN_FLIGHT_MAX: usize = 4;
-/// How much of a file its format is told from, if nobody says it.
-const SNIFF_BYTES: u64 = 4096;
 
+<<<<<<< HEAD
 impl TableFormat {
     fn reading(self) -> Format {
         match self {
@@ -79,6 +83,31 @@ pub struct Loaded {
 pub struct FileRead {
     pub format: TableFormat,
     pub read: read::Outcome,
+=======
+/// A table as it is uploaded.
+#[derive(Debug)]
+pub struct NewTableFile {
+    pub name: String,
+    pub title: Option<String>,
+    /// The file name of a smart upload.
+    pub original_name: Option<String>,
+    /// Of the raw upload; that of its format if not given.
+    pub content_type: Option<String>,
+    /// `gzip`, `zstd` or none, as the request says.
+    pub content_encoding: Option<String>,
+    pub format: Option<TableFormat>,
+    pub replace: Replace,
+    pub condition: Precondition,
+}
+
+/// What reading a file once has found.
+struct FirstPass {
+    layout: Layout,
+    columns: Vec<Column>,
+    row_count: u64,
+    /// Whether the rows are in the table; else they did not fit the types guessed from its beginning.
+    loaded: bool,
+>>>>>>> wt-1
 }
 
 impl Tables {
@@ -118,6 +147,7 @@ impl Tables {
             let raw = self.objects.read(object_id, None).await?;
             self.read_again((lease.id, table_id), Arc::clone(&first), manner, raw).join().await?;
         }
+<<<<<<< HEAD
         let file = Arc::into_inner(first).ok_or_else(|| Error::internal("a reading outlived its end"))?;
         Ok(Loaded { object, file })
     }
@@ -131,6 +161,21 @@ impl Tables {
             read_file(input, manner, limits, &mut NoSink)
         });
         reading.await.map_err(Error::internal)?
+=======
+        let ingest = json!({ "format": first.layout.format(), "encoding": "utf-8", "warnings": [] });
+        let version = NewVersion {
+            kind: Kind::Table,
+            title: file.title.unwrap_or_else(|| file.name.clone()),
+            name: file.name,
+            original_name: file.original_name,
+            object,
+            content_type: file.content_type.unwrap_or_else(|| first.layout.format().content_type().to_owned()),
+            content_encoding: file.content_encoding,
+            table: Some(NewTable { id: table_id, columns: first.columns, row_count: first.row_count, ingest }),
+            options: file.format.map_or_else(|| json!({}), |format| json!({ "format": format })),
+        };
+        self.catalogue.publish(caller, lease, &version, file.replace, &file.condition).await
+>>>>>>> wt-1
     }
 
     /// Reads the bytes as they come, and loads them for as long as they fit the types of their beginning.
@@ -141,6 +186,7 @@ impl Tables {
         bytes: impl Stream<Item = Result<Bytes>> + Send + 'static,
     ) -> Reading<FileRead> {
         let (events, received) = channel(CHUNKS_IN_FLIGHT_MAX);
+<<<<<<< HEAD
         let loader = self.spawn_load(ids, received);
         let reader = self.spawn_reader(bytes, manner, move |input, manner, limits| {
             let mut sink = EventSink(events, Arc::clone(&manner.progress));
@@ -149,6 +195,21 @@ impl Tables {
                 sink.send(LoadEvent::End)?;
             }
             Ok(first)
+=======
+        let limits = self.limits;
+        let loading = self.spawn_load(ids, received);
+        let decoded = self.spawn_reader(bytes, encoding, move |mut input| {
+            let mut beginning = Vec::new();
+            input.by_ref().take(Layout::BEGINNING_BYTES as u64).read_to_end(&mut beginning).map_err(read_error)?;
+            let whole = beginning.len() < Layout::BEGINNING_BYTES;
+            let layout = Layout::detect(&beginning, whole, &Options::default(), told, limits)?;
+            let mut sink = EventSink(events);
+            let read = read::first_pass(&layout, Read::chain(Cursor::new(beginning), input), limits, &mut sink)?;
+            if read.fits {
+                sink.send(LoadEvent::End)?;
+            }
+            Ok(FirstPass { layout, columns: read.columns, row_count: read.rows, loaded: read.fits })
+>>>>>>> wt-1
         });
         Reading { reader, loader }
     }
@@ -162,10 +223,19 @@ impl Tables {
         raw: ObjectBytes,
     ) -> Reading<()> {
         let (events, received) = channel(CHUNKS_IN_FLIGHT_MAX);
+<<<<<<< HEAD
         let loader = self.spawn_load(ids, received);
         let reader = self.spawn_reader(raw, manner, move |input, manner, limits| {
             let mut sink = EventSink(events, Arc::clone(&manner.progress));
             read::second_pass(first.format.reading(), input, &first.read, &manner.options, limits, &mut sink)?;
+=======
+        let (layout, columns, limits) = (first.layout.clone(), first.columns.clone(), self.limits);
+        let loading = self.spawn_load(ids, received);
+        let reader = self.spawn_reader(raw, encoding, move |input| {
+            let mut sink = EventSink(events);
+            sink.begin(&columns)?;
+            read::second_pass(&layout, input, &columns, limits, &mut sink)?;
+>>>>>>> wt-1
             sink.send(LoadEvent::End)
         });
         Reading { reader, loader }

@@ -33,6 +33,7 @@ mod s3_conformance;
 mod shares;
 mod smoke;
 mod sweeps;
+mod table_dialects;
 mod table_reading;
 mod table_sources;
 mod tables;

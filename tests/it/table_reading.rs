@@ -2,59 +2,79 @@
 
 use std::io::{self, Cursor, Read};
 
-use crate::support::copy::decode;
 use bytes::Bytes;
 use larder::error::{Error, Malformed, Result};
 use larder::tables::read::{
-    Cell, Column, ColumnType, Dialect, Format, Options, Outcome, ReadLimits, RowReader, RowSink, first_pass,
-    second_pass,
+    Cell, Column, ColumnType, Layout, Options, Outcome, ReadLimits, RowReader, RowSink, Told, first_pass, second_pass,
 };
 
-const CSV: Format = Format::Delimited(Dialect::CSV);
-const TSV: Format = Format::Delimited(Dialect::TSV);
-const LIMITS: ReadLimits =
-    ReadLimits { columns_max: 1599, cell_bytes_max: 1 << 20, row_bytes_max: 4 << 20, rows_max: u64::MAX };
+/// What is told about a file; the rest is detected.
+type Format = &'static [(&'static str, &'static str)];
+
+const CSV: Format = &[("delimiter", ","), ("quote", "\""), ("escape", "double"), ("header", "1"), ("skip", "0")];
+const TSV: Format = &[("delimiter", "tab"), ("quote", "\""), ("escape", "double"), ("header", "1"), ("skip", "0")];
+const NDJSON: Format = &[("format", "ndjson")];
+const JSON: Format = &[("format", "json")];
+const LIMITS: ReadLimits = ReadLimits { columns_max: 1599, cell_bytes_max: 1 << 20, row_bytes_max: 4 << 20 };
 
 /// Keeps what a pass hands out.
 #[derive(Default)]
 struct Kept {
-    begun: Vec<ColumnType>,
-    copy: Vec<u8>,
+    begun: Vec<Column>,
+    text: Vec<u8>,
     misfits: usize,
     chunk_bytes_max: usize,
 }
 
 impl RowSink for Kept {
-    fn begin(&mut self, types: &[ColumnType]) -> Result<()> {
-        self.begun = types.to_vec();
+    fn begin(&mut self, columns: &[Column]) -> Result<()> {
+        self.begun = columns.to_vec();
         Ok(())
     }
 
-    fn rows(&mut self, copy: Bytes, _: u64) -> Result<()> {
+    fn rows(&mut self, copy_text: Bytes) -> Result<()> {
         assert!(self.misfits == 0, "no rows follow a misfit");
-        self.chunk_bytes_max = self.chunk_bytes_max.max(copy.len());
-        self.copy.extend_from_slice(&copy);
+        assert!(copy_text.ends_with(b"\n"), "chunks hold whole rows");
+        self.chunk_bytes_max = self.chunk_bytes_max.max(copy_text.len());
+        self.text.extend_from_slice(&copy_text);
         Ok(())
     }
 
     fn misfit(&mut self) -> Result<()> {
         self.misfits += 1;
-        self.copy.clear();
+        self.text.clear();
         Ok(())
     }
+}
+
+fn layout(format: Format, file: &[u8], limits: ReadLimits) -> Result<Layout> {
+    let told: Told = format.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+    let beginning = &file[..file.len().min(Layout::BEGINNING_BYTES)];
+    Layout::detect(beginning, beginning.len() == file.len(), &Options::parse(&told)?, None, limits)
+}
+
+/// A first pass over what may never end.
+fn pass(format: Format, mut input: impl Read, limits: ReadLimits, sink: &mut dyn RowSink) -> Result<Outcome> {
+    let mut beginning = Vec::new();
+    let failed = input.by_ref().take(Layout::BEGINNING_BYTES as u64).read_to_end(&mut beginning).err();
+    if let Some(error) = failed {
+        return Err(error.downcast::<Error>().unwrap());
+    }
+    let layout = layout(format, &beginning, limits)?;
+    first_pass(&layout, Cursor::new(beginning).chain(input), limits, sink)
 }
 
 /// Both passes, as the loader makes them.
 fn load(format: Format, file: &[u8]) -> Result<(Outcome, String)> {
     let mut kept = Kept::default();
-    let outcome = first_pass(format, file, &Options::default(), LIMITS, &mut kept)?;
+    let layout = &layout(format, file, LIMITS)?;
+    let outcome = first_pass(layout, file, LIMITS, &mut kept)?;
     assert_eq!(kept.misfits, usize::from(!outcome.fits));
-    let types: Vec<_> = outcome.columns.iter().map(|column| column.column_type).collect();
+    assert_eq!(outcome.fits, kept.begun == outcome.columns);
     let mut again = Kept::default();
-    assert_eq!(second_pass(format, file, &outcome, &Options::default(), LIMITS, &mut again)?, outcome.rows);
-    assert_eq!(again.begun, types);
-    assert!(!outcome.fits || again.copy == kept.copy, "the passes hand out the same");
-    Ok((outcome, decode(&types, &again.copy)))
+    assert_eq!(second_pass(layout, file, &outcome.columns, LIMITS, &mut again)?, outcome.rows);
+    assert!(!outcome.fits || again.text == kept.text, "the passes hand out the same text");
+    Ok((outcome, String::from_utf8(again.text).unwrap()))
 }
 
 fn copy_text(format: Format, file: &str) -> String {
@@ -91,7 +111,7 @@ fn csv_type(cells: &[&str]) -> ColumnType {
 /// The type of a column of these JSON values.
 fn json_type(values: &[&str]) -> ColumnType {
     let lines: String = values.iter().map(|value| format!("{{\"c\": {value}}}\n")).collect();
-    load(Format::NdJson, lines.as_bytes()).unwrap().0.columns[0].column_type
+    load(NDJSON, lines.as_bytes()).unwrap().0.columns[0].column_type
 }
 
 #[test]
@@ -106,11 +126,10 @@ fn a_type_holds_only_if_it_holds_for_all_values_and_loses_nothing() {
         (&["00.5"], Text),
         (&["-0"], Text),
         (&["+4915112345"], Text),
-        (&["1,000"], Bigint),
-        (&["1,000", "2,5"], Numeric),
-        (&["1,000", "2,5", "1.5"], Text),
+        (&["1,000"], Text),
         (&["1_000"], Text),
-        (&[" 1", "1 "], Bigint),
+        (&[" 1"], Text),
+        (&["1 "], Text),
         (&["-"], Text),
         (&["."], Text),
         (&["5."], Text),
@@ -162,12 +181,9 @@ fn a_type_holds_only_if_it_holds_for_all_values_and_loses_nothing() {
         (&["2000-02-29"], Date),
         (&["0000-01-01"], Text),
         (&["2024-13-01"], Text),
-        (&["2024-1-1"], Date),
+        (&["2024-1-1"], Text),
         (&["20240101"], Bigint),
         (&["01/02/2024"], Text),
-        (&["01/02/2024", "13/02/2024"], Date),
-        (&["10:30", "9:30:15.5"], Time),
-        (&["f47ac10b-58cc-4372-a567-0e02b2c3d479"], Uuid),
         (&["2024-01-01T10:00", "2024-01-01 10:00:59", "2024-01-01T10:00:00.123456", "2024-01-01"], Timestamp),
         (&["2024-01-01 10:00:00.123456000"], Timestamp),
         (&["2024-01-01 10:00:00.1234567"], Text),
@@ -193,7 +209,7 @@ fn a_type_holds_only_if_it_holds_for_all_values_and_loses_nothing() {
         (&["[1", "[2]"], Text),
         (&["a", "ä"], Text),
         (&[""], Text),
-        (&["1", ""], Bigint),
+        (&["1", ""], Text),
     ];
     for (cells, expected) in cases {
         assert_eq!(csv_type(cells), *expected, "{cells:?}");
@@ -229,7 +245,7 @@ fn json_values_keep_their_kind() {
     for (values, expected) in cases {
         assert_eq!(json_type(values), *expected, "{values:?}");
     }
-    assert_eq!(copy_text(Format::NdJson, "{\"c\":1}\n{\"c\":\"1\"}\n{\"c\":null}\n"), "1\t1\n2\t\"1\"\n3\t\\N\n");
+    assert_eq!(copy_text(NDJSON, "{\"c\":1}\n{\"c\":\"1\"}\n{\"c\":null}\n"), "1\t1\n2\t\"1\"\n3\t\\N\n");
 }
 
 #[test]
@@ -261,15 +277,14 @@ fn delimited_files_are_cut_as_the_standard_says() {
     for (file, expected) in cases {
         assert_eq!(copy_text(CSV, file), *expected, "{file:?}");
     }
-    let unquoted = Format::Delimited(Dialect { delimiter: b'\t', quote: None });
-    assert_eq!(copy_text(unquoted, "a\tb\n\"x\t\"\n"), "1\t\"x\t\"\n");
+    assert_eq!(copy_text(&[("delimiter", "tab"), ("quote", "none")], "a\tb\n\"x\t\"\n"), "1\t\"x\t\"\n");
 }
 
 #[test]
 fn names_of_columns_are_unique_and_never_empty() {
     assert_eq!(names(CSV, "a,a,,a_2,a,,column_3\n"), ["a", "a_3", "column_3_2", "a_2", "a_4", "column_6", "column_3"]);
-    assert_eq!(names(CSV, "\u{feff}\"x, y\", z\n"), ["x, y", " z"]);
-    assert_eq!(names(Format::NdJson, "{\"\":1,\"column_1\":2,\"b\":3}\n"), ["column_1", "column_1_2", "b"]);
+    assert_eq!(names(CSV, "\u{feff}\"x, y\", z\n"), ["x, y", "z"]);
+    assert_eq!(names(NDJSON, "{\"\":1,\"column_1\":2,\"b\":3}\n"), ["column_1", "column_1_2", "b"]);
 }
 
 #[test]
@@ -277,11 +292,7 @@ fn errors_in_delimited_files_say_where() {
     let cases: &[(&[u8], (u64, u64), &str)] = &[
         (b"a,b\n1,2\n1,2,3,4\n", (3, 5), "Expected 2 fields, found 4."),
         (b"a,b\n\"1\nx\",\"2\n\xc3\xa4y\",3\n", (4, 5), "Expected 2 fields, found 3."),
-        (b"a,b,c\n1,\xc3\xa4\n", (2, 4), "Expected 3 fields, found 2."),
-        (b"a,b\r\n\r\n1,2\r\n3\r\n", (4, 2), "Expected 2 fields, found 1."),
-        (b"a,b\r1,2\r3", (3, 2), "Expected 2 fields, found 1."),
         (b"a,b\n1,\"x\n\ny\n", (2, 3), "The quote that opens here is never closed."),
-        (b"a,b\n1,\"x\ny\"z\n", (3, 3), "The field's closing quote is followed by text."),
         (b"a,b\n1,\xc3\xa4\xff\n", (2, 4), "The bytes here are not UTF-8."),
         (b"a,\xe4\n", (1, 3), "The bytes here are not UTF-8."),
         (b"a,b\n\"\n\",x\0\n", (3, 4), "A NUL character stands here, which a table cannot hold."),
@@ -303,14 +314,11 @@ fn json_files_are_tables_of_their_keys() {
     let rows = "1\t1\tx\t\\N\t\\N\n2\t2\t\\N\t{\"z\": 1.00,\\n \"a\": [ ]}\t\\N\n3\t\\N\t\\N\t\\N\ttrue\n";
     let array =
         "\u{feff} [ {\"a\":1,\"b\":\"x\"} ,\n{\"c\":{\"z\": 1.00,\n \"a\": [ ]}, \"a\":2,\"b\":null},{\"d\":true}]\n ";
-    assert_eq!(copy_text(Format::JsonArray, array), rows);
+    assert_eq!(copy_text(JSON, array), rows);
     let lines = "{\"a\":1,\"b\":\"\\u0041\\ud83d\\ude00\\n\\\\\"}\r\n\n \t\n{\"b\":\"]}\\\"\"}";
-    assert_eq!(copy_text(Format::NdJson, lines), "1\t1\tA😀\\n\\\\\n2\t\\N\t]}\"\n");
+    assert_eq!(copy_text(NDJSON, lines), "1\t1\tA😀\\n\\\\\n2\t\\N\t]}\"\n");
     let digits = "12345678901234567890123456789012345678";
-    assert_eq!(
-        copy_text(Format::JsonArray, &format!("[{{\"n\":{digits}}},{{\"n\":0.10}}]")),
-        format!("1\t{digits}\n2\t0.10\n")
-    );
+    assert_eq!(copy_text(JSON, &format!("[{{\"n\":{digits}}},{{\"n\":0.10}}]")), format!("1\t{digits}\n2\t0.10\n"));
 }
 
 #[test]
@@ -327,7 +335,7 @@ fn errors_in_json_files_say_where() {
         (b"{\"a\":01}\n", (1, 7)),
     ];
     for (file, expected) in lines {
-        assert_eq!(place(Format::NdJson, file), *expected, "{:?}", String::from_utf8_lossy(file));
+        assert_eq!(place(NDJSON, file), *expected, "{:?}", String::from_utf8_lossy(file));
     }
     let arrays: &[(&[u8], (u64, u64), &str)] = &[
         (b"[{\"a\":1},\n {\"a\": x}]", (2, 8), "This is not a JSON object: expected value."),
@@ -341,14 +349,14 @@ fn errors_in_json_files_say_where() {
         (b"", (1, 1), "The file is empty."),
     ];
     for (file, expected, detail) in arrays {
-        assert_eq!(place(Format::JsonArray, file), *expected, "{:?}", String::from_utf8_lossy(file));
-        assert_eq!(malformed(Format::JsonArray, file).detail, *detail);
+        assert_eq!(place(JSON, file), *expected, "{:?}", String::from_utf8_lossy(file));
+        assert_eq!(malformed(JSON, file).detail, *detail);
     }
     for nothing in [&b"[]"[..], b"[{},{}]"] {
-        assert_eq!(malformed(Format::JsonArray, nothing).line, None);
+        assert_eq!(malformed(JSON, nothing).line, None);
     }
     let deep = format!("{{\"a\":{}{}}}", "[".repeat(600), "]".repeat(600));
-    assert_eq!(malformed(Format::NdJson, deep.as_bytes()).field.as_deref(), Some("a"));
+    assert_eq!(malformed(NDJSON, deep.as_bytes()).field.as_deref(), Some("a"));
 }
 
 /// A file far longer than what the guess is made from, with something else at its end.
@@ -361,7 +369,7 @@ fn long(head: &str, line: &str, tail: &str) -> Vec<u8> {
 fn a_late_value_widens_its_column() {
     let cases: &[(Format, &str, &str, &str, ColumnType)] = &[
         (CSV, "a,b\n", "12345678,some text of a row\n", "1.5,x\n", ColumnType::Numeric),
-        (CSV, "a,b\n", "12345678,some text of a row\n", "n.d.,x\n", ColumnType::Text),
+        (CSV, "a,b\n", "12345678,some text of a row\n", "\"\",x\n", ColumnType::Text),
         (
             CSV,
             "a,b
@@ -373,11 +381,11 @@ fn a_late_value_widens_its_column() {
             ColumnType::Bigint,
         ),
         (CSV, "a,b\n", "12e5,some text of a row\n", "1.5,x\n", ColumnType::Double),
-        (Format::NdJson, "", "{\"a\":12345678,\"b\":\"some text\"}\n", "{\"a\":\"1\"}\n", ColumnType::Json),
+        (NDJSON, "", "{\"a\":12345678,\"b\":\"some text\"}\n", "{\"a\":\"1\"}\n", ColumnType::Json),
     ];
     for (format, head, line, tail, expected) in cases {
-        let (outcome, text) = load(*format, &long(head, line, tail)).unwrap();
-        assert!(!outcome.fits, "{tail}");
+        let (outcome, text) = load(format, &long(head, line, tail)).unwrap();
+        assert!(!outcome.fits);
         assert_eq!(outcome.columns[0].column_type, *expected);
         assert_eq!(text.lines().count() as u64, outcome.rows);
     }
@@ -385,7 +393,7 @@ fn a_late_value_widens_its_column() {
 
 #[test]
 fn a_late_key_is_a_column_of_its_own() {
-    let (outcome, text) = load(Format::NdJson, &long("", "{\"a\":12345678}\n", "{\"b\":true,\"a\":null}\n")).unwrap();
+    let (outcome, text) = load(NDJSON, &long("", "{\"a\":12345678}\n", "{\"b\":true,\"a\":null}\n")).unwrap();
     assert!(!outcome.fits);
     assert_eq!(outcome.columns[1], Column { name: "b".to_owned(), column_type: ColumnType::Boolean });
     assert!(text.starts_with("1\t12345678\t\\N\n"));
@@ -402,31 +410,29 @@ fn a_file_whose_beginning_is_like_the_rest_is_read_once() {
 
 #[test]
 fn limits_are_answered_with_their_own_error() {
-    let small = ReadLimits { columns_max: 2, cell_bytes_max: 10, row_bytes_max: 30, rows_max: 1 << 20 };
-    let pass = |format, file: &str| {
-        first_pass(format, file.as_bytes(), &Options::default(), small, &mut Kept::default()).unwrap_err()
-    };
+    let small = ReadLimits { columns_max: 2, cell_bytes_max: 10, row_bytes_max: 30 };
+    let pass = |format, file: &str| pass(format, file.as_bytes(), small, &mut Kept::default()).unwrap_err();
     assert!(pass(CSV, "a,b,c\n").to_string().contains("LARDER_COLUMNS_MAX"));
-    assert!(pass(Format::NdJson, "{\"a\":1,\"b\":2,\"c\":3}\n").to_string().contains("LARDER_COLUMNS_MAX"));
+    assert!(pass(NDJSON, "{\"a\":1,\"b\":2,\"c\":3}\n").to_string().contains("LARDER_COLUMNS_MAX"));
     assert!(pass(CSV, "a,b\n1,12345678901\n").to_string().contains("LARDER_CELL_BYTES_MAX"));
-    assert!(pass(Format::NdJson, "{\"a\":\"12345678901\"}\n").to_string().contains("LARDER_CELL_BYTES_MAX"));
+    assert!(pass(NDJSON, "{\"a\":\"12345678901\"}\n").to_string().contains("LARDER_CELL_BYTES_MAX"));
     let row = format!("{{\"a\":1{}}}\n", " ".repeat(30));
-    let too_long = pass(Format::NdJson, &row).to_string();
+    let too_long = pass(NDJSON, &row).to_string();
     assert!(too_long.starts_with("Line 1: ") && too_long.contains("LARDER_ROW_BYTES_MAX"), "{too_long}");
 }
 
 #[test]
 fn an_unclosed_quote_does_not_eat_memory() {
     let endless = Cursor::new("a,b\n1,2\n3,\"4\n").chain(io::repeat(b'x'));
-    let error = first_pass(CSV, endless, &Options::default(), LIMITS, &mut Kept::default()).unwrap_err().to_string();
+    let error = pass(CSV, endless, LIMITS, &mut Kept::default()).unwrap_err().to_string();
     assert!(
         error.starts_with("Line 3, column 3: The quoted field that opens here is longer than 1048576 bytes."),
         "{error}"
     );
     let endless = Cursor::new("[").chain(io::repeat(b'{'));
-    assert!(first_pass(Format::JsonArray, endless, &Options::default(), LIMITS, &mut Kept::default()).is_err());
+    assert!(pass(JSON, endless, LIMITS, &mut Kept::default()).is_err());
     let endless = Cursor::new("a").chain(io::repeat(b','));
-    assert!(first_pass(CSV, endless, &Options::default(), LIMITS, &mut Kept::default()).is_err());
+    assert!(pass(CSV, endless, LIMITS, &mut Kept::default()).is_err());
 }
 
 /// The same lines again and again, in pieces of odd lengths.
@@ -455,13 +461,13 @@ struct Counted {
 }
 
 impl RowSink for Counted {
-    fn begin(&mut self, _: &[ColumnType]) -> Result<()> {
+    fn begin(&mut self, _: &[Column]) -> Result<()> {
         Ok(())
     }
 
-    fn rows(&mut self, copy: Bytes, _: u64) -> Result<()> {
-        self.bytes += copy.len();
-        self.chunk_bytes_max = self.chunk_bytes_max.max(copy.len());
+    fn rows(&mut self, copy_text: Bytes) -> Result<()> {
+        self.bytes += copy_text.len();
+        self.chunk_bytes_max = self.chunk_bytes_max.max(copy_text.len());
         Ok(())
     }
 
@@ -477,7 +483,7 @@ fn what_is_held_does_not_grow_with_the_file() {
     let rows = bytes / line.len();
     let file = Cursor::new("a,b,c,d\n").chain(Repeated { line, at: 0, left: rows * line.len() });
     let mut counted = Counted::default();
-    let outcome = first_pass(CSV, file, &Options::default(), LIMITS, &mut counted).unwrap();
+    let outcome = pass(CSV, file, LIMITS, &mut counted).unwrap();
     assert_eq!(outcome.rows, rows as u64);
     assert!(counted.bytes > bytes && counted.chunk_bytes_max < 257 * 1024, "{}", counted.chunk_bytes_max);
 }
@@ -491,7 +497,7 @@ fn an_error_of_the_input_comes_out_as_it_was() {
         }
     }
     for head in ["", "a,b\n1,2\n"] {
-        let outcome = first_pass(CSV, head.as_bytes().chain(Broken), &Options::default(), LIMITS, &mut Kept::default());
+        let outcome = pass(CSV, head.as_bytes().chain(Broken), LIMITS, &mut Kept::default());
         assert!(matches!(outcome, Err(Error::LeaseLost)));
     }
 }
@@ -500,10 +506,10 @@ fn an_error_of_the_input_comes_out_as_it_was() {
 fn an_error_of_the_sink_ends_the_pass() {
     struct Full;
     impl RowSink for Full {
-        fn begin(&mut self, _: &[ColumnType]) -> Result<()> {
+        fn begin(&mut self, _: &[Column]) -> Result<()> {
             Ok(())
         }
-        fn rows(&mut self, _: Bytes, _: u64) -> Result<()> {
+        fn rows(&mut self, _: Bytes) -> Result<()> {
             Err(Error::LeaseLost)
         }
         fn misfit(&mut self) -> Result<()> {
@@ -511,22 +517,27 @@ fn an_error_of_the_sink_ends_the_pass() {
         }
     }
     let endless = Cursor::new("a,b\n").chain(Repeated { line: b"1,2\n", at: 0, left: usize::MAX });
-    assert!(matches!(first_pass(CSV, endless, &Options::default(), LIMITS, &mut Full), Err(Error::LeaseLost)));
+    assert!(matches!(pass(CSV, endless, LIMITS, &mut Full), Err(Error::LeaseLost)));
 }
 
 #[test]
 fn the_second_pass_refuses_columns_that_are_not_those_of_the_file() {
-    for (format, first, second) in [
-        (CSV, "a\n1\n", "a\n1.5\n"),
-        (CSV, "b\n1\n", "a\n1\n"),
-        (Format::NdJson, "{\"a\":1}\n", "{\"a\":\"1\"}\n"),
-        (Format::NdJson, "{\"a\":\"1\"}\n", "{\"a\":1}\n"),
-        (Format::NdJson, "{\"a\":1}\n", "{\"a\":1}\n{\"b\":1}\n"),
+    let columns = |name: &str, column_type| vec![Column { name: name.to_owned(), column_type }];
+    for (format, file, columns) in [
+        (CSV, "a\n1.5\n", columns("a", ColumnType::Bigint)),
+        (CSV, "a\n1\n", columns("b", ColumnType::Bigint)),
+        (NDJSON, "{\"a\":\"1\"}\n", columns("a", ColumnType::Bigint)),
+        (NDJSON, "{\"a\":1}\n", columns("a", ColumnType::Text)),
+        (NDJSON, "{\"a\":1}\n{\"b\":1}\n", columns("a", ColumnType::Bigint)),
     ] {
-        let options = Options::default();
-        let outcome = first_pass(format, first.as_bytes(), &options, LIMITS, &mut Kept::default()).unwrap();
-        let pass = second_pass(format, second.as_bytes(), &outcome, &options, LIMITS, &mut Kept::default());
-        assert!(matches!(pass, Err(Error::Internal(_))), "{second:?}");
+        let pass = second_pass(
+            &layout(format, file.as_bytes(), LIMITS).unwrap(),
+            file.as_bytes(),
+            &columns,
+            LIMITS,
+            &mut Kept::default(),
+        );
+        assert!(matches!(pass, Err(Error::Internal(_))), "{file:?}");
     }
 }
 
@@ -572,7 +583,8 @@ fn quoted(cell: &Option<String>, always: bool) -> String {
 }
 
 fn read_back(format: Format, file: &str) -> Vec<Vec<Option<String>>> {
-    let mut reader = RowReader::open(format, file.as_bytes(), LIMITS).unwrap();
+    let mut reader =
+        RowReader::open(&layout(format, file.as_bytes(), LIMITS).unwrap(), file.as_bytes(), LIMITS).unwrap();
     let mut rows = Vec::new();
     while reader.advance().unwrap() {
         let cells = reader.row().cells().map(|cell| match cell {
@@ -609,8 +621,8 @@ fn random_tables_are_read_back_as_they_were_written() {
         }
         assert!(read_back(CSV, &csv) == table, "seed {seed}");
         let lines: String = objects.iter().map(|object| format!("{object}\n")).collect();
-        assert!(read_back(Format::NdJson, &lines) == table, "seed {seed}");
+        assert!(read_back(NDJSON, &lines) == table, "seed {seed}");
         let array = serde_json::to_string_pretty(&objects).unwrap();
-        assert!(read_back(Format::JsonArray, &array) == table, "seed {seed}");
+        assert!(read_back(JSON, &array) == table, "seed {seed}");
     }
 }

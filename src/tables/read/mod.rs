@@ -3,25 +3,33 @@
 //! Pure and synchronous: it knows no HTTP, no SQL connection and no async. The loader runs it on a blocking thread and takes what it makes through a
 //! [`RowSink`].
 //!
-//! The road of a byte: [`RowReader`] cuts the input into rows of [`Cell`]s (`delimited`, `json`), `facts` says what one cell's text can be, `infer` collects that
+//! The road of a byte: a [`Layout`] is told from the beginning (`detect`, `sample`, `shape`, `header`), [`RowReader`] cuts the input into rows of [`Cell`]s (`delimited`, `json`), `facts` says what one cell's text can be, `infer` collects that
 //! into a [`ColumnType`] per column, `copy` writes the row as COPY text, and `pass` drives it all in one of two passes.
 //!
 //! - **A type holds for all the values of a column, never just for the first rows**, and only if the value printed back denotes the same value.
 //! - **No value is rewritten**: COPY receives the text of the file, escaped.
 //! - **Memory is bounded** by the limits and never grows with the file: one window of input, one chunk of output.
-//! - **Nothing is repaired or dropped silently**: what cannot be read is an error with its line and column. Blank lines are the one thing skipped.
+//! - **Nothing is repaired or dropped silently**: what is mended or left out is in the [`Warnings`], what cannot be read is an error with its line and column. Blank
+//!   lines and comments are the one thing skipped.
 
 mod archive;
 mod compound;
 mod decode;
 mod delimited;
+mod detect;
+mod dialect;
 mod double;
 mod elements;
 mod encode;
 mod facts;
+mod footer;
 mod format;
+mod header;
 mod infer;
 mod json;
+mod kind;
+mod layout;
+mod lenient;
 mod marks;
 mod mend;
 mod missing;
@@ -33,7 +41,10 @@ mod ods;
 mod options;
 mod pass;
 mod position;
+mod repair;
+mod sample;
 mod scratch;
+mod shape;
 mod sheet;
 mod signature;
 mod source;
@@ -49,10 +60,12 @@ mod xlsx;
 mod xml;
 
 use std::io::Read;
+use std::sync::Arc;
 
 pub use crate::catalogue::{Column, ColumnType};
 pub use format::TableFormat;
 pub use infer::Reading;
+pub use layout::Layout;
 pub use options::{DateOrder, DecimalMark, Delimiter, Escape, Options, Told, ToldTypes, write_pairs};
 pub use pass::{Outcome, RowSink, first_pass, second_pass};
 pub use source::{Hint, Source, SourceLimits, Text};
@@ -60,40 +73,6 @@ pub use warnings::{Trouble, Warning, Warnings};
 
 use self::position::Position;
 use crate::error::{Limit, Malformed, Result};
-
-/// What a file is; decided before reading begins.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Format {
-    /// Lines of fields, the first of them the header.
-    Delimited(Dialect),
-    /// One JSON object a line.
-    NdJson,
-    /// One JSON array of objects.
-    JsonArray,
-}
-
-impl Format {
-    fn delimiter(self) -> Option<Delimiter> {
-        match self {
-            Self::Delimited(dialect) => Some(Delimiter::Byte(dialect.delimiter)),
-            Self::NdJson | Self::JsonArray => None,
-        }
-    }
-}
-
-/// How a delimited file is written. UTF-8, with or without a byte order mark; lines end with LF, CRLF or CR.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Dialect {
-    pub delimiter: u8,
-    /// A field that begins with it runs to its next single occurrence; a doubled one stands for itself. `None`: fields are never quoted.
-    pub quote: Option<u8>,
-}
-
-impl Dialect {
-    /// RFC 4180.
-    pub const CSV: Self = Self { delimiter: b',', quote: Some(b'"') };
-    pub const TSV: Self = Self { delimiter: b'\t', quote: Some(b'"') };
-}
 
 /// What a file may ask of us. Together they bound the memory of a pass.
 #[derive(Debug, Clone, Copy)]
@@ -254,16 +233,15 @@ pub enum RowReader<R> {
 }
 
 impl<R: Read> RowReader<R> {
-    /// Reads the header, where the format has one.
+    /// Goes to the first row of `input`, from whose beginning `layout` was told.
     ///
     /// # Errors
-    /// `Malformed` if there is no header, `Limit` if it has too many columns, and whatever `input` fails with: an [`Error`](crate::error::Error) wrapped in an
-    /// `io::Error` comes out as it was.
-    pub fn open(format: Format, input: R, limits: ReadLimits) -> Result<Self> {
-        Ok(match format {
-            Format::Delimited(dialect) => Self::Delimited(delimited::Reader::open(dialect, input, limits)?),
-            Format::NdJson => Self::Json(json::Reader::open(elements::Layout::Lines, input, limits)?),
-            Format::JsonArray => Self::Json(json::Reader::open(elements::Layout::Array, input, limits)?),
+    /// Whatever `input` fails with: an [`Error`](crate::error::Error) wrapped in an `io::Error` comes out as it was.
+    pub fn open(layout: &Layout, input: R, limits: ReadLimits) -> Result<Self> {
+        Ok(match layout {
+            Layout::Delimited(dialect) => Self::Delimited(delimited::Reader::open(Arc::clone(dialect), input, limits)?),
+            Layout::NdJson => Self::Json(json::Reader::open(elements::Layout::Lines, input, limits)?),
+            Layout::JsonArray => Self::Json(json::Reader::open(elements::Layout::Array, input, limits)?),
         })
     }
 
@@ -296,6 +274,22 @@ impl<R: Read> RowReader<R> {
         match self {
             Self::Delimited(reader) => reader.row(),
             Self::Json(reader) => reader.row(),
+        }
+    }
+
+    /// What was mended or left out so far, the header included.
+    pub fn warnings(&self) -> Warnings {
+        match self {
+            Self::Delimited(reader) => reader.warnings().clone(),
+            Self::Json(_) => Warnings::default(),
+        }
+    }
+
+    /// Lines below the table that were left out; all of them are known at the end of the file.
+    pub fn footer_lines(&self) -> u64 {
+        match self {
+            Self::Delimited(reader) => reader.footer_lines(),
+            Self::Json(_) => 0,
         }
     }
 }

@@ -137,7 +137,7 @@ fn infer<R: Read>(
 /// # Errors
 /// As for the first pass; and `Internal` for a value that its column does not hold, since the types were inferred from this very file.
 pub fn second_pass(
-    format: Format,
+    layout: &Layout,
     input: impl Read,
     first: &Outcome,
     options: &Options,

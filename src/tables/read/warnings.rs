@@ -19,6 +19,8 @@ pub enum Trouble {
     LongRow,
     /// A quote within a field that is written as nothing special.
     StrayQuote,
+    /// A note below the table, which is no row of it.
+    Footer,
     /// Bytes that are no text in the file's encoding, read as Windows-1252 where that has a character, else U+FFFD.
     BadEncoding,
     /// NUL characters, which Postgres cannot hold: U+FFFD.
@@ -45,6 +47,7 @@ impl Trouble {
             Self::TrailingFields => "trailing-fields",
             Self::LongRow => "long-row",
             Self::StrayQuote => "stray-quote",
+            Self::Footer => "footer",
             Self::BadEncoding => "bad-encoding",
             Self::Nul => "nul",
             Self::Renamed { .. } => "renamed-column",
@@ -64,6 +67,7 @@ impl Trouble {
                 | Self::TrailingFields
                 | Self::LongRow
                 | Self::StrayQuote
+                | Self::Footer
                 | Self::BadEncoding
                 | Self::Nul
                 | Self::Renamed { .. }
@@ -79,6 +83,7 @@ impl fmt::Display for Trouble {
             Self::TrailingFields => f.write_str("The row has more fields than the header; the empty ones at its end are left out."),
             Self::LongRow => f.write_str("The row has more fields than the header; a delimiter stands unquoted in a text, which was put together again."),
             Self::StrayQuote => f.write_str("A quote stands within a field without being escaped; it is read as it stands."),
+            Self::Footer => f.write_str("A note below the table, of fewer fields than its rows, is left out."),
             Self::BadEncoding => f.write_str("Bytes here are not in the encoding of the file; they are read as Windows-1252."),
             Self::Nul => f.write_str("A NUL character, which a table cannot hold, is read as U+FFFD."),
             Self::Renamed { from, to } if from.is_empty() => write!(f, "A column without a name is called `{to}`."),
