@@ -3,7 +3,7 @@
 //! Pure and synchronous: it knows no HTTP, no SQL connection and no async. The loader runs it on a blocking thread and takes what it makes through a
 //! [`RowSink`].
 //!
-//! The road of a byte: [`RowReader`] cuts the input into rows of [`Cell`]s (`delimited`, `json`), `facts` says what one cell's text can be, `infer` collects that
+//! The road of a byte: [`RowReader`] cuts the input into rows of [`Cell`]s (`delimited`, `json`, `columnar`), `facts` says what one cell's text can be, `infer` collects that
 //! into a [`ColumnType`] per column, `copy` writes the row as COPY text, and `pass` drives it all in one of two passes.
 //!
 //! - **A type holds for all the values of a column, never just for the first rows**, and only if the value printed back denotes the same value.
@@ -11,6 +11,7 @@
 //! - **Memory is bounded** by the limits and never grows with the file: one window of input, one chunk of output.
 //! - **Nothing is repaired or dropped silently**: what cannot be read is an error with its line and column. Blank lines are the one thing skipped.
 
+pub mod columnar;
 mod copy;
 mod delimited;
 mod double;
@@ -196,6 +197,8 @@ impl<'a> Row<'a> {
 pub enum RowReader<R> {
     Delimited(delimited::Reader<R>),
     Json(json::Reader<R>),
+    /// Parquet and Arrow. They are opened by [`columnar::Reader`], since they need not be read from their beginning.
+    Columnar(Box<columnar::Reader>),
 }
 
 impl<R: Read> RowReader<R> {
@@ -217,6 +220,15 @@ impl<R: Read> RowReader<R> {
         match self {
             Self::Delimited(reader) => reader.names(),
             Self::Json(reader) => reader.names(),
+            Self::Columnar(reader) => reader.names(),
+        }
+    }
+
+    /// The types of the columns, if the file says them itself.
+    pub fn declared(&self) -> Option<&[ColumnType]> {
+        match self {
+            Self::Delimited(_) | Self::Json(_) => None,
+            Self::Columnar(reader) => Some(reader.declared()),
         }
     }
 
@@ -228,6 +240,7 @@ impl<R: Read> RowReader<R> {
         match self {
             Self::Delimited(reader) => reader.advance(),
             Self::Json(reader) => reader.advance(),
+            Self::Columnar(reader) => reader.advance(),
         }
     }
 
@@ -236,6 +249,7 @@ impl<R: Read> RowReader<R> {
         match self {
             Self::Delimited(reader) => reader.row(),
             Self::Json(reader) => reader.row(),
+            Self::Columnar(reader) => reader.row(),
         }
     }
 }
