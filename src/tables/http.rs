@@ -1,6 +1,6 @@
 //! `/v1/tables`: a table in, its descriptor, its rows out, its raw upload.
 
-use super::{NewTableFile, RowFormat, RowQuery, Schema, TableFormat, Told};
+use super::{Hint, NewTableFile, RowFormat, RowQuery, Schema, Told};
 use crate::{
     app::App,
     auth::Caller,
@@ -54,7 +54,7 @@ pub async fn put(
         name,
         title: None,
         original_name: None,
-        hint: content_type.as_deref().and_then(TableFormat::of_content_type),
+        hint: content_type.as_deref().map(Hint::of_content_type).unwrap_or_default(),
         content_type,
         content_encoding: content_encoding(&headers),
         told: query.told,

@@ -3,24 +3,20 @@
 //! Channels between the three are bounded, so the slowest sets the pace and memory stays flat.
 
 use super::{
-<<<<<<< HEAD
-    decompress::{Bounded, decompress, read_error},
-    read::{self, ColumnType, Dialect, Format, Options, RowSink, TableFormat},
-=======
-    decompress::{Bounded, check_encoding, decompress, read_error},
-    read::{self, Column, Layout, Options, RowSink, TableFormat},
->>>>>>> wt-1
+    bounded::Bounded,
+    decompress::decompress,
+    read::{self, Ask, Column, ColumnType, Hint, Options, ReadLimits, RowSink, Source, Target},
     store::{LoadEvent, Tables},
 };
 use crate::{
     catalogue::{Lease, Progress},
     error::{Error, Result},
-    objects::{Incoming, ObjectBytes, Stored},
+    objects::{Incoming, Stored},
 };
 use bytes::Bytes;
 use futures::{Stream, StreamExt, TryStreamExt};
 use std::{
-    io::{self, Cursor, Read},
+    io::{self, Read},
     sync::{Arc, atomic::Ordering::Relaxed},
 };
 use tokio::{
@@ -36,78 +32,37 @@ use uuid::Uuid;
 /// Chunks on their way between two of the three.
 const CHUNKS_IN_FLIGHT_MAX: usize = 4;
 
-<<<<<<< HEAD
-impl TableFormat {
-    fn reading(self) -> Format {
-        match self {
-            Self::Tsv => Format::Delimited(Dialect::TSV),
-            Self::Ndjson => Format::NdJson,
-            Self::Json => Format::JsonArray,
-            _ => Format::Delimited(Dialect::CSV),
-        }
-    }
-
-    /// From the first bytes of the (decompressed) file: JSON by its bracket, else a delimiter that stands in the first line.
-    fn sniff(beginning: &[u8]) -> Self {
-        let text = beginning.strip_prefix(b"\xef\xbb\xbf").unwrap_or(beginning).trim_ascii_start();
-        let line = text.split(|byte| matches!(byte, b'\n' | b'\r')).next().unwrap_or_default();
-        match text.first() {
-            Some(b'[') => Self::Json,
-            Some(b'{') => Self::Ndjson,
-            _ if line.contains(&b'\t') && !line.contains(&b',') => Self::Tsv,
-            _ => Self::Csv,
-        }
-    }
-}
-
 /// How the bytes of a file are to be read.
 #[derive(Debug, Clone, Default)]
 pub struct Manner {
-    /// `gzip`, `zstd` or none, as the request says.
+    /// As the request says.
     pub content_encoding: Option<String>,
-    /// What the file's name or Content-Type say it is.
-    pub hint: Option<TableFormat>,
+    pub hint: Hint,
     pub options: Options,
+    pub target: Option<TargetTable>,
     pub progress: Arc<Progress>,
+}
+
+/// The table that rows are for.
+#[derive(Debug, Clone)]
+pub struct TargetTable {
+    pub columns: Vec<Column>,
+    pub add_columns: bool,
+}
+
+impl Manner {
+    fn ask(&self, limits: ReadLimits) -> Ask<'_> {
+        let target = self.target.as_ref();
+        let target = target.map(|table| Target { columns: &table.columns, add_columns: table.add_columns });
+        Ask { options: &self.options, hint: self.hint.format, limits, target }
+    }
 }
 
 /// A file whose raw bytes are stored and whose rows are loaded, neither of them published.
 #[derive(Debug)]
 pub struct Loaded {
     pub object: Stored,
-    pub file: FileRead,
-}
-
-/// What reading a file once has found.
-#[derive(Debug)]
-pub struct FileRead {
-    pub format: TableFormat,
-    pub read: read::Outcome,
-=======
-/// A table as it is uploaded.
-#[derive(Debug)]
-pub struct NewTableFile {
-    pub name: String,
-    pub title: Option<String>,
-    /// The file name of a smart upload.
-    pub original_name: Option<String>,
-    /// Of the raw upload; that of its format if not given.
-    pub content_type: Option<String>,
-    /// `gzip`, `zstd` or none, as the request says.
-    pub content_encoding: Option<String>,
-    pub format: Option<TableFormat>,
-    pub replace: Replace,
-    pub condition: Precondition,
-}
-
-/// What reading a file once has found.
-struct FirstPass {
-    layout: Layout,
-    columns: Vec<Column>,
-    row_count: u64,
-    /// Whether the rows are in the table; else they did not fit the types guessed from its beginning.
-    loaded: bool,
->>>>>>> wt-1
+    pub file: Arc<read::Outcome>,
 }
 
 impl Tables {
@@ -116,13 +71,12 @@ impl Tables {
         &self,
         lease: &Lease,
         (object_id, table_id): (Uuid, Uuid),
-        manner: Manner,
-        mut incoming: Incoming,
+        manner: &Arc<Manner>,
+        incoming: &mut Incoming,
     ) -> Result<Loaded> {
-        let manner = Arc::new(manner);
         let (tee, teed) = channel::<Result<Bytes>>(CHUNKS_IN_FLIGHT_MAX);
-        let mut reading = Some(self.read_first((lease.id, table_id), Arc::clone(&manner), received(teed)));
-        let mut first = None;
+        let mut reading = Some(self.read_first((lease.id, table_id), manner, received(teed)));
+        let mut file = None;
         let mut writer = self.objects.writer(object_id);
         while let Some(bytes) = incoming.next().await? {
             manner.progress.bytes.fetch_add(bytes.len() as u64, Relaxed);
@@ -131,114 +85,98 @@ impl Tables {
             if tee.send(Ok(bytes)).await.is_err()
                 && let Some(reading) = reading.take()
             {
-                first = Some(reading.join().await?);
+                file = Some(reading.join().await?);
             }
         }
         drop(tee);
         manner.progress.set_received();
         let object = writer.finish(lease).await?;
-        let first = match (first, reading) {
-            (Some(first), _) => first,
+        let file = match (file, reading) {
+            (Some(file), _) => file,
             (None, Some(reading)) => reading.join().await?,
             (None, None) => return Err(Error::internal("the reading of a table was awaited twice")),
         };
-        let first = Arc::new(first);
-        if !first.read.fits {
-            let raw = self.objects.read(object_id, None).await?;
-            self.read_again((lease.id, table_id), Arc::clone(&first), manner, raw).join().await?;
-        }
-<<<<<<< HEAD
-        let file = Arc::into_inner(first).ok_or_else(|| Error::internal("a reading outlived its end"))?;
+        let file = self.settle((lease.id, table_id), object_id, manner, file).await?;
         Ok(Loaded { object, file })
     }
 
+    /// The same from a raw upload that is stored already.
+    pub(super) async fn receive_stored(
+        &self,
+        lease: &Lease,
+        (object_id, table_id): (Uuid, Uuid),
+        manner: &Arc<Manner>,
+    ) -> Result<Arc<read::Outcome>> {
+        let raw = self.objects.read(object_id, None).await?;
+        let file = self.read_first((lease.id, table_id), manner, raw).join().await?;
+        self.settle((lease.id, table_id), object_id, manner, file).await
+    }
+
     /// Reads the file as an upload would, and keeps nothing.
-    pub(super) async fn rehearse(&self, manner: Manner, incoming: Incoming) -> Result<FileRead> {
+    pub(super) async fn rehearse(&self, manner: &Arc<Manner>, incoming: Incoming) -> Result<read::Outcome> {
         let bytes = futures::stream::try_unfold(incoming, |mut incoming| async move {
             Ok(incoming.next().await?.map(|bytes| (bytes, incoming)))
         });
-        let reading = self.spawn_reader(bytes, Arc::new(manner), move |input, manner, limits| {
-            read_file(input, manner, limits, &mut NoSink)
-        });
+        let reading = self.spawn_reader(bytes, manner, move |source, ask| read::first_pass(source, ask, &mut NoSink));
         reading.await.map_err(Error::internal)?
-=======
-        let ingest = json!({ "format": first.layout.format(), "encoding": "utf-8", "warnings": [] });
-        let version = NewVersion {
-            kind: Kind::Table,
-            title: file.title.unwrap_or_else(|| file.name.clone()),
-            name: file.name,
-            original_name: file.original_name,
-            object,
-            content_type: file.content_type.unwrap_or_else(|| first.layout.format().content_type().to_owned()),
-            content_encoding: file.content_encoding,
-            table: Some(NewTable { id: table_id, columns: first.columns, row_count: first.row_count, ingest }),
-            options: file.format.map_or_else(|| json!({}), |format| json!({ "format": format })),
-        };
-        self.catalogue.publish(caller, lease, &version, file.replace, &file.condition).await
->>>>>>> wt-1
+    }
+
+    /// The lines of rows of a file that is stored; rows count from 1 and ascend.
+    pub(super) async fn lines_of(
+        &self,
+        object_id: Uuid,
+        manner: &Arc<Manner>,
+        file: &Arc<read::Outcome>,
+        rows: Vec<u64>,
+    ) -> Result<Vec<u64>> {
+        let file = Arc::clone(file);
+        let raw = self.objects.read(object_id, None).await?;
+        let reading =
+            self.spawn_reader(raw, manner, move |source, ask| read::lines_of(source, &file, ask.limits, &rows));
+        reading.await.map_err(Error::internal)?
     }
 
     /// Reads the bytes as they come, and loads them for as long as they fit the types of their beginning.
     fn read_first(
         &self,
         ids: (Uuid, Uuid),
-        manner: Arc<Manner>,
+        manner: &Arc<Manner>,
         bytes: impl Stream<Item = Result<Bytes>> + Send + 'static,
-    ) -> Reading<FileRead> {
+    ) -> Reading<read::Outcome> {
         let (events, received) = channel(CHUNKS_IN_FLIGHT_MAX);
-<<<<<<< HEAD
         let loader = self.spawn_load(ids, received);
-        let reader = self.spawn_reader(bytes, manner, move |input, manner, limits| {
-            let mut sink = EventSink(events, Arc::clone(&manner.progress));
-            let first = read_file(input, manner, limits, &mut sink)?;
-            if first.read.fits {
+        let mut sink = EventSink(events, Arc::clone(&manner.progress));
+        let reader = self.spawn_reader(bytes, manner, move |source, ask| {
+            let file = read::first_pass(source, ask, &mut sink)?;
+            if file.fits {
                 sink.send(LoadEvent::End)?;
             }
-            Ok(first)
-=======
-        let limits = self.limits;
-        let loading = self.spawn_load(ids, received);
-        let decoded = self.spawn_reader(bytes, encoding, move |mut input| {
-            let mut beginning = Vec::new();
-            input.by_ref().take(Layout::BEGINNING_BYTES as u64).read_to_end(&mut beginning).map_err(read_error)?;
-            let whole = beginning.len() < Layout::BEGINNING_BYTES;
-            let layout = Layout::detect(&beginning, whole, &Options::default(), told, limits)?;
-            let mut sink = EventSink(events);
-            let read = read::first_pass(&layout, Read::chain(Cursor::new(beginning), input), limits, &mut sink)?;
-            if read.fits {
-                sink.send(LoadEvent::End)?;
-            }
-            Ok(FirstPass { layout, columns: read.columns, row_count: read.rows, loaded: read.fits })
->>>>>>> wt-1
+            Ok(file)
         });
         Reading { reader, loader }
     }
 
-    /// Reads the raw upload once more, with the types that all its values have.
-    fn read_again(
+    /// Reads a raw upload once more if it did not fit the types of its beginning, with those that all its values have.
+    async fn settle(
         &self,
         ids: (Uuid, Uuid),
-        first: Arc<FileRead>,
-        manner: Arc<Manner>,
-        raw: ObjectBytes,
-    ) -> Reading<()> {
-        let (events, received) = channel(CHUNKS_IN_FLIGHT_MAX);
-<<<<<<< HEAD
-        let loader = self.spawn_load(ids, received);
-        let reader = self.spawn_reader(raw, manner, move |input, manner, limits| {
-            let mut sink = EventSink(events, Arc::clone(&manner.progress));
-            read::second_pass(first.format.reading(), input, &first.read, &manner.options, limits, &mut sink)?;
-=======
-        let (layout, columns, limits) = (first.layout.clone(), first.columns.clone(), self.limits);
-        let loading = self.spawn_load(ids, received);
-        let reader = self.spawn_reader(raw, encoding, move |input| {
-            let mut sink = EventSink(events);
-            sink.begin(&columns)?;
-            read::second_pass(&layout, input, &columns, limits, &mut sink)?;
->>>>>>> wt-1
-            sink.send(LoadEvent::End)
-        });
-        Reading { reader, loader }
+        object_id: Uuid,
+        manner: &Arc<Manner>,
+        file: read::Outcome,
+    ) -> Result<Arc<read::Outcome>> {
+        let file = Arc::new(file);
+        if !file.fits {
+            let raw = self.objects.read(object_id, None).await?;
+            let (events, received) = channel(CHUNKS_IN_FLIGHT_MAX);
+            let loader = self.spawn_load(ids, received);
+            let (mut sink, first) = (EventSink(events, Arc::clone(&manner.progress)), Arc::clone(&file));
+            let reader = self.spawn_reader(raw, manner, move |source, ask| {
+                read::second_pass(source, &first, ask, &mut sink)?;
+                sink.send(LoadEvent::End)
+            });
+            Reading { reader, loader }.join().await?;
+        }
+        Ok(file)
     }
 
     /// `lease` names `table` until the load commits; a load that nobody waits for any more is given up.
@@ -251,32 +189,23 @@ impl Tables {
     fn spawn_reader<T: Send + 'static>(
         &self,
         bytes: impl Stream<Item = Result<Bytes>> + Send + 'static,
-        manner: Arc<Manner>,
-        read: impl FnOnce(Box<dyn Read + Send>, &Manner, read::ReadLimits) -> Result<T> + Send + 'static,
+        manner: &Arc<Manner>,
+        read: impl FnOnce(Source, Ask<'_>) -> Result<T> + Send + 'static,
     ) -> JoinHandle<Result<T>> {
-        let (max, limits) = (self.decompressed_bytes_max, self.limits);
+        let (limits, source_limits, manner) = (self.limits, self.source_limits.clone(), Arc::clone(manner));
         tokio::spawn(async move {
             let raw = Box::pin(bytes.map_err(io::Error::other));
-            let decoded = decompress(StreamReader::new(raw), manner.content_encoding.as_deref()).await?;
-            let input = Bounded::new(SyncIoBridge::new(decoded), max);
-            let reading = tokio::task::spawn_blocking(move || read(Box::new(input), &manner, limits));
+            let (decoded, received) = decompress(StreamReader::new(raw), manner.content_encoding.as_deref()).await?;
+            let (bytes_max, ratio_max) = (source_limits.decompressed_bytes_max, source_limits.decompressed_ratio_max);
+            let input = Bounded::new(SyncIoBridge::new(decoded), received, bytes_max, ratio_max);
+            let reading = tokio::task::spawn_blocking(move || {
+                let input: Box<dyn Read + Send> = Box::new(input);
+                let source = Source::open(input, &manner.options, manner.hint, &source_limits)?;
+                read(source, manner.ask(limits))
+            });
             reading.await.map_err(Error::internal)?
         })
     }
-}
-
-fn read_file(
-    mut input: Box<dyn Read + Send>,
-    manner: &Manner,
-    limits: read::ReadLimits,
-    sink: &mut dyn RowSink,
-) -> Result<FileRead> {
-    let mut beginning = Vec::new();
-    input.by_ref().take(SNIFF_BYTES).read_to_end(&mut beginning).map_err(read_error)?;
-    let format = manner.options.format.or(manner.hint).unwrap_or_else(|| TableFormat::sniff(&beginning));
-    let input = Read::chain(Cursor::new(beginning), input);
-    let read = read::first_pass(format.reading(), input, &manner.options, limits, sink)?;
-    Ok(FileRead { format, read })
 }
 
 /// The two tasks of one pass.

@@ -20,5 +20,5 @@ pub use decompress::is_compressed;
 pub use export::RowFormat;
 pub use put::{NewTableFile, Rehearsal, Schema};
 pub use query::RowQuery;
-pub use read::{Options, TableFormat, Told};
+pub use read::{Hint, Options, TableFormat, Told};
 pub use store::Tables;

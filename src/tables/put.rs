@@ -1,8 +1,8 @@
 //! A table made or replaced by a file.
 
 use super::{
-    load::{FileRead, Manner},
-    read::{Column, Options, TableFormat, Told},
+    load::Manner,
+    read::{Column, Hint, Options, Outcome as FileRead, Told},
     store::Tables,
 };
 use crate::{
@@ -27,7 +27,7 @@ pub struct NewTableFile {
     pub content_type: Option<String>,
     pub content_encoding: Option<String>,
     /// What the file's name or Content-Type say it is.
-    pub hint: Option<TableFormat>,
+    pub hint: Hint,
     /// What this request tells of the file; an empty value takes back what an earlier one told.
     pub told: Told,
     pub schema: Schema,
@@ -74,27 +74,28 @@ pub struct Rehearsal {
 
 impl Tables {
     /// Stores the raw bytes, infers the types from all values, loads the rows, and publishes both as the table's new version.
-    pub async fn put(&self, caller: &Caller, file: NewTableFile, incoming: Incoming) -> Result<Outcome> {
+    pub async fn put(&self, caller: &Caller, file: NewTableFile, mut incoming: Incoming) -> Result<Outcome> {
         let (existing, told, manner) = self.prepare(caller, &file).await?;
         let (object_id, table_id) = (Uuid::now_v7(), Uuid::now_v7());
         let pending = Pending { object_id: Some(object_id), table_id: Some(table_id), document: None };
         let lease = self.catalogue.lease(pending).await?;
-        let loaded = self.receive(&lease, (object_id, table_id), manner, incoming).await?;
-        let changes = changes(existing.as_ref(), &loaded.file.read.columns);
-        check_schema(file.schema, &file.told, &loaded.file.read.columns, &changes)?;
+        let loaded = self.receive(&lease, (object_id, table_id), &manner, &mut incoming).await?;
+        let read = &loaded.file;
+        let changes = changes(existing.as_ref(), &read.columns);
+        check_schema(file.schema, &file.told, &read.columns, &changes)?;
         let version = NewVersion {
             kind: Kind::Table,
             title: file.title.unwrap_or_else(|| file.name.clone()),
             name: file.name,
             original_name: file.original_name,
             object: loaded.object,
-            content_type: file.content_type.unwrap_or_else(|| loaded.file.format.content_type().to_owned()),
+            content_type: file.content_type.unwrap_or_else(|| read.format.content_type().to_owned()),
             content_encoding: file.content_encoding,
             table: Some(NewTable {
                 id: table_id,
-                ingest: loaded.file.describe(&changes),
-                columns: loaded.file.read.columns,
-                row_count: loaded.file.read.rows,
+                ingest: describe(read, &changes),
+                columns: read.columns.clone(),
+                row_count: read.rows,
             }),
             job: file.job.map(|(id, _)| id),
             options: json!(told),
@@ -105,21 +106,21 @@ impl Tables {
     /// What [`put`](Self::put) would answer; nothing is written.
     pub async fn rehearse_put(&self, caller: &Caller, file: NewTableFile, incoming: Incoming) -> Result<Rehearsal> {
         let (existing, _, manner) = self.prepare(caller, &file).await?;
-        let read = self.rehearse(manner, incoming).await?;
-        let changes = changes(existing.as_ref(), &read.read.columns);
-        check_schema(file.schema, &file.told, &read.read.columns, &changes)?;
+        let read = self.rehearse(&manner, incoming).await?;
+        let changes = changes(existing.as_ref(), &read.columns);
+        check_schema(file.schema, &file.told, &read.columns, &changes)?;
         Ok(Rehearsal {
             dry_run: true,
             name: file.name,
             replaces: existing.is_some(),
-            rows: read.read.rows,
-            ingest: read.describe(&changes),
-            columns: read.read.columns,
+            rows: read.rows,
+            ingest: describe(&read, &changes),
+            columns: read.columns,
         })
     }
 
     /// Refuses early what would be refused at the end; the table that is to be replaced, and all that was told of its files.
-    async fn prepare(&self, caller: &Caller, file: &NewTableFile) -> Result<(Option<Dataset>, Told, Manner)> {
+    async fn prepare(&self, caller: &Caller, file: &NewTableFile) -> Result<(Option<Dataset>, Told, Arc<Manner>)> {
         table_name(&file.name)?;
         super::decompress::check_encoding(file.content_encoding.as_deref())?;
         let original_name = file.original_name.as_deref();
@@ -138,23 +139,18 @@ impl Tables {
             content_encoding: file.content_encoding.clone(),
             hint: file.hint,
             options: Options::parse(&told)?,
+            target: None,
             progress: file.job.as_ref().map(|(_, progress)| Arc::clone(progress)).unwrap_or_default(),
         };
-        Ok((existing, told, manner))
+        Ok((existing, told, Arc::new(manner)))
     }
 }
 
-impl FileRead {
-    /// What was assumed of the file, for the descriptor.
-    fn describe(&self, changes: &[Change]) -> Value {
-        json!({
-            "format": self.format,
-            "encoding": "utf-8",
-            "nulls": self.read.nulls,
-            "warnings": self.read.warnings.list(),
-            "changes": changes,
-        })
-    }
+/// What was assumed of the file, for the descriptor.
+fn describe(read: &FileRead, changes: &[Change]) -> Value {
+    let mut ingest = read.ingest.clone();
+    ingest.insert("changes".to_owned(), json!(changes));
+    Value::Object(ingest)
 }
 
 fn changes(existing: Option<&Dataset>, columns: &[Column]) -> Vec<Change> {

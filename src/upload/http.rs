@@ -13,7 +13,7 @@ use crate::{
         incoming, incoming_field, plain_document, precondition, upload_share,
     },
     objects::Incoming,
-    tables::{NewTableFile, Options, Schema, TableFormat, Told},
+    tables::{Hint, NewTableFile, Options, Schema, TableFormat, Told},
 };
 use axum::{
     body::Body,
@@ -324,7 +324,7 @@ async fn put_table(
         original_name: Some(upload.path.clone()),
         content_type: Some(upload.content_type.clone().unwrap_or_else(|| guess_content_type(&upload.path))),
         content_encoding: upload.content_encoding.clone(),
-        hint: format,
+        hint: Hint { format, ..upload.content_type.as_deref().map(Hint::of_content_type).unwrap_or_default() },
         told: upload.query.told.clone(),
         schema: upload.query.schema,
         replace: upload.replace(),

@@ -19,6 +19,7 @@
 mod support;
 
 mod blobs;
+mod columnar;
 mod crash;
 mod documents;
 mod documents_large;

@@ -5,7 +5,7 @@
 use std::io::Write;
 
 use super::facts::{Facts, JSON_DEPTH_MAX, json_depth};
-use super::infer::Reading;
+use super::infer::{Basis, Reading};
 use super::marks::{self, NumberStyle};
 use super::missing;
 use super::number::{Number, parsed};
@@ -55,7 +55,7 @@ pub(super) fn append_cell(out: &mut Vec<u8>, cell: Cell<'_>, reading: Reading) -
         // JSON says itself what is a string and what is not; only who tells a type may think otherwise.
         (Cell::Json(_), ColumnType::Text)
         | (Cell::String { .. }, ColumnType::Bigint | ColumnType::Numeric | ColumnType::Double | ColumnType::Boolean)
-            if !reading.told =>
+            if reading.basis == Basis::Inferred =>
         {
             return false;
         }
@@ -108,7 +108,7 @@ fn append_number(out: &mut Vec<u8>, text: &[u8], reading: Reading) -> Option<()>
         style => marks::plain(text, style, &mut plain).then_some(plain.as_slice())?,
     };
     let mut unpadded = Vec::new();
-    let text = if reading.told { without_padding(text, &mut unpadded) } else { text };
+    let text = if reading.basis == Basis::Told { without_padding(text, &mut unpadded) } else { text };
     match reading.column_type {
         ColumnType::Bigint => fixed(out, bigint(text)?.to_be_bytes()),
         ColumnType::Double => fixed(out, double(text)?.to_be_bytes()),
@@ -197,7 +197,9 @@ fn append_value(out: &mut Vec<u8>, value: Value<'_>, column_type: ColumnType, re
         }
         (Value::Uuid(value), ColumnType::Uuid) => fixed(out, value),
         (Value::Json(text), ColumnType::Json) | (Value::Text(text), ColumnType::Text) => append_bytes(out, text),
-        (Value::Text(text), _) => return reading.told && append_text(out, text.trim_ascii(), reading),
+        (Value::Text(text), _) => {
+            return reading.basis != Basis::Inferred && append_text(out, text.trim_ascii(), reading);
+        }
         (value, ColumnType::Text) => {
             let mut text = Vec::new();
             render(value, &mut text);
@@ -269,7 +271,7 @@ impl Quick {
     pub fn of(reading: Reading, seen: Facts, settled: bool) -> Option<Self> {
         let plain = reading.numbers == NumberStyle::Plain && reading.dates == DateStyle::Iso;
         match reading.column_type {
-            ColumnType::Text if settled || reading.told => Some(Self::Text),
+            ColumnType::Text if settled || reading.basis != Basis::Inferred => Some(Self::Text),
             ColumnType::Bigint if plain && seen.contains(Facts::INTEGER) => Some(Self::Bigint),
             ColumnType::Numeric if plain && seen.contains(Facts::PLAIN_DECIMAL | Facts::NOT_IN_POINT_GROUPS) => {
                 Some(Self::Numeric)

@@ -4,7 +4,7 @@ use super::facts::Facts;
 use super::marks::NumberStyle;
 use super::missing;
 use super::temporal::DateStyle;
-use super::{Cell, ColumnType, DateOrder, DecimalMark, Delimiter, Options, Row, Trouble};
+use super::{Ask, Cell, Column, ColumnType, DateOrder, DecimalMark, Delimiter, Row, Trouble};
 
 /// What a cell of a column is made of its text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -12,13 +12,23 @@ pub struct Reading {
     pub column_type: ColumnType,
     pub(super) numbers: NumberStyle,
     pub(super) dates: DateStyle,
-    /// The caller told the type: a value that does not fit is an error, never another type.
-    pub told: bool,
+    pub basis: Basis,
+}
+
+/// Where a column's type is from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Basis {
+    /// All its values, or the file itself.
+    Inferred,
+    /// The caller told it: a value that does not fit is an error, never another type.
+    Told,
+    /// The table has it, which the rows are for.
+    Table,
 }
 
 impl Reading {
     pub(super) fn of(column_type: ColumnType) -> Self {
-        Self { column_type, numbers: NumberStyle::Plain, dates: DateStyle::Iso, told: false }
+        Self { column_type, numbers: NumberStyle::Plain, dates: DateStyle::Iso, basis: Basis::Inferred }
     }
 }
 
@@ -59,6 +69,8 @@ pub(super) struct Inference {
 #[derive(Debug, Clone, Default)]
 struct Told {
     types: super::ToldTypes,
+    /// The columns of the table that the rows are for.
+    table: Vec<Column>,
     nulls: Option<Vec<String>>,
     decimal: Option<DecimalMark>,
     dates: Option<DateOrder>,
@@ -73,16 +85,18 @@ struct Tally {
     missing: u64,
     /// No further value can change the type.
     settled: bool,
-    told: Option<ColumnType>,
+    told: Option<(ColumnType, Basis)>,
     /// The type that the file itself says.
     declared: Option<ColumnType>,
 }
 
 impl Inference {
     /// `declared`: the types that the file itself says, if it does.
-    pub fn new(options: &Options, delimiter: Option<Delimiter>, declared: Option<&[ColumnType]>) -> Self {
+    pub fn new(ask: Ask<'_>, delimiter: Option<Delimiter>, declared: Option<&[ColumnType]>) -> Self {
+        let options = ask.options;
         let told = Told {
             types: options.types.clone(),
+            table: ask.target.map(|target| target.columns.to_vec()).unwrap_or_default(),
             nulls: options.nulls.clone(),
             decimal: options.decimal,
             dates: options.dates,
@@ -100,7 +114,10 @@ impl Inference {
         self.named = names.len();
         self.columns.resize_with(self.columns.len().max(names.len()), Tally::default);
         for (tally, name) in self.columns.iter_mut().zip(names) {
-            tally.told = self.told.types.of(name);
+            tally.told = match self.told.table.iter().find(|column| column.name == *name) {
+                Some(column) => Some((column.column_type, Basis::Table)),
+                None => self.told.types.of(name).map(|column_type| (column_type, Basis::Told)),
+            };
         }
     }
 
@@ -204,8 +221,8 @@ impl Tally {
         let text = Reading::of(ColumnType::Text);
         let numbers = number_style(self.seen, told, mark);
         let dates = date_style(self.seen, told);
-        if let Some(column_type) = self.told {
-            return self.decide_told(column_type, numbers, dates);
+        if let Some(told) = self.told {
+            return decide_told(told, numbers, dates);
         }
         if let Some(declared) = self.declared {
             let fits = !self.seen.contains(Facts::UNDECLARED) || declared == ColumnType::Text;
@@ -228,7 +245,7 @@ impl Tally {
             column_type,
             numbers: numbers.unwrap_or(NumberStyle::Plain),
             dates: dates.unwrap_or(DateStyle::Iso),
-            told: false,
+            basis: Basis::Inferred,
         };
         // Styles are of no account in the other types, and two equal readings must compare so.
         let reading = match column_type {
@@ -240,29 +257,28 @@ impl Tally {
         };
         Decision { reading, doubt: None }
     }
+}
 
-    /// A told type stays; where the style is in doubt the caller must tell that too.
-    fn decide_told(
-        &self,
-        column_type: ColumnType,
-        numbers: Result<Option<NumberStyle>, Doubt>,
-        dates: Result<Option<DateStyle>, Doubt>,
-    ) -> Decision {
-        let mut reading = Reading { told: true, ..Reading::of(column_type) };
-        let mut doubt = None;
-        match column_type {
-            ColumnType::Bigint | ColumnType::Numeric | ColumnType::Double => match numbers {
-                Ok(style) => reading.numbers = style.unwrap_or(NumberStyle::Plain),
-                Err(found) => doubt = Some(found),
-            },
-            ColumnType::Date | ColumnType::Timestamp => match dates {
-                Ok(style) => reading.dates = style.unwrap_or(DateStyle::Iso),
-                Err(found) => doubt = Some(found),
-            },
-            _ => {}
-        }
-        Decision { reading, doubt }
+/// A told type stays; where the style is in doubt the caller must tell that too.
+fn decide_told(
+    (column_type, basis): (ColumnType, Basis),
+    numbers: Result<Option<NumberStyle>, Doubt>,
+    dates: Result<Option<DateStyle>, Doubt>,
+) -> Decision {
+    let mut reading = Reading { basis, ..Reading::of(column_type) };
+    let mut doubt = None;
+    match column_type {
+        ColumnType::Bigint | ColumnType::Numeric | ColumnType::Double => match numbers {
+            Ok(style) => reading.numbers = style.unwrap_or(NumberStyle::Plain),
+            Err(found) => doubt = Some(found),
+        },
+        ColumnType::Date | ColumnType::Timestamp => match dates {
+            Ok(style) => reading.dates = style.unwrap_or(DateStyle::Iso),
+            Err(found) => doubt = Some(found),
+        },
+        _ => {}
     }
+    Decision { reading, doubt }
 }
 
 /// The style of numbers with all these facts; `None` if there is none that all are in.

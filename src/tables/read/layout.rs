@@ -55,6 +55,14 @@ impl Layout {
         }
     }
 
+    /// Between the fields of a delimited file that has several.
+    pub fn delimiter(&self) -> Option<Delimiter> {
+        match self {
+            Self::Delimited(dialect) => dialect.syntax.delimiter,
+            Self::NdJson | Self::JsonArray => None,
+        }
+    }
+
     pub fn format(&self) -> TableFormat {
         match self {
             Self::Delimited(dialect) if dialect.syntax.delimiter == Some(Delimiter::Byte(b'\t')) => TableFormat::Tsv,

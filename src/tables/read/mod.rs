@@ -3,16 +3,18 @@
 //! Pure and synchronous: it knows no HTTP, no SQL connection and no async. The loader runs it on a blocking thread and takes what it makes through a
 //! [`RowSink`].
 //!
-//! The road of a byte: a [`Layout`] is told from the beginning (`detect`, `sample`, `shape`, `header`), [`RowReader`] cuts the input into rows of [`Cell`]s (`delimited`, `json`), `facts` says what one cell's text can be, `infer` collects that
-//! into a [`ColumnType`] per column, `copy` writes the row as COPY text, and `pass` drives it all in one of two passes.
+//! The road of a byte: [`Source`] says what a file is, a [`Layout`] how a text is written (`detect`, `sample`, `shape`, `header`), [`RowReader`] cuts it into
+//! rows of [`Cell`]s (`delimited`, `json`, `columnar`), `facts` says what one cell's text can be, `infer` collects that
+//! into a [`Reading`] per column, `encode` writes the row as binary COPY, and `pass` drives it all in one of two passes.
 //!
 //! - **A type holds for all the values of a column, never just for the first rows**, and only if the value printed back denotes the same value.
-//! - **No value is rewritten**: COPY receives the text of the file, escaped.
+//! - **No value is rewritten**: COPY receives the value that the text of the file denotes, or else the text.
 //! - **Memory is bounded** by the limits and never grows with the file: one window of input, one chunk of output.
 //! - **Nothing is repaired or dropped silently**: what is mended or left out is in the [`Warnings`], what cannot be read is an error with its line and column. Blank
 //!   lines and comments are the one thing skipped.
 
 mod archive;
+pub mod columnar;
 mod compound;
 mod decode;
 mod delimited;
@@ -21,6 +23,7 @@ mod dialect;
 mod double;
 mod elements;
 mod encode;
+mod encoder;
 mod facts;
 mod footer;
 mod format;
@@ -64,10 +67,10 @@ use std::sync::Arc;
 
 pub use crate::catalogue::{Column, ColumnType};
 pub use format::TableFormat;
-pub use infer::Reading;
+pub use infer::{Basis, Reading};
 pub use layout::Layout;
 pub use options::{DateOrder, DecimalMark, Delimiter, Escape, Options, Told, ToldTypes, write_pairs};
-pub use pass::{Outcome, RowSink, first_pass, second_pass};
+pub use pass::{Ask, Outcome, RowSink, Target, first_pass, lines_of, second_pass};
 pub use source::{Hint, Source, SourceLimits, Text};
 pub use warnings::{Trouble, Warning, Warnings};
 
@@ -230,6 +233,8 @@ impl<'a> Row<'a> {
 pub enum RowReader<R> {
     Delimited(delimited::Reader<R>),
     Json(json::Reader<R>),
+    /// Parquet and Arrow. They are opened by [`columnar::Reader`], since they need not be read from their beginning.
+    Columnar(Box<columnar::Reader>),
 }
 
 impl<R: Read> RowReader<R> {
@@ -250,6 +255,15 @@ impl<R: Read> RowReader<R> {
         match self {
             Self::Delimited(reader) => reader.names(),
             Self::Json(reader) => reader.names(),
+            Self::Columnar(reader) => reader.names(),
+        }
+    }
+
+    /// The types of the columns, if the file says them itself.
+    pub fn declared(&self) -> Option<&[ColumnType]> {
+        match self {
+            Self::Delimited(_) | Self::Json(_) => None,
+            Self::Columnar(reader) => Some(reader.declared()),
         }
     }
 
@@ -261,12 +275,8 @@ impl<R: Read> RowReader<R> {
         match self {
             Self::Delimited(reader) => reader.advance(),
             Self::Json(reader) => reader.advance(),
+            Self::Columnar(reader) => reader.advance(),
         }
-    }
-
-    /// What has been mended so far, taken out of the reader.
-    pub fn take_warnings(&mut self) -> Warnings {
-        Warnings::default()
     }
 
     /// The row that [`advance`](Self::advance) went to.
@@ -274,6 +284,7 @@ impl<R: Read> RowReader<R> {
         match self {
             Self::Delimited(reader) => reader.row(),
             Self::Json(reader) => reader.row(),
+            Self::Columnar(reader) => reader.row(),
         }
     }
 
@@ -282,6 +293,7 @@ impl<R: Read> RowReader<R> {
         match self {
             Self::Delimited(reader) => reader.warnings().clone(),
             Self::Json(_) => Warnings::default(),
+            Self::Columnar(reader) => reader.warnings().clone(),
         }
     }
 
@@ -289,7 +301,7 @@ impl<R: Read> RowReader<R> {
     pub fn footer_lines(&self) -> u64 {
         match self {
             Self::Delimited(reader) => reader.footer_lines(),
-            Self::Json(_) => 0,
+            Self::Json(_) | Self::Columnar(_) => 0,
         }
     }
 }

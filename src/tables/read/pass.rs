@@ -5,20 +5,24 @@
 //! reads the raw upload again and makes the **second pass** with what is now known.
 
 use std::io::{self, Cursor, ErrorKind, Read};
-use std::mem;
+use std::sync::Arc;
 
 use bytes::Bytes;
+use serde_json::{Map, Value, json};
 
-use super::encode::{self, Quick};
-use super::infer::{Decision, Inference, Reading};
+use super::encoder::Encoder;
+use super::infer::{Basis, Decision, Inference, Reading};
 use super::names::Names;
-use super::wide::check_width;
-use super::{Column, ColumnType, Format, Options, ReadLimits, Row, RowReader, Warnings};
-use crate::error::{Error, Limit, Malformed, Result};
+use super::source::lock;
+use super::window::failure;
+use super::{
+    Column, ColumnType, Delimiter, Escape, Layout, Options, ReadLimits, RowReader, Source, TableFormat, Text, Warnings,
+    columnar,
+};
+use crate::error::{Error, Malformed, Result};
 
 /// How much of a file the guess is made from.
 const GUESS_BYTES: u64 = 4 * 1024 * 1024;
-const CHUNK_BYTES: usize = 256 * 1024;
 
 /// Where a pass puts what it makes. An error that it returns ends the pass.
 pub trait RowSink {
@@ -33,61 +37,138 @@ pub trait RowSink {
     fn misfit(&mut self) -> Result<()>;
 }
 
+/// What is asked of a reading.
+#[derive(Debug, Clone, Copy)]
+pub struct Ask<'a> {
+    pub options: &'a Options,
+    /// What the file's name or Content-Type say it is.
+    pub hint: Option<TableFormat>,
+    pub limits: ReadLimits,
+    /// The table that the rows are for, if there is one.
+    pub target: Option<Target<'a>>,
+}
+
+/// A table whose columns keep their types, whatever the file alone would make of them.
+#[derive(Debug, Clone, Copy)]
+pub struct Target<'a> {
+    pub columns: &'a [Column],
+    /// Whether a column that it does not have is a new one, else an error.
+    pub add_columns: bool,
+}
+
 /// What a first pass found.
 #[derive(Debug, Clone)]
 pub struct Outcome {
-    /// From all the values.
+    pub format: TableFormat,
+    /// How a text is cut into rows.
+    pub layout: Option<Layout>,
+    /// From all the values; in the file's order.
     pub columns: Vec<Column>,
     /// How each of them is read, for the second pass.
     pub readings: Vec<Reading>,
     pub rows: u64,
     /// Whether the sink has got all the rows.
     pub fits: bool,
-    /// Words that were read as NULL.
-    pub nulls: Vec<String>,
-    pub warnings: Warnings,
+    /// What was assumed of the file, for the descriptor.
+    pub ingest: Map<String, Value>,
 }
 
-/// Infers the types of all of `input` and hands out its rows for as long as they fit those of its beginning.
+/// Infers the types of all of a file and hands out its rows for as long as they fit those of its beginning.
 ///
 /// # Errors
-/// `Malformed` with line and column, `Limit`, what `input` or `sink` fails with. What the sink has got by then is a part, to be thrown away.
-pub fn first_pass(
-    format: Format,
-    mut input: impl Read,
-    options: &Options,
-    limits: ReadLimits,
-    sink: &mut dyn RowSink,
-) -> Result<Outcome> {
-    let mut beginning = Vec::new();
-    let failed = input.by_ref().take(GUESS_BYTES).read_to_end(&mut beginning).err();
-    let whole = failed.is_none() && (beginning.len() as u64) < GUESS_BYTES;
-    let (inference, columns) = guess(format, &beginning, whole, options, limits);
-    let rest = Failed(failed).chain(input);
-    let reader = RowReader::open(format, Cursor::new(beginning).chain(rest), limits)?;
-    infer(reader, inference, columns, (options, limits), sink)
+/// `Malformed` with line and column, `Limit`, what the input or `sink` fails with. What the sink has got by then is a part, to be thrown away.
+pub fn first_pass(source: Source, ask: Ask<'_>, sink: &mut dyn RowSink) -> Result<Outcome> {
+    let (reader, format) = match source {
+        Source::Text(text) => return text_pass(text, ask, sink),
+        Source::Parquet(file) => (columnar::Reader::parquet(file, ask.limits)?, TableFormat::Parquet),
+        Source::ArrowFile(file) => (columnar::Reader::arrow_file(file, ask.limits)?, TableFormat::Arrow),
+        Source::ArrowStream(input) => (columnar::Reader::arrow_stream(input, ask.limits)?, TableFormat::Arrow),
+    };
+    let inference = Inference::new(ask, None, Some(reader.declared()));
+    let columns = reader.names().to_vec();
+    let reader: RowReader<io::Empty> = RowReader::Columnar(Box::new(reader));
+    let mut outcome = infer(reader, inference, &columns, ask, sink)?;
+    outcome.format = format;
+    outcome.ingest.insert("format".to_owned(), json!(format));
+    Ok(outcome)
 }
 
-/// `columns`: how many are expected; the names of a JSON file come with its rows.
+fn text_pass(mut text: Text, ask: Ask<'_>, sink: &mut dyn RowSink) -> Result<Outcome> {
+    let mut beginning = Vec::new();
+    let failed = text.input.by_ref().take(GUESS_BYTES).read_to_end(&mut beginning).err();
+    let whole = failed.is_none() && (beginning.len() as u64) < GUESS_BYTES;
+    let head = &beginning[..beginning.len().min(Layout::BEGINNING_BYTES)];
+    // A file that fails in its beginning fails for that reason, not for what its beginning lacks.
+    let failed = match failed {
+        Some(error) if head.len() < Layout::BEGINNING_BYTES => return Err(failure(error)),
+        failed => failed,
+    };
+    let layout = detect(&text, head, whole && head.len() == beginning.len(), ask)?;
+    let (inference, columns) = guess(&layout, &beginning, whole, ask);
+    let rest = Failed(failed).chain(text.input);
+    let reader = RowReader::open(&layout, Cursor::new(beginning).chain(rest), ask.limits)?;
+    let notes = Arc::clone(&text.notes);
+    let mut outcome = infer(reader, inference, &columns, ask, sink)?;
+    let format = layout.format();
+    let ingest = &mut outcome.ingest;
+    ingest.extend(layout.describe().into_iter().filter(|(name, _)| name != "skipped"));
+    let above = layout.describe().get("skipped").and_then(Value::as_u64).unwrap_or(0);
+    let below = ingest.get("skipped").and_then(Value::as_u64).unwrap_or(0);
+    ingest.insert("skipped".to_owned(), json!(above + below));
+    ingest.insert("format".to_owned(), json!(ask.hint.filter(|_| text.of_workbook).unwrap_or(format)));
+    ingest.insert("encoding".to_owned(), json!(text.encoding));
+    if let Some(sheet) = text.sheet {
+        ingest.insert("sheet".to_owned(), json!(sheet));
+    }
+    if let Some(Value::Array(warnings)) = ingest.get_mut("warnings") {
+        warnings.extend(lock(&notes).list().iter().map(|warning| json!(warning)));
+    }
+    outcome.format = ask.hint.filter(|_| text.of_workbook).unwrap_or(format);
+    outcome.layout = Some(layout);
+    Ok(outcome)
+}
+
+/// The layout of a text; that of a workbook's sheet is known, but for its header.
+fn detect(text: &Text, beginning: &[u8], whole: bool, ask: Ask<'_>) -> Result<Layout> {
+    if !text.of_workbook {
+        return Layout::detect(beginning, whole, ask.options, ask.hint, ask.limits);
+    }
+    let options = Options {
+        format: Some(TableFormat::Csv),
+        delimiter: Some(Delimiter::Byte(b',')),
+        quote: Some(Some(b'"')),
+        escape: Some(Escape::Doubled),
+        ..ask.options.clone()
+    };
+    Layout::detect(beginning, whole, &options, Some(TableFormat::Csv), ask.limits)
+}
+
+/// `expected`: the columns that the beginning has; the names of a JSON file come with its rows.
 fn infer<R: Read>(
     mut reader: RowReader<R>,
     mut inference: Inference,
-    columns: usize,
-    (options, limits): (&Options, ReadLimits),
+    expected: &[String],
+    ask: Ask<'_>,
     sink: &mut dyn RowSink,
 ) -> Result<Outcome> {
-    let mut names = Names::new(&options.renames);
-    let guess = inference.decide(columns);
-    let mut out = Encoder::new(sink, &guess, limits)?;
+    let mut names = Names::new(&ask.options.renames);
+    inference.name(Names::new(&ask.options.renames).update(expected)?);
+    let guess = inference.decide(expected.len());
+    let mut out = Encoder::new(sink, &guess, ask.limits)?;
     out.refresh(&inference);
-    let mut fits = guess.iter().all(|decision| !decision.reading.told || decision.doubt.is_none());
+    let mut checked = 0;
+    let mut fits = guess.iter().all(|decision| decision.reading.basis == Basis::Inferred || decision.doubt.is_none());
     if !fits {
         out.sink.misfit()?;
     }
     while reader.advance()? {
         let row = reader.row();
         let names = names.update(reader.names())?;
-        inference.name(names);
+        if names.len() > checked {
+            check_target(names, ask.target, Some(row.line))?;
+            inference.name(names);
+            checked = names.len();
+        }
         let known = names.len() <= guess.len();
         if fits && !(known && out.infer(&row, names, &mut inference, &guess)?) {
             fits = false;
@@ -98,8 +179,8 @@ fn infer<R: Read>(
             out.count(row.line)?;
         }
     }
-    let mut warnings = reader.take_warnings();
     let names = names.update(reader.names())?;
+    check_target(names, ask.target, None)?;
     inference.name(names);
     let decisions = inference.decide(names.len());
     if fits && !same(&guess, &decisions) {
@@ -110,46 +191,70 @@ fn infer<R: Read>(
         out.finish()?;
     }
     let rows = out.rows;
-    for (name, decision) in names.iter().zip(&decisions) {
+    let mut warnings = reader.warnings();
+    note_doubts(names, &decisions, &mut warnings)?;
+    let column = |(name, decision): (&String, &Decision)| Column {
+        name: name.clone(),
+        column_type: decision.reading.column_type,
+    };
+    let ingest = json!({
+        "format": null,
+        "skipped": reader.footer_lines(),
+        "nulls": inference.nulls(&decisions),
+        "warnings": warnings.list(),
+    });
+    Ok(Outcome {
+        format: TableFormat::Csv,
+        layout: None,
+        columns: names.iter().zip(&decisions).map(column).collect(),
+        readings: decisions.iter().map(|decision| decision.reading).collect(),
+        rows,
+        fits,
+        ingest: if let Value::Object(ingest) = ingest { ingest } else { Map::new() },
+    })
+}
+
+/// Fails at a column that the table lacks and may not get.
+fn check_target(names: &[String], target: Option<Target<'_>>, line: Option<u64>) -> Result<()> {
+    let Some(target) = target.filter(|target| !target.add_columns) else { return Ok(()) };
+    // Names come at the end of the list, if any come.
+    match names.iter().find(|name| !target.columns.iter().any(|column| column.name == **name)) {
+        None => Ok(()),
+        Some(name) => Err(Malformed {
+            detail: format!("The table has no column `{name}`."),
+            line,
+            field: Some(name.clone()),
+            hint: Some("Send `?add_columns=true` to add it to the table.".to_owned()),
+            ..Malformed::default()
+        }
+        .into()),
+    }
+}
+
+/// Columns that stay text for want of evidence are warned of; a type that was told is not to be had so.
+fn note_doubts(names: &[String], decisions: &[Decision], warnings: &mut Warnings) -> Result<()> {
+    for (name, decision) in names.iter().zip(decisions) {
         let Some(doubt) = decision.doubt else { continue };
-        if decision.reading.told {
+        if decision.reading.basis != Basis::Inferred {
             let detail = doubt.trouble(name).to_string();
             return Err(Malformed { detail, field: Some(name.clone()), ..Malformed::default() }.into());
         }
         warnings.note_file(doubt.trouble(name))?;
     }
-    let column = |(name, decision): (&String, &Decision)| Column {
-        name: name.clone(),
-        column_type: decision.reading.column_type,
-    };
-    Ok(Outcome {
-        columns: names.iter().zip(&decisions).map(column).collect(),
-        nulls: inference.nulls(&decisions),
-        readings: decisions.iter().map(|decision| decision.reading).collect(),
-        rows,
-        fits,
-        warnings,
-    })
+    Ok(())
 }
 
-/// Hands out all the rows of `input`, whose columns are known from a first pass; how many there were.
+/// Hands out all the rows of a file, which a first pass has read to its end.
 ///
 /// # Errors
 /// As for the first pass; and `Internal` for a value that its column does not hold, since the types were inferred from this very file.
-pub fn second_pass(
-    layout: &Layout,
-    input: impl Read,
-    first: &Outcome,
-    options: &Options,
-    limits: ReadLimits,
-    sink: &mut dyn RowSink,
-) -> Result<u64> {
-    let mut reader = RowReader::open(format, input, limits)?;
-    let inference = Inference::new(options, None, None);
+pub fn second_pass(source: Source, first: &Outcome, ask: Ask<'_>, sink: &mut dyn RowSink) -> Result<()> {
+    let mut reader = reopen(source, first, ask.limits)?;
+    let inference = Inference::new(ask, None, None);
     let decision = |reading: &Reading| Decision { reading: *reading, doubt: None };
     let decisions: Vec<_> = first.readings.iter().map(decision).collect();
-    let mut names = Names::new(&options.renames);
-    let mut out = Encoder::new(sink, &decisions, limits)?;
+    let mut names = Names::new(&ask.options.renames);
+    let mut out = Encoder::new(sink, &decisions, ask.limits)?;
     while reader.advance()? {
         let row = reader.row();
         if row.len() > decisions.len() {
@@ -161,151 +266,54 @@ pub fn second_pass(
         return Err(Error::internal("the names of the columns are not those of the first pass"));
     }
     out.finish()?;
-    Ok(out.rows)
-}
-
-/// Collects rows into chunks for the sink.
-struct Encoder<'a> {
-    sink: &'a mut dyn RowSink,
-    readings: Vec<Reading>,
-    /// Of each column, the short way for its ordinary values, if there is one.
-    quick: Vec<Option<Quick>>,
-    limits: ReadLimits,
-    buffer: Vec<u8>,
-    rows: u64,
-}
-
-impl<'a> Encoder<'a> {
-    fn new(sink: &'a mut dyn RowSink, decisions: &[Decision], limits: ReadLimits) -> Result<Self> {
-        let readings: Vec<_> = decisions.iter().map(|decision| decision.reading).collect();
-        sink.begin(&readings.iter().map(|reading| reading.column_type).collect::<Vec<_>>())?;
-        let quick = vec![None; readings.len()];
-        Ok(Self { sink, readings, quick, limits, buffer: encode::BEGIN.to_vec(), rows: 0 })
-    }
-
-    /// Finds the short ways anew, after something was learned.
-    fn refresh(&mut self, inference: &Inference) {
-        for (index, (quick, reading)) in self.quick.iter_mut().zip(&self.readings).enumerate() {
-            *quick = Quick::of(*reading, inference.seen(index), inference.is_settled(index));
-        }
-    }
-
-    /// Appends a row and learns from it; false, and nothing appended, if the columns are not what they were guessed to be.
-    fn infer(
-        &mut self,
-        row: &Row<'_>,
-        names: &[String],
-        inference: &mut Inference,
-        guess: &[Decision],
-    ) -> Result<bool> {
-        let start = self.begin_row(row)?;
-        let mut cells = row.cells();
-        for index in 0..self.readings.len() {
-            let cell = cells.next().unwrap_or(super::Cell::Null);
-            if inference.is_missing(cell) {
-                encode::append_null(&mut self.buffer);
-                continue;
-            }
-            if self.quick[index].is_some_and(|quick| quick.append(&mut self.buffer, cell, inference.seen(index))) {
-                continue;
-            }
-            if inference.observe(index, cell) {
-                if !same(guess, &inference.decide(guess.len())) {
-                    self.buffer.truncate(start);
-                    self.rows -= 1;
-                    return Ok(false);
-                }
-                self.refresh(inference);
-            }
-            self.append_cell(row, names, index, cell)?;
-        }
-        self.end_row(row, start)?;
-        Ok(true)
-    }
-
-    /// Appends a row of which nothing is to be learned.
-    fn append(&mut self, row: &Row<'_>, names: &[String], inference: &Inference) -> Result<()> {
-        let start = self.begin_row(row)?;
-        let mut cells = row.cells();
-        for index in 0..self.readings.len() {
-            let cell = cells.next().unwrap_or(super::Cell::Null);
-            match inference.is_missing(cell) {
-                true => encode::append_null(&mut self.buffer),
-                false => self.append_cell(row, names, index, cell)?,
-            }
-        }
-        self.end_row(row, start)
-    }
-
-    fn append_cell(&mut self, row: &Row<'_>, names: &[String], index: usize, cell: super::Cell<'_>) -> Result<()> {
-        let reading = self.readings[index];
-        if encode::append_cell(&mut self.buffer, cell, reading) {
-            return Ok(());
-        }
-        if !reading.told {
-            return Err(Error::internal(format!("line {}: column {} does not fit", row.line, index + 1)));
-        }
-        let name = names.get(index).cloned().unwrap_or_default();
-        let detail =
-            format!("The value is no {}, which the column `{name}` is told to be.", reading.column_type.name());
-        Err(Malformed { field: Some(name), ..row.malformed(index, detail) }.into())
-    }
-
-    fn begin_row(&mut self, row: &Row<'_>) -> Result<usize> {
-        self.count(row.line)?;
-        let start = self.buffer.len();
-        encode::append_field_count(&mut self.buffer, self.readings.len() + 1);
-        encode::append_bigint(&mut self.buffer, self.rows as i64);
-        Ok(start)
-    }
-
-    fn end_row(&mut self, row: &Row<'_>, start: usize) -> Result<()> {
-        check_width(&self.buffer[start..], &self.readings, row.line)?;
-        if self.buffer.len() < CHUNK_BYTES {
-            return Ok(());
-        }
-        self.flush()?;
-        // Room for the last row, so that the buffer seldom moves.
-        self.buffer.reserve_exact(CHUNK_BYTES + CHUNK_BYTES / 4);
-        Ok(())
-    }
-
-    fn count(&mut self, line: u64) -> Result<()> {
-        self.rows += 1;
-        match self.rows > self.limits.rows_max {
-            true => Err(Limit::Rows.passed(self.limits.rows_max, Some(line))),
-            false => Ok(()),
-        }
-    }
-
-    fn finish(&mut self) -> Result<()> {
-        self.buffer.extend_from_slice(encode::END);
-        self.flush()
-    }
-
-    fn flush(&mut self) -> Result<()> {
-        self.sink.rows(Bytes::from(mem::take(&mut self.buffer)), self.rows)
+    match out.rows == first.rows {
+        true => Ok(()),
+        false => Err(Error::internal("the rows are not those of the first pass")),
     }
 }
 
-/// What the beginning of the file tells of its columns, and how many they are. Whatever is wrong with the file, the pass over all of it will say.
-fn guess(format: Format, beginning: &[u8], whole: bool, options: &Options, limits: ReadLimits) -> (Inference, usize) {
-    let cut_off = (!whole).then(|| io::Error::from(ErrorKind::UnexpectedEof));
-    let mut inference = Inference::new(options, format.delimiter(), None);
-    let Ok(mut reader) = RowReader::open(format, beginning.chain(Failed(cut_off)), limits) else {
-        return (inference, 0);
+/// The lines on which rows of a file begin, which a first pass has read to its end; rows count from 1 and ascend.
+pub fn lines_of(source: Source, first: &Outcome, limits: ReadLimits, rows: &[u64]) -> Result<Vec<u64>> {
+    let mut reader = reopen(source, first, limits)?;
+    let (mut lines, mut row) = (Vec::with_capacity(rows.len()), 0);
+    while lines.len() < rows.len() && reader.advance()? {
+        row += 1;
+        lines.extend((rows[lines.len()] == row).then(|| reader.row().line));
+    }
+    Ok(lines)
+}
+
+fn reopen(source: Source, first: &Outcome, limits: ReadLimits) -> Result<RowReader<Box<dyn Read + Send>>> {
+    let reader = match source {
+        Source::Text(text) => {
+            let layout = first.layout.as_ref().ok_or_else(|| Error::internal("the file was no text at first"))?;
+            return RowReader::open(layout, text.input, limits);
+        }
+        Source::Parquet(file) => columnar::Reader::parquet(file, limits)?,
+        Source::ArrowFile(file) => columnar::Reader::arrow_file(file, limits)?,
+        Source::ArrowStream(input) => columnar::Reader::arrow_stream(input, limits)?,
     };
-    let mut names = Names::new(&options.renames);
+    Ok(RowReader::Columnar(Box::new(reader)))
+}
+
+/// What the beginning of the file tells of its columns, and their names. Whatever is wrong with the file, the pass over all of it will say.
+fn guess(layout: &Layout, beginning: &[u8], whole: bool, ask: Ask<'_>) -> (Inference, Vec<String>) {
+    let cut_off = (!whole).then(|| io::Error::from(ErrorKind::UnexpectedEof));
+    let mut inference = Inference::new(ask, layout.delimiter(), None);
+    let Ok(mut reader) = RowReader::open(layout, beginning.chain(Failed(cut_off)), ask.limits) else {
+        return (inference, Vec::new());
+    };
+    let mut names = Names::new(&ask.options.renames);
     while matches!(reader.advance(), Ok(true)) {
         // Two columns of one name are an error of the pass over all of it.
         inference.name(names.update(reader.names()).unwrap_or_default());
         inference.observe_row(&reader.row());
     }
     inference.name(names.update(reader.names()).unwrap_or_default());
-    (inference, reader.names().len())
+    (inference, reader.names().to_vec())
 }
 
-fn same(guess: &[Decision], decisions: &[Decision]) -> bool {
+pub(super) fn same(guess: &[Decision], decisions: &[Decision]) -> bool {
     guess.iter().map(|decision| decision.reading).eq(decisions.iter().map(|decision| decision.reading))
 }
 

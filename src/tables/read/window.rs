@@ -77,6 +77,6 @@ impl<R: Read> Window<R> {
 }
 
 /// The input's own `Error`, if it wrapped one.
-fn failure(error: io::Error) -> Error {
+pub(super) fn failure(error: io::Error) -> Error {
     error.downcast::<Error>().unwrap_or_else(|error| Error::Interrupted { detail: error.to_string() })
 }
