@@ -19,6 +19,7 @@
 mod support;
 
 mod blobs;
+mod corpus;
 mod crash;
 mod documents;
 mod documents_large;
@@ -32,6 +33,7 @@ mod s3_conformance;
 mod shares;
 mod smoke;
 mod sweeps;
+mod table_properties;
 mod table_reading;
 mod tables;
 mod tidy;

@@ -27,6 +27,7 @@ mod position;
 mod split;
 mod temporal;
 mod warnings;
+mod whole;
 mod window;
 
 use std::io::Read;
@@ -36,6 +37,7 @@ pub use format::TableFormat;
 pub use options::{DateOrder, DecimalMark, Delimiter, Escape, Options, Told, ToldTypes};
 pub use pass::{Outcome, RowSink, first_pass, second_pass};
 pub use warnings::{Trouble, Warning, Warnings};
+pub use whole::read_whole;
 
 use self::position::Position;
 use crate::error::{Limit, Result};
