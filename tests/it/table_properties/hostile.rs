@@ -87,7 +87,9 @@ fn corpus() -> Vec<Vec<u8>> {
 fn mutated(corpus: &[Vec<u8>]) -> impl Strategy<Value = Vec<u8>> {
     (any::<Index>(), vec(any_mishap(), 1..5)).prop_map(move |(file, mishaps)| {
         let mut file = file.get(corpus).clone();
-        mishaps.iter().for_each(|mishap| mishap.befall(&mut file, corpus));
+        for mishap in mishaps {
+            mishap.befall(&mut file, corpus);
+        }
         file
     })
 }
