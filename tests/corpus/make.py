@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """Makes the files of the corpus that no editor writes: other encodings, compressed files, workbooks, Parquet and Arrow.
 
-Its output is committed; run it again after a change here. The same script gives the same bytes. Needs `pyarrow` and `xlwt`.
+Its output is committed; run it again after a change here. The same script gives the same bytes, as long as the
+libraries are the same: `pyarrow==26.0.1` and `xlwt==1.3.0`.
 """
 
 import bz2

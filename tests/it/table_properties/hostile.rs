@@ -130,7 +130,7 @@ fn the_service_answers_files_with_mishaps_and_never_blames_itself() {
         let answers: Vec<_> = runtime.block_on(futures::stream::iter(uploads).buffer_unordered(8).collect());
         answers.into_iter().collect::<Result<_, _>>()
     };
-    runner(12).run(&batches, check).unwrap_or_else(|failure| panic!("{failure}"));
+    runner(8).run(&batches, check).unwrap_or_else(|failure| panic!("{failure}"));
 }
 
 async fn upload(index: usize, file: Vec<u8>) -> Result<(), TestCaseError> {

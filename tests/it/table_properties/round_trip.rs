@@ -12,7 +12,7 @@ use serde_json::{Value, json, value::RawValue};
 use std::collections::BTreeMap;
 use tokio::runtime::Runtime;
 
-const CASES: u32 = 64;
+const CASES: u32 = 48;
 
 #[test]
 fn any_table_in_any_dialect_reads_back_equal_when_the_dialect_is_told() {
