@@ -22,6 +22,11 @@ fix:
     cargo fmt
     cargo clippy --all-targets --fix --allow-dirty --allow-staged
 
+# Look for files that break the reader of tables, from the corpus on, until one is found: `just fuzz -max_total_time=3600`. Needs nightly Rust and `cargo install cargo-fuzz`.
+fuzz *arguments:
+    mkdir -p fuzz/corpus/tables
+    cargo +nightly fuzz run tables fuzz/corpus/tables tests/corpus -- -max_len=65536 -timeout=10 -rss_limit_mb=1024 {{arguments}}
+
 # Measure starts, a large blob and a large CSV: the figures of README's performance table.
 bench *arguments:
     cargo build --release

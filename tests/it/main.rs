@@ -20,6 +20,7 @@ mod support;
 
 mod blobs;
 mod columnar;
+mod corpus;
 mod crash;
 mod documents;
 mod documents_large;
@@ -35,6 +36,7 @@ mod shares;
 mod smoke;
 mod sweeps;
 mod table_dialects;
+mod table_properties;
 mod table_reading;
 mod table_sources;
 mod tables;

@@ -3,9 +3,11 @@
 use std::io::{self, Cursor, Read};
 
 use bytes::Bytes;
+use crate::support::copy::decode;
 use larder::error::{Error, Malformed, Result};
 use larder::tables::read::{
-    Cell, Column, ColumnType, Layout, Options, Outcome, ReadLimits, RowReader, RowSink, Told, first_pass, second_pass,
+    Ask, Cell, Column, ColumnType, Layout, Options, Outcome, ReadLimits, RowReader, RowSink, Source, Text, Told,
+    first_pass, read_whole, second_pass,
 };
 
 /// What is told about a file; the rest is detected.
@@ -15,66 +17,48 @@ const CSV: Format = &[("delimiter", ","), ("quote", "\""), ("escape", "double"),
 const TSV: Format = &[("delimiter", "tab"), ("quote", "\""), ("escape", "double"), ("header", "1"), ("skip", "0")];
 const NDJSON: Format = &[("format", "ndjson")];
 const JSON: Format = &[("format", "json")];
-const LIMITS: ReadLimits = ReadLimits { columns_max: 1599, cell_bytes_max: 1 << 20, row_bytes_max: 4 << 20 };
+const LIMITS: ReadLimits = ReadLimits { columns_max: 1599, cell_bytes_max: 1 << 20, row_bytes_max: 4 << 20, rows_max: u64::MAX };
 
-/// Keeps what a pass hands out.
-#[derive(Default)]
-struct Kept {
-    begun: Vec<Column>,
-    text: Vec<u8>,
-    misfits: usize,
-    chunk_bytes_max: usize,
-}
+/// Passes over what comes.
+struct Nothing;
 
-impl RowSink for Kept {
-    fn begin(&mut self, columns: &[Column]) -> Result<()> {
-        self.begun = columns.to_vec();
+impl RowSink for Nothing {
+    fn begin(&mut self, _: &[ColumnType]) -> Result<()> {
         Ok(())
     }
 
-    fn rows(&mut self, copy_text: Bytes) -> Result<()> {
-        assert!(self.misfits == 0, "no rows follow a misfit");
-        assert!(copy_text.ends_with(b"\n"), "chunks hold whole rows");
-        self.chunk_bytes_max = self.chunk_bytes_max.max(copy_text.len());
-        self.text.extend_from_slice(&copy_text);
+    fn rows(&mut self, _: Bytes, _: u64) -> Result<()> {
         Ok(())
     }
 
     fn misfit(&mut self) -> Result<()> {
-        self.misfits += 1;
-        self.text.clear();
         Ok(())
     }
 }
 
-fn layout(format: Format, file: &[u8], limits: ReadLimits) -> Result<Layout> {
+fn options(format: Format) -> Options {
     let told: Told = format.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+    Options::parse(&told).unwrap()
+}
+
+fn layout(format: Format, file: &[u8], limits: ReadLimits) -> Result<Layout> {
     let beginning = &file[..file.len().min(Layout::BEGINNING_BYTES)];
-    Layout::detect(beginning, beginning.len() == file.len(), &Options::parse(&told)?, None, limits)
+    Layout::detect(beginning, beginning.len() == file.len(), &options(format), None, limits)
 }
 
 /// A first pass over what may never end.
-fn pass(format: Format, mut input: impl Read, limits: ReadLimits, sink: &mut dyn RowSink) -> Result<Outcome> {
-    let mut beginning = Vec::new();
-    let failed = input.by_ref().take(Layout::BEGINNING_BYTES as u64).read_to_end(&mut beginning).err();
-    if let Some(error) = failed {
-        return Err(error.downcast::<Error>().unwrap());
-    }
-    let layout = layout(format, &beginning, limits)?;
-    first_pass(&layout, Cursor::new(beginning).chain(input), limits, sink)
+fn pass(format: Format, input: impl Read + Send + 'static, limits: ReadLimits, sink: &mut dyn RowSink) -> Result<Outcome> {
+    let options = options(format);
+    let ask = Ask { options: &options, hint: None, limits, target: None };
+    first_pass(Source::Text(Text::utf8(Box::new(input))), ask, sink)
 }
 
 /// Both passes, as the loader makes them.
 fn load(format: Format, file: &[u8]) -> Result<(Outcome, String)> {
-    let mut kept = Kept::default();
-    let layout = &layout(format, file, LIMITS)?;
-    let outcome = first_pass(layout, file, LIMITS, &mut kept)?;
-    assert_eq!(kept.misfits, usize::from(!outcome.fits));
-    assert_eq!(outcome.fits, kept.begun == outcome.columns);
-    let mut again = Kept::default();
-    assert_eq!(second_pass(layout, file, &outcome.columns, LIMITS, &mut again)?, outcome.rows);
-    assert!(!outcome.fits || again.text == kept.text, "the passes hand out the same text");
-    Ok((outcome, String::from_utf8(again.text).unwrap()))
+    let whole = read_whole(file, &options(format), LIMITS)?;
+    let types: Vec<_> = whole.outcome.columns.iter().map(|column| column.column_type).collect();
+    let text = decode(&types, &whole.copy);
+    Ok((whole.outcome, text))
 }
 
 fn copy_text(format: Format, file: &str) -> String {
@@ -126,10 +110,11 @@ fn a_type_holds_only_if_it_holds_for_all_values_and_loses_nothing() {
         (&["00.5"], Text),
         (&["-0"], Text),
         (&["+4915112345"], Text),
-        (&["1,000"], Text),
+        (&["1,000"], Bigint),
+        (&["1,000", "2,5"], Numeric),
+        (&["1,000", "2,5", "1.5"], Text),
         (&["1_000"], Text),
-        (&[" 1"], Text),
-        (&["1 "], Text),
+        (&[" 1", "1 "], Bigint),
         (&["-"], Text),
         (&["."], Text),
         (&["5."], Text),
@@ -181,9 +166,12 @@ fn a_type_holds_only_if_it_holds_for_all_values_and_loses_nothing() {
         (&["2000-02-29"], Date),
         (&["0000-01-01"], Text),
         (&["2024-13-01"], Text),
-        (&["2024-1-1"], Text),
+        (&["2024-1-1"], Date),
         (&["20240101"], Bigint),
         (&["01/02/2024"], Text),
+        (&["01/02/2024", "13/02/2024"], Date),
+        (&["10:30", "9:30:15.5"], Time),
+        (&["f47ac10b-58cc-4372-a567-0e02b2c3d479"], Uuid),
         (&["2024-01-01T10:00", "2024-01-01 10:00:59", "2024-01-01T10:00:00.123456", "2024-01-01"], Timestamp),
         (&["2024-01-01 10:00:00.123456000"], Timestamp),
         (&["2024-01-01 10:00:00.1234567"], Text),
@@ -209,7 +197,7 @@ fn a_type_holds_only_if_it_holds_for_all_values_and_loses_nothing() {
         (&["[1", "[2]"], Text),
         (&["a", "ä"], Text),
         (&[""], Text),
-        (&["1", ""], Text),
+        (&["1", ""], Bigint),
     ];
     for (cells, expected) in cases {
         assert_eq!(csv_type(cells), *expected, "{cells:?}");
@@ -369,7 +357,7 @@ fn long(head: &str, line: &str, tail: &str) -> Vec<u8> {
 fn a_late_value_widens_its_column() {
     let cases: &[(Format, &str, &str, &str, ColumnType)] = &[
         (CSV, "a,b\n", "12345678,some text of a row\n", "1.5,x\n", ColumnType::Numeric),
-        (CSV, "a,b\n", "12345678,some text of a row\n", "\"\",x\n", ColumnType::Text),
+        (CSV, "a,b\n", "12345678,some text of a row\n", "n.d.,x\n", ColumnType::Text),
         (
             CSV,
             "a,b
@@ -410,29 +398,29 @@ fn a_file_whose_beginning_is_like_the_rest_is_read_once() {
 
 #[test]
 fn limits_are_answered_with_their_own_error() {
-    let small = ReadLimits { columns_max: 2, cell_bytes_max: 10, row_bytes_max: 30 };
-    let pass = |format, file: &str| pass(format, file.as_bytes(), small, &mut Kept::default()).unwrap_err();
+    let small = ReadLimits { columns_max: 2, cell_bytes_max: 10, row_bytes_max: 30, rows_max: 1 << 20 };
+    let pass = |format, file: &'static str| pass(format, file.as_bytes(), small, &mut Nothing).unwrap_err();
     assert!(pass(CSV, "a,b,c\n").to_string().contains("LARDER_COLUMNS_MAX"));
     assert!(pass(NDJSON, "{\"a\":1,\"b\":2,\"c\":3}\n").to_string().contains("LARDER_COLUMNS_MAX"));
     assert!(pass(CSV, "a,b\n1,12345678901\n").to_string().contains("LARDER_CELL_BYTES_MAX"));
     assert!(pass(NDJSON, "{\"a\":\"12345678901\"}\n").to_string().contains("LARDER_CELL_BYTES_MAX"));
     let row = format!("{{\"a\":1{}}}\n", " ".repeat(30));
-    let too_long = pass(NDJSON, &row).to_string();
+    let too_long = pass(NDJSON, row.leak()).to_string();
     assert!(too_long.starts_with("Line 1: ") && too_long.contains("LARDER_ROW_BYTES_MAX"), "{too_long}");
 }
 
 #[test]
 fn an_unclosed_quote_does_not_eat_memory() {
     let endless = Cursor::new("a,b\n1,2\n3,\"4\n").chain(io::repeat(b'x'));
-    let error = pass(CSV, endless, LIMITS, &mut Kept::default()).unwrap_err().to_string();
+    let error = pass(CSV, endless, LIMITS, &mut Nothing).unwrap_err().to_string();
     assert!(
         error.starts_with("Line 3, column 3: The quoted field that opens here is longer than 1048576 bytes."),
         "{error}"
     );
     let endless = Cursor::new("[").chain(io::repeat(b'{'));
-    assert!(pass(JSON, endless, LIMITS, &mut Kept::default()).is_err());
+    assert!(pass(JSON, endless, LIMITS, &mut Nothing).is_err());
     let endless = Cursor::new("a").chain(io::repeat(b','));
-    assert!(pass(CSV, endless, LIMITS, &mut Kept::default()).is_err());
+    assert!(pass(CSV, endless, LIMITS, &mut Nothing).is_err());
 }
 
 /// The same lines again and again, in pieces of odd lengths.
@@ -461,13 +449,13 @@ struct Counted {
 }
 
 impl RowSink for Counted {
-    fn begin(&mut self, _: &[Column]) -> Result<()> {
+    fn begin(&mut self, _: &[ColumnType]) -> Result<()> {
         Ok(())
     }
 
-    fn rows(&mut self, copy_text: Bytes) -> Result<()> {
-        self.bytes += copy_text.len();
-        self.chunk_bytes_max = self.chunk_bytes_max.max(copy_text.len());
+    fn rows(&mut self, copy: Bytes, _: u64) -> Result<()> {
+        self.bytes += copy.len();
+        self.chunk_bytes_max = self.chunk_bytes_max.max(copy.len());
         Ok(())
     }
 
@@ -497,7 +485,7 @@ fn an_error_of_the_input_comes_out_as_it_was() {
         }
     }
     for head in ["", "a,b\n1,2\n"] {
-        let outcome = pass(CSV, head.as_bytes().chain(Broken), LIMITS, &mut Kept::default());
+        let outcome = pass(CSV, head.as_bytes().chain(Broken), LIMITS, &mut Nothing);
         assert!(matches!(outcome, Err(Error::LeaseLost)));
     }
 }
@@ -506,10 +494,10 @@ fn an_error_of_the_input_comes_out_as_it_was() {
 fn an_error_of_the_sink_ends_the_pass() {
     struct Full;
     impl RowSink for Full {
-        fn begin(&mut self, _: &[Column]) -> Result<()> {
+        fn begin(&mut self, _: &[ColumnType]) -> Result<()> {
             Ok(())
         }
-        fn rows(&mut self, _: Bytes) -> Result<()> {
+        fn rows(&mut self, _: Bytes, _: u64) -> Result<()> {
             Err(Error::LeaseLost)
         }
         fn misfit(&mut self) -> Result<()> {
@@ -522,22 +510,18 @@ fn an_error_of_the_sink_ends_the_pass() {
 
 #[test]
 fn the_second_pass_refuses_columns_that_are_not_those_of_the_file() {
-    let columns = |name: &str, column_type| vec![Column { name: name.to_owned(), column_type }];
-    for (format, file, columns) in [
-        (CSV, "a\n1.5\n", columns("a", ColumnType::Bigint)),
-        (CSV, "a\n1\n", columns("b", ColumnType::Bigint)),
-        (NDJSON, "{\"a\":\"1\"}\n", columns("a", ColumnType::Bigint)),
-        (NDJSON, "{\"a\":1}\n", columns("a", ColumnType::Text)),
-        (NDJSON, "{\"a\":1}\n{\"b\":1}\n", columns("a", ColumnType::Bigint)),
+    for (format, first, second) in [
+        (CSV, "a\n1\n", "a\n1.5\n"),
+        (CSV, "a\n1\n", "a\n1\n2\n"),
+        (NDJSON, "{\"a\":1}\n", "{\"a\":\"1\"}\n"),
+        (NDJSON, "{\"a\":\"1\"}\n", "{\"a\":1}\n"),
+        (NDJSON, "{\"a\":1}\n", "{\"a\":1}\n{\"b\":1}\n"),
     ] {
-        let pass = second_pass(
-            &layout(format, file.as_bytes(), LIMITS).unwrap(),
-            file.as_bytes(),
-            &columns,
-            LIMITS,
-            &mut Kept::default(),
-        );
-        assert!(matches!(pass, Err(Error::Internal(_))), "{file:?}");
+        let outcome = load(format, first.as_bytes()).unwrap().0;
+        let options = options(format);
+        let ask = Ask { options: &options, hint: None, limits: LIMITS, target: None };
+        let pass = second_pass(Source::Text(Text::utf8(Box::new(second.as_bytes()))), &outcome, ask, &mut Nothing);
+        assert!(matches!(pass, Err(Error::Internal(_))), "{second:?}");
     }
 }
 

@@ -55,6 +55,7 @@ mod split;
 mod temporal;
 mod transcode;
 mod warnings;
+mod whole;
 mod wide;
 mod window;
 mod workbook;
@@ -73,6 +74,7 @@ pub use options::{DateOrder, DecimalMark, Delimiter, Escape, Options, Told, Told
 pub use pass::{Ask, Outcome, RowSink, Target, first_pass, lines_of, second_pass};
 pub use source::{Hint, Source, SourceLimits, Text};
 pub use warnings::{Trouble, Warning, Warnings};
+pub use whole::{Whole, read_whole};
 
 use self::position::Position;
 use crate::error::{Limit, Malformed, Result};

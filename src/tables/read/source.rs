@@ -38,6 +38,14 @@ pub struct Text {
     pub of_workbook: bool,
 }
 
+impl Text {
+    /// Text that is UTF-8 already.
+    pub fn utf8(input: Box<dyn Read + Send>) -> Self {
+        let notes = Arc::new(Mutex::new(Warnings::default()));
+        Self { input, encoding: "utf-8".to_owned(), notes, sheet: None, of_workbook: false }
+    }
+}
+
 /// What a request says of a file besides its options, and may be wrong about.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Hint {
