@@ -7,8 +7,11 @@
 //!
 //! SQL stands in this folder and in the `store.rs` of tables, shares and auth, nowhere else.
 
+mod append;
 mod column;
 mod dataset;
+mod idempotency;
+mod index;
 mod lease;
 mod migrate;
 mod names;
@@ -16,8 +19,11 @@ mod publish;
 mod store;
 mod sweep;
 
+pub use append::NewAppend;
 pub use column::{Column, ColumnType};
 pub use dataset::{Dataset, Kind, Version};
+pub use idempotency::KeptAnswer;
+pub use index::{Index, NewIndexes};
 pub use lease::{Lease, Pending, PendingDocument};
 pub use migrate::migrate;
 pub use names::{DOCUMENT_ID_BYTES_MAX, blob_key, document_id, free_name, slug, table_name};

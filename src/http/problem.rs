@@ -87,7 +87,19 @@ pub const PROBLEMS: &[ProblemType] = &[
         "conflict",
         S::CONFLICT,
         "Something else changed it at the same moment",
-        "Another request won. Read again and repeat.",
+        "Another request won: read again and repeat. Or the first request with the same `Idempotency-Key` is not answered yet: repeat after `Retry-After`.",
+    ),
+    problem(
+        "duplicate-key",
+        S::CONFLICT,
+        "Rows that must be unique are not",
+        "A key or a unique index allows each value once, and a key no missing one; `columns` names it and `lines` are the first that break it, in the file that was sent. Nothing was changed. To overwrite rows that exist, send `?on_conflict=` with `Prefer: resolution=merge-duplicates`.",
+    ),
+    problem(
+        "idempotency-mismatch",
+        S::UNPROCESSABLE_ENTITY,
+        "The Idempotency-Key belongs to another request",
+        "The same `Idempotency-Key` came before with another body, other parameters or for another address. Nothing was changed. Use a key for one request and its repetitions alone.",
     ),
     problem(
         "malformed",
@@ -193,6 +205,12 @@ pub const PROBLEMS: &[ProblemType] = &[
         "Set by LARDER_ROW_BYTES_MAX; `line` says where the row begins. Store the file as it is with `?as=blob`.",
     ),
     problem(
+        "too-many-indexes",
+        S::UNPROCESSABLE_ENTITY,
+        "The table has too many indexes",
+        "Set by LARDER_INDEXES_MAX. Drop one that is no longer needed.",
+    ),
+    problem(
         "page-too-large",
         S::BAD_REQUEST,
         "The page is too large",
@@ -250,6 +268,9 @@ fn describe(error: &Error) -> (&'static str, Value) {
         }
         Error::PreconditionFailed { .. } => ("precondition-failed", json!({})),
         Error::Conflict { .. } => ("conflict", json!({})),
+        Error::DuplicateKey { columns, lines, .. } => ("duplicate-key", json!({ "columns": columns, "lines": lines })),
+        Error::InProgress => ("conflict", json!({})),
+        Error::KeyReused => ("idempotency-mismatch", json!({})),
         Error::MethodNotAllowed => ("method-not-allowed", json!({})),
         Error::UnsupportedMediaType { .. } => ("unsupported-media-type", json!({})),
         Error::NotAcceptable { .. } => ("not-acceptable", json!({})),
@@ -274,6 +295,7 @@ fn limit_slug(limit: Limit) -> &'static str {
         Limit::ShareSeconds => "share-too-long",
         Limit::PresignSeconds => "presign-too-long",
         Limit::QuerySeconds => "query-too-slow",
+        Limit::Indexes => "too-many-indexes",
     }
 }
 
@@ -325,7 +347,7 @@ impl IntoResponse for Problem {
                 headers.append(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"larder\""));
                 headers.append(WWW_AUTHENTICATE, HeaderValue::from_static("Basic realm=\"larder\", charset=\"UTF-8\""));
             }
-            Error::Store { .. } | Error::LeaseLost => {
+            Error::Store { .. } | Error::LeaseLost | Error::InProgress => {
                 headers.insert(RETRY_AFTER, HeaderValue::from_static("5"));
             }
             Error::RangeNotSatisfiable { size } => {

@@ -9,9 +9,9 @@ use super::{
 };
 use crate::{
     auth::Caller,
-    catalogue::{Kind, NewTable, NewVersion, Outcome, Pending, Precondition, Replace, table_name},
+    catalogue::{Kind, Lease, NewTable, NewVersion, Outcome, Pending, Precondition, Replace, table_name},
     error::{Error, Result},
-    objects::{Incoming, ObjectBytes},
+    objects::{Incoming, ObjectBytes, Stored},
 };
 use bytes::Bytes;
 use futures::{Stream, StreamExt, TryStreamExt};
@@ -28,9 +28,9 @@ use tokio_util::{
 use uuid::Uuid;
 
 /// Chunks on their way between two of the three.
-const CHUNKS_IN_FLIGHT_MAX: usize = 4;
+pub(super) const CHUNKS_IN_FLIGHT_MAX: usize = 4;
 /// How much of a file its format is told from, if nobody says it.
-const SNIFF_BYTES: u64 = 4096;
+pub(super) const SNIFF_BYTES: u64 = 4096;
 
 /// A table as it is uploaded.
 #[derive(Debug)]
@@ -44,12 +44,14 @@ pub struct NewTableFile {
     /// `gzip`, `zstd` or none, as the request says.
     pub content_encoding: Option<String>,
     pub format: Option<TableFormat>,
+    /// Columns that make each row unique and are never missing; none at all drops the key there is, and `None` keeps it.
+    pub key: Option<Vec<String>>,
     pub replace: Replace,
     pub condition: Precondition,
 }
 
 impl TableFormat {
-    fn reading(self) -> Format {
+    pub(super) fn reading(self) -> Format {
         match self {
             Self::Tsv => Format::Delimited(Dialect::TSV),
             Self::Ndjson => Format::NdJson,
@@ -59,7 +61,7 @@ impl TableFormat {
     }
 
     /// From the first bytes of the (decompressed) file: JSON by its bracket, else a delimiter that stands in the first line.
-    fn sniff(beginning: &[u8]) -> Self {
+    pub(super) fn sniff(beginning: &[u8]) -> Self {
         let text = beginning.strip_prefix(b"\xef\xbb\xbf").unwrap_or(beginning).trim_ascii_start();
         let line = text.split(|byte| matches!(byte, b'\n' | b'\r')).next().unwrap_or_default();
         match text.first() {
@@ -96,30 +98,19 @@ impl Tables {
 
         let (tee, teed) = channel::<Result<Bytes>>(CHUNKS_IN_FLIGHT_MAX);
         let encoding = file.content_encoding.clone();
-        let mut reading = Some(self.read_first((lease.id, table_id), file.format, encoding.clone(), received(teed)));
-        let mut first = None;
-        let mut writer = self.objects.writer(object_id);
-        while let Some(bytes) = incoming.next().await? {
-            writer.write(&lease, bytes.clone()).await?;
-            // The reader stops early when it finds a fault: no need to receive the rest.
-            if tee.send(Ok(bytes)).await.is_err()
-                && let Some(reading) = reading.take()
-            {
-                first = Some(reading.join().await?);
-            }
-        }
-        drop(tee);
-        let object = writer.finish(&lease).await?;
-        let first = match (first, reading) {
-            (Some(first), _) => first,
-            (None, Some(reading)) => reading.join().await?,
-            (None, None) => return Err(Error::internal("the reading of a table was awaited twice")),
-        };
+        let reading = self.read_first((lease.id, table_id), file.format, encoding.clone(), received(teed));
+        let (object, first) = self.receive(&lease, object_id, &mut incoming, tee, reading).await?;
         if !first.loaded {
             let raw = self.objects.read(object_id, None).await?;
-            self.read_again((lease.id, table_id), &first, encoding, raw).join().await?;
+            self.read_again((lease.id, table_id), &first, encoding.clone(), raw).join().await?;
         }
-        let ingest = json!({ "format": first.format, "encoding": "utf-8", "warnings": [] });
+        let mut ingest = json!({ "format": first.format, "encoding": "utf-8", "warnings": [] });
+        let source = Source { object_id, format: first.format, encoding };
+        let indexes = self.index_anew(&file.name, file.key, &source, (table_id, &first.columns), &mut ingest).await?;
+        let mut options = file.format.map_or_else(|| json!({}), |format| json!({ "format": format }));
+        if let Some(key) = indexes.built.iter().find(|index| index.key) {
+            options["key"] = json!(key.columns);
+        }
         let version = NewVersion {
             kind: Kind::Table,
             title: file.title.unwrap_or_else(|| file.name.clone()),
@@ -128,10 +119,49 @@ impl Tables {
             object,
             content_type: file.content_type.unwrap_or_else(|| first.format.content_type().to_owned()),
             content_encoding: file.content_encoding,
-            table: Some(NewTable { id: table_id, columns: first.columns, row_count: first.row_count, ingest }),
-            options: file.format.map_or_else(|| json!({}), |format| json!({ "format": format })),
+            table: Some(NewTable { id: table_id, columns: first.columns, row_count: first.row_count, ingest, indexes }),
+            options,
         };
         self.catalogue.publish(caller, lease, &version, file.replace, &file.condition).await
+    }
+
+    /// Gives each chunk to the bucket and, through `tee`, to the reader; what was stored, and what was read.
+    pub(super) async fn receive<T>(
+        &self,
+        lease: &Lease,
+        object_id: Uuid,
+        incoming: &mut Incoming,
+        tee: Sender<Result<Bytes>>,
+        reading: Reading<T>,
+    ) -> Result<(Stored, T)> {
+        let (mut reading, mut read) = (Some(reading), None);
+        let mut writer = self.objects.writer(object_id);
+        while let Some(bytes) = incoming.next().await? {
+            writer.write(lease, bytes.clone()).await?;
+            // The reader stops early when it finds a fault: no need to receive the rest.
+            if tee.send(Ok(bytes)).await.is_err()
+                && let Some(reading) = reading.take()
+            {
+                read = Some(reading.join().await?);
+            }
+        }
+        drop(tee);
+        let object = writer.finish(lease).await?;
+        match (read, reading) {
+            (Some(read), _) => Ok((object, read)),
+            (None, Some(reading)) => Ok((object, reading.join().await?)),
+            (None, None) => Err(Error::internal("the reading of a table was awaited twice")),
+        }
+    }
+
+    /// The lines of rows of a file that is stored; rows count from 1 and ascend.
+    pub(super) async fn lines_of(&self, source: &Source, rows: Vec<u64>) -> Result<Vec<u64>> {
+        let (format, limits) = (source.format, self.limits);
+        let raw = self.objects.read(source.object_id, None).await?;
+        let reader = self.spawn_reader(raw, source.encoding.clone(), move |input| {
+            read::lines_of(format.reading(), input, limits, &rows)
+        });
+        reader.await.map_err(Error::internal)?
     }
 
     /// Reads the bytes as they come, and loads them for as long as they fit the types of their beginning.
@@ -181,13 +211,13 @@ impl Tables {
     }
 
     /// `lease` names `table` until the load commits; a load that nobody waits for any more is given up.
-    fn spawn_load(&self, (lease, table): (Uuid, Uuid), events: Receiver<LoadEvent>) -> AbortOnDropHandle<Result<()>> {
+    pub(super) fn spawn_load(&self, (lease, table): (Uuid, Uuid), events: Receiver<LoadEvent>) -> AbortOnDropHandle<Result<()>> {
         let tables = self.clone();
         AbortOnDropHandle::new(tokio::spawn(async move { tables.load(lease, table, events).await }))
     }
 
     /// Runs `read` on a blocking thread over the decompressed bytes.
-    fn spawn_reader<T: Send + 'static>(
+    pub(super) fn spawn_reader<T: Send + 'static>(
         &self,
         bytes: impl Stream<Item = Result<Bytes>> + Send + 'static,
         encoding: Option<String>,
@@ -203,15 +233,23 @@ impl Tables {
     }
 }
 
+/// A file that is stored, and how it is read.
+#[derive(Debug, Clone)]
+pub(super) struct Source {
+    pub object_id: Uuid,
+    pub format: TableFormat,
+    pub encoding: Option<String>,
+}
+
 /// The two tasks of one pass.
-struct Reading<T> {
-    reader: JoinHandle<Result<T>>,
-    loader: AbortOnDropHandle<Result<()>>,
+pub(super) struct Reading<T> {
+    pub reader: JoinHandle<Result<T>>,
+    pub loader: AbortOnDropHandle<Result<()>>,
 }
 
 impl<T> Reading<T> {
     /// What was read, once it is loaded. The loader's failure explains the reader's, who only finds that nobody listens.
-    async fn join(self) -> Result<T> {
+    pub(super) async fn join(self) -> Result<T> {
         let read = self.reader.await.map_err(Error::internal)?;
         let loaded = self.loader.await.map_err(Error::internal)?;
         match (read, loaded) {
@@ -221,10 +259,10 @@ impl<T> Reading<T> {
     }
 }
 
-struct EventSink(Sender<LoadEvent>);
+pub(super) struct EventSink(pub Sender<LoadEvent>);
 
 impl EventSink {
-    fn send(&self, event: LoadEvent) -> Result<()> {
+    pub(super) fn send(&self, event: LoadEvent) -> Result<()> {
         self.0.blocking_send(event).map_err(|_| Error::internal("the load ended before the file"))
     }
 }
@@ -243,6 +281,6 @@ impl RowSink for EventSink {
     }
 }
 
-fn received(receiver: Receiver<Result<Bytes>>) -> impl Stream<Item = Result<Bytes>> {
+pub(super) fn received(receiver: Receiver<Result<Bytes>>) -> impl Stream<Item = Result<Bytes>> {
     futures::stream::unfold(receiver, |mut receiver| async move { Some((receiver.recv().await?, receiver)) }).fuse()
 }

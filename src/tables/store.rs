@@ -30,8 +30,9 @@ const CHUNKS_IN_FLIGHT_MAX: usize = 4;
 pub struct Tables {
     pub(super) catalogue: Catalogue,
     pub(super) objects: Objects,
-    queries: PgPool,
-    loads: PgPool,
+    pub(super) queries: PgPool,
+    pub(super) loads: PgPool,
+    pub(super) indexes_max: u64,
     pub(super) limits: ReadLimits,
     pub(super) decompressed_bytes_max: u64,
     query_seconds: u64,
@@ -65,6 +66,7 @@ impl Tables {
             objects,
             queries,
             loads,
+            indexes_max: config.limits.indexes_max,
             limits,
             decompressed_bytes_max: config.limits.decompressed_bytes_max,
             query_seconds: config.times.query_seconds,
@@ -199,7 +201,7 @@ fn is_canceled(error: &(dyn std::error::Error + 'static)) -> bool {
 }
 
 /// A value or row that Postgres itself refuses is the file's fault, not the store's.
-fn load_error(error: sqlx::Error) -> Error {
+pub(super) fn load_error(error: sqlx::Error) -> Error {
     let refused = error.as_database_error().and_then(|error| error.try_downcast_ref::<PgDatabaseError>());
     match refused {
         Some(refused) if refused.code().starts_with("22") || refused.code().starts_with("54") => {

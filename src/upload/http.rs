@@ -302,6 +302,7 @@ async fn put_table(
         content_type: Some(upload.content_type.clone().unwrap_or_else(|| guess_content_type(&upload.path))),
         content_encoding: upload.content_encoding.clone(),
         format,
+        key: None,
         replace: upload.replace(),
         condition: upload.condition.clone(),
     };

@@ -1,5 +1,7 @@
 //! Tables over HTTP: what goes in comes out, in every format.
 
+mod appends;
+mod keys;
 mod queries;
 mod uploads;
 mod versions;

@@ -11,6 +11,7 @@
 //! - **Memory is bounded** by the limits and never grows with the file: one window of input, one chunk of output.
 //! - **Nothing is repaired or dropped silently**: what cannot be read is an error with its line and column. Blank lines are the one thing skipped.
 
+mod append;
 mod copy;
 mod delimited;
 mod double;
@@ -32,6 +33,7 @@ mod window;
 use std::io::Read;
 
 pub use crate::catalogue::{Column, ColumnType};
+pub use append::{Target, append_pass, lines_of};
 pub use format::TableFormat;
 pub use options::{DateOrder, DecimalMark, Delimiter, Escape, Options, Told, ToldTypes};
 pub use pass::{Outcome, RowSink, first_pass, second_pass};

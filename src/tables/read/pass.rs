@@ -15,7 +15,7 @@ use super::{Column, Format, ReadLimits, Row, RowReader};
 use crate::error::{Error, Result};
 
 /// How much of a file the guess is made from.
-const GUESS_BYTES: u64 = 4 * 1024 * 1024;
+pub(super) const GUESS_BYTES: u64 = 4 * 1024 * 1024;
 const CHUNK_BYTES: usize = 256 * 1024;
 
 /// Where a pass puts what it makes. An error that it returns ends the pass.
@@ -107,15 +107,15 @@ pub fn second_pass(
 }
 
 /// Collects rows into chunks for the sink.
-struct Chunks<'a> {
-    sink: &'a mut dyn RowSink,
-    columns: &'a [Column],
-    buffer: Vec<u8>,
-    rows: u64,
+pub(super) struct Chunks<'a> {
+    pub sink: &'a mut dyn RowSink,
+    pub columns: &'a [Column],
+    pub buffer: Vec<u8>,
+    pub rows: u64,
 }
 
 impl Chunks<'_> {
-    fn append(&mut self, row: &Row<'_>) -> Result<()> {
+    pub fn append(&mut self, row: &Row<'_>) -> Result<()> {
         self.rows += 1;
         append_row(&mut self.buffer, self.rows, row, self.columns);
         if self.buffer.len() < CHUNK_BYTES {
@@ -127,7 +127,7 @@ impl Chunks<'_> {
         Ok(())
     }
 
-    fn flush(&mut self) -> Result<()> {
+    pub fn flush(&mut self) -> Result<()> {
         match self.buffer.is_empty() {
             true => Ok(()),
             false => self.sink.rows(Bytes::from(mem::take(&mut self.buffer))),
@@ -160,7 +160,7 @@ fn same(guess: &[Column], names: &[String], inference: &Inference) -> bool {
 }
 
 /// An input that has failed already, or is empty.
-struct Failed(Option<io::Error>);
+pub(super) struct Failed(pub Option<io::Error>);
 
 impl Read for Failed {
     fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {

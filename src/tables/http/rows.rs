@@ -1,15 +1,12 @@
-//! `/v1/tables`: a table in, its descriptor, its rows out, its raw upload.
+//! Rows out: as `rows`, `rows.csv` and its like.
 
-use super::{NewTableFile, RowFormat, RowQuery, TableFormat};
 use crate::{
     app::App,
     auth::Caller,
-    catalogue::{Dataset, Kind, Replace},
+    catalogue::{Dataset, Kind},
     error::{Error, Result},
-    http::{
-        Descriptor, File, NoParameters, Path, Problem, Query, answer_upload, content_disposition, content_encoding,
-        content_type, incoming, is_fresh, precondition, serve_object, upload_share, user_bytes,
-    },
+    http::{Path, Problem, Query, content_disposition, is_fresh, user_bytes},
+    tables::{RowFormat, RowQuery},
 };
 use axum::{
     body::Body,
@@ -26,95 +23,14 @@ use std::cmp::Reverse;
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct PutQuery {
-    /// `csv`, `tsv`, `ndjson` or `json`; told from the content if not given.
-    format: Option<TableFormat>,
-    /// Makes or extends a share link, such as `7d`.
-    share: Option<String>,
-}
-
-/// `PUT /v1/tables/{name}`
-pub async fn put(
-    State(app): State<App>,
-    caller: Caller,
-    Path(name): Path<String>,
-    Query(query): Query<PutQuery>,
-    headers: HeaderMap,
-    body: Body,
-) -> Result<Response, Problem> {
-    let share = upload_share(&app, query.share.as_deref())?;
-    let told = content_type(&headers);
-    let file = NewTableFile {
-        name,
-        title: None,
-        original_name: None,
-        format: query.format.or_else(|| told.as_deref().and_then(TableFormat::of_content_type)),
-        content_type: told,
-        content_encoding: content_encoding(&headers),
-        replace: Replace::Any,
-        condition: precondition(&headers)?,
-    };
-    let outcome = app.tables.put(&caller, file, incoming(&app.config, &headers, body)?).await?;
-    let (descriptor, created) = Descriptor::of_upload(&app, &caller, &outcome, share).await?;
-    Ok(answer_upload(&descriptor, created))
-}
-
-/// `GET /v1/tables/{name}`: the descriptor, with columns and types.
-pub async fn get(
-    State(app): State<App>,
-    caller: Caller,
-    Path(name): Path<String>,
-    _: Query<NoParameters>,
-) -> Result<Response, Problem> {
-    let dataset = app.catalogue.find(&caller, Kind::Table, &name).await?;
-    let descriptor = Descriptor::of(&app, &dataset);
-    let etag = descriptor.etag.clone().unwrap_or_default();
-    Ok(([(ETAG, etag), (CACHE_CONTROL, "private, no-cache".to_owned())], axum::Json(descriptor)).into_response())
-}
-
-/// `DELETE /v1/tables/{name}`: hides it.
-pub async fn delete(
-    State(app): State<App>,
-    caller: Caller,
-    Path(name): Path<String>,
-    _: Query<NoParameters>,
-    headers: HeaderMap,
-) -> Result<StatusCode, Problem> {
-    app.catalogue.delete(&caller, Kind::Table, &name, &precondition(&headers)?).await?;
-    Ok(StatusCode::NO_CONTENT)
-}
-
-/// `POST /v1/tables/{name}/restore`
-pub async fn restore(
-    State(app): State<App>,
-    caller: Caller,
-    Path(name): Path<String>,
-    _: Query<NoParameters>,
-) -> Result<axum::Json<Descriptor>, Problem> {
-    let dataset = app.catalogue.restore(&caller, Kind::Table, &name).await?;
-    Ok(axum::Json(Descriptor::of(&app, &dataset)))
-}
-
-/// `GET /v1/tables/{name}/raw`: the upload as it came, byte for byte.
-pub async fn raw(
-    State(app): State<App>,
-    caller: Caller,
-    Path(name): Path<String>,
-    _: Query<NoParameters>,
-    method: Method,
-    headers: HeaderMap,
-) -> Result<Response, Problem> {
-    let dataset = app.catalogue.find(&caller, Kind::Table, &name).await?;
-    Ok(serve_object(&app.objects, &method, &headers, &File::of(&dataset, dataset.current()?)).await?)
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct RowsQuery {
     select: Option<String>,
     order: Option<String>,
     limit: Option<u64>,
     offset: Option<u64>,
+    /// One of the older versions that are kept.
+    #[serde(default)]
+    version: Option<i64>,
 }
 
 /// `GET /v1/tables/{name}/rows`: the format by `Accept`.
@@ -126,7 +42,7 @@ pub async fn rows(
     method: Method,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let dataset = app.catalogue.find(&caller, Kind::Table, &name).await?;
+    let dataset = app.catalogue.find_version(&caller, Kind::Table, &name, query.version).await?;
     let format = accepted(&headers, RowFormat::Json)?;
     Ok(serve_rows(&app, &dataset, format, query, &method, &headers).await?)
 }
@@ -141,11 +57,11 @@ pub async fn rows_as(
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let extension = file.strip_prefix("rows.").ok_or(Error::NotFound { what: "page" })?;
-    let dataset = app.catalogue.find(&caller, Kind::Table, &name).await?;
+    let dataset = app.catalogue.find_version(&caller, Kind::Table, &name, query.version).await?;
     Ok(serve_rows(&app, &dataset, RowFormat::from_extension(extension)?, query, &method, &headers).await?)
 }
 
-/// The rows of the current version. Without `limit` all of them; a failure midway breaks the transfer.
+/// The rows of the dataset's version. Without `limit` all of them; a failure midway breaks the transfer.
 pub async fn serve_rows(
     app: &App,
     dataset: &Dataset,
