@@ -17,6 +17,7 @@ create table larder.appends (
     unique (version_id, position)
 );
 create index on larder.appends (object_id);
+create index on larder.versions (table_id);
 
 -- Indexes belong to the dataset and name columns, so that a replace builds them anew. On rows.t_{table} one is called rows.i_{id xor table}.
 create table larder.indexes (

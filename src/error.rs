@@ -165,7 +165,9 @@ fn duplicate_sentence(columns: &[String], lines: &[u64], missing: bool) -> Strin
     };
     match missing {
         true => format!("{at}a value of the key ({names}) is missing. Nothing was changed."),
-        false => format!("{at}the values of {names} must differ from row to row, and these stand in another one too. Nothing was changed."),
+        false => format!(
+            "{at}the values of {names} must differ from row to row, and these stand in another one too. Nothing was changed."
+        ),
     }
 }
 

@@ -15,7 +15,7 @@ use axum::{
     middleware::{from_fn, from_fn_with_state},
     routing::{delete, get, post, put},
 };
-use http::header::{AUTHORIZATION, HeaderName, CONTENT_TYPE, IF_MATCH, IF_NONE_MATCH, RANGE};
+use http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderName, IF_MATCH, IF_NONE_MATCH, RANGE};
 use tower_http::{
     catch_panic::CatchPanicLayer,
     cors::{Any, CorsLayer},

@@ -43,6 +43,12 @@ impl Catalogue {
         }
     }
 
+    /// How often the rows of a physical table have changed, in the snapshot of this transaction; `None` once its version is no longer kept.
+    pub async fn revision(&self, connection: &mut PgConnection, table: Uuid) -> Result<Option<i64>> {
+        let sql = "select revision from larder.versions where table_id = $1";
+        sqlx::query_scalar(sql).bind(table).fetch_optional(connection).await.map_err(database)
+    }
+
     /// Notes the append and raises the revision; the dataset as it then is.
     pub async fn record_append(
         &self,

@@ -47,14 +47,13 @@ impl Catalogue {
         if claimed.rows_affected() > 0 {
             return Ok(None);
         }
-        let kept: Option<Row> = sqlx::query_as(
-            "select fingerprint, answer from larder.idempotency where principal_id = $1 and key = $2",
-        )
-        .bind(caller.principal)
-        .bind(key)
-        .fetch_optional(&self.control)
-        .await
-        .map_err(database)?;
+        let kept: Option<Row> =
+            sqlx::query_as("select fingerprint, answer from larder.idempotency where principal_id = $1 and key = $2")
+                .bind(caller.principal)
+                .bind(key)
+                .fetch_optional(&self.control)
+                .await
+                .map_err(database)?;
         match kept {
             Some((Some(fingerprint), Some(answer))) => Ok(Some(KeptAnswer { fingerprint, answer })),
             _ => Err(Error::InProgress),

@@ -15,7 +15,8 @@ use sqlx::{AssertSqlSafe, PgConnection, types::Json};
 use uuid::Uuid;
 
 /// Another commit of the same dataset is waited for, for as long as a load may take within reason.
-const PATIENTLY: &str = "select set_config('lock_timeout', '120s', true), set_config('statement_timeout', '150s', true)";
+const PATIENTLY: &str =
+    "select set_config('lock_timeout', '120s', true), set_config('statement_timeout', '150s', true)";
 
 /// What is to become the current version of `(kind, name)`.
 #[derive(Debug, Clone)]

@@ -211,7 +211,11 @@ impl Tables {
     }
 
     /// `lease` names `table` until the load commits; a load that nobody waits for any more is given up.
-    pub(super) fn spawn_load(&self, (lease, table): (Uuid, Uuid), events: Receiver<LoadEvent>) -> AbortOnDropHandle<Result<()>> {
+    pub(super) fn spawn_load(
+        &self,
+        (lease, table): (Uuid, Uuid),
+        events: Receiver<LoadEvent>,
+    ) -> AbortOnDropHandle<Result<()>> {
         let tables = self.clone();
         AbortOnDropHandle::new(tokio::spawn(async move { tables.load(lease, table, events).await }))
     }

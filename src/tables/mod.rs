@@ -24,6 +24,6 @@ pub use export::RowFormat;
 pub use indexes::BuiltIndex;
 pub use load::NewTableFile;
 pub use query::RowQuery;
-pub use sql::OnDuplicate;
 pub use read::TableFormat;
+pub use sql::OnDuplicate;
 pub use store::Tables;

@@ -17,7 +17,10 @@ use futures::{Stream, TryStreamExt};
 use sqlx::{AssertSqlSafe, PgConnection, PgPool, postgres::PgDatabaseError};
 use std::{mem, time::Duration};
 use tokio::{
-    sync::mpsc::{Receiver, Sender, channel},
+    sync::{
+        mpsc::{Receiver, Sender, channel},
+        oneshot,
+    },
     time::timeout,
 };
 use uuid::Uuid;
@@ -108,23 +111,24 @@ impl Tables {
         Ok(())
     }
 
-    /// The rows of a query as they come, from one snapshot. An error before the first byte is an error of this call; a later one breaks the stream.
+    /// The rows of a query as they come, from one snapshot, and the revision that it shows, if the version is still kept. An error before the first byte is an error of this call; a later one breaks the stream.
     pub async fn rows(
         &self,
         table_id: Uuid,
         columns: &[Column],
         query: &RowQuery,
         format: RowFormat,
-    ) -> Result<impl Stream<Item = Result<Bytes>> + Send + use<>> {
+    ) -> Result<(Option<i64>, impl Stream<Item = Result<Bytes>> + Send + use<>)> {
         let selected: Vec<&Column> = query.columns.iter().filter_map(|position| columns.get(*position)).collect();
         let encoder = RowEncoder::new(format, &selected)?;
         let begin = encoder.begin(&selected);
         let types: Vec<ColumnType> = columns.iter().map(|column| column.column_type).collect();
         let statement = sql::copy_out(table_id, &types, query, format.copy_format());
         let (sender, mut receiver) = channel(CHUNKS_IN_FLIGHT_MAX);
+        let (tell, told) = oneshot::channel();
         let tables = self.clone();
         tokio::spawn(async move {
-            if let Err(error) = tables.copy_out(statement, encoder, begin, &sender).await {
+            if let Err(error) = tables.copy_out(table_id, statement, encoder, (begin, tell), &sender).await {
                 // Nobody listens any more when the client has gone.
                 sender.send(Err(error)).await.unwrap_or_default();
             }
@@ -132,17 +136,28 @@ impl Tables {
         let first = receiver.recv().await.ok_or_else(|| Error::internal("the query ended without an answer"))??;
         let rest =
             futures::stream::unfold(receiver, |mut receiver| async move { Some((receiver.recv().await?, receiver)) });
-        Ok(futures::StreamExt::chain(futures::stream::iter([Ok(first)]), rest))
+        let revision = told.await.map_err(Error::internal)?;
+        Ok((revision, futures::StreamExt::chain(futures::stream::iter([Ok(first)]), rest)))
     }
 
     async fn copy_out(
         &self,
+        table_id: Uuid,
         statement: String,
         encoder: RowEncoder,
-        begin: Vec<u8>,
+        (begin, tell): (Vec<u8>, oneshot::Sender<Option<i64>>),
         sender: &Sender<Result<Bytes>>,
     ) -> Result<()> {
         let mut connection = self.queries.acquire().await.map_err(database)?;
+        // One snapshot of the rows and of their revision.
+        sqlx::raw_sql("begin isolation level repeatable read read only")
+            .execute(&mut *connection)
+            .await
+            .map_err(database)?;
+        let revision = self.catalogue.revision(&mut connection, table_id).await;
+        let revision = revision.inspect_err(|_| connection.close_on_drop())?;
+        // Nobody asks any more when the client has gone.
+        tell.send(revision).unwrap_or_default();
         let copied =
             copy_rows(&mut connection, statement, encoder, begin, sender, self.idle).await.map_err(
                 |error| match error {
@@ -152,11 +167,20 @@ impl Tables {
                     error => error,
                 },
             );
-        if !matches!(copied, Ok(true)) {
+        match copied {
+            Ok(true) => {
+                // All rows are sent, so its failure is nothing to tell.
+                if sqlx::raw_sql("commit").execute(&mut *connection).await.is_err() {
+                    connection.close_on_drop();
+                }
+                Ok(())
+            }
             // It may be in the middle of a COPY: it is closed, not used again.
-            connection.close_on_drop();
+            other => {
+                connection.close_on_drop();
+                other.map(drop)
+            }
         }
-        copied.map(|_| ())
     }
 }
 

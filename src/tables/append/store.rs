@@ -131,8 +131,7 @@ impl Tables {
         let last: i64 =
             sqlx::query_scalar(AssertSqlSafe(sql::last_row(plan.table))).fetch_one(&mut *connection).await?;
         let base = last.unsigned_abs();
-        let insertion =
-            Insertion { table: plan.table, staging: plan.staged.table, columns: &plan.matched, base };
+        let insertion = Insertion { table: plan.table, staging: plan.staged.table, columns: &plan.matched, base };
         let rows = plan.staged.rows;
         let appended = match (plan.new.on_duplicate, conflict_index(plan.new, &indexes)?) {
             (Some(on_duplicate), Some(index)) => {
@@ -160,8 +159,7 @@ impl Tables {
         rows: u64,
     ) -> Result<Appended, Refusal> {
         let statement = sql::upsert(insertion, key, on_duplicate);
-        let (inserted, updated): (i64, i64) =
-            sqlx::query_as(AssertSqlSafe(statement)).fetch_one(connection).await?;
+        let (inserted, updated): (i64, i64) = sqlx::query_as(AssertSqlSafe(statement)).fetch_one(connection).await?;
         let (inserted, updated) = (inserted.unsigned_abs(), updated.unsigned_abs());
         Ok(Appended { rows, inserted, updated, ignored: rows.saturating_sub(inserted + updated) })
     }

@@ -70,11 +70,7 @@ pub async fn append(
     };
     let answered = app.tables.append(&caller, rows, incoming(&app.config, &headers, body)?, &answer).await?;
     let text = |pointer: &str| answered.body.pointer(pointer).and_then(Value::as_str).unwrap_or_default().to_owned();
-    let shown = [
-        (ETAG, text("/etag")),
-        (LOCATION, text("/links/self")),
-        (CACHE_CONTROL, "no-store".to_owned()),
-    ];
+    let shown = [(ETAG, text("/etag")), (LOCATION, text("/links/self")), (CACHE_CONTROL, "no-store".to_owned())];
     let mut response = (StatusCode::CREATED, shown, axum::Json(answered.body)).into_response();
     if answered.replayed {
         response.headers_mut().insert("idempotency-replayed", HeaderValue::from_static("true"));
@@ -101,9 +97,9 @@ fn describe(app: &App, dataset: &Dataset, appended: &Appended, upserted: bool) -
 fn resolution(headers: &HeaderMap) -> Result<Option<OnDuplicate>> {
     let Some(told) = preference(headers, "resolution") else { return Ok(None) };
     let known = [OnDuplicate::Merge, OnDuplicate::Ignore].into_iter().find(|one| one.name() == told);
-    known.map(Some).ok_or_else(|| {
-        Error::invalid("Prefer", "`resolution` is `merge-duplicates` or `ignore-duplicates`.")
-    })
+    known
+        .map(Some)
+        .ok_or_else(|| Error::invalid("Prefer", "`resolution` is `merge-duplicates` or `ignore-duplicates`."))
 }
 
 /// Of everything about a request that its body does not say.

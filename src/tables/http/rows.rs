@@ -3,7 +3,7 @@
 use crate::{
     app::App,
     auth::Caller,
-    catalogue::{Dataset, Kind},
+    catalogue::{Dataset, Kind, Version},
     error::{Error, Result},
     http::{Path, Problem, Query, content_disposition, is_fresh, user_bytes},
     tables::{RowFormat, RowQuery},
@@ -38,11 +38,11 @@ pub async fn rows(
     State(app): State<App>,
     caller: Caller,
     Path(name): Path<String>,
-    Query(query): Query<RowsQuery>,
+    Query(mut query): Query<RowsQuery>,
     method: Method,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let dataset = app.catalogue.find_version(&caller, Kind::Table, &name, query.version).await?;
+    let dataset = app.catalogue.find_version(&caller, Kind::Table, &name, query.version.take()).await?;
     let format = accepted(&headers, RowFormat::Json)?;
     Ok(serve_rows(&app, &dataset, format, query, &method, &headers).await?)
 }
@@ -52,12 +52,12 @@ pub async fn rows_as(
     State(app): State<App>,
     caller: Caller,
     Path((name, file)): Path<(String, String)>,
-    Query(query): Query<RowsQuery>,
+    Query(mut query): Query<RowsQuery>,
     method: Method,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let extension = file.strip_prefix("rows.").ok_or(Error::NotFound { what: "page" })?;
-    let dataset = app.catalogue.find_version(&caller, Kind::Table, &name, query.version).await?;
+    let dataset = app.catalogue.find_version(&caller, Kind::Table, &name, query.version.take()).await?;
     Ok(serve_rows(&app, &dataset, RowFormat::from_extension(extension)?, query, &method, &headers).await?)
 }
 
@@ -70,6 +70,9 @@ pub async fn serve_rows(
     method: &Method,
     headers: &HeaderMap,
 ) -> Result<Response> {
+    if query.version.is_some() {
+        return Err(Error::invalid("version", "a link shows the current version alone."));
+    }
     let version = dataset.current()?;
     let table_id = version.table_id.ok_or_else(|| Error::internal("a version of a table without rows"))?;
     let rows =
@@ -87,11 +90,17 @@ pub async fn serve_rows(
     answer.insert(ACCEPT_RANGES, HeaderValue::from_static("none"));
     let disposition = content_disposition(format.content_type(), &format!("{}.{}", dataset.name, format.extension()));
     answer.insert(CONTENT_DISPOSITION, HeaderValue::from_str(&disposition).map_err(Error::internal)?);
-    let body = match method {
+    if method == Method::HEAD {
         // Of a length that is not known: an empty body would be announced as one of 0 bytes.
-        &Method::HEAD => Body::from_stream(futures::stream::empty::<Result<bytes::Bytes>>()),
-        _ => Body::from_stream(app.tables.rows(table_id, &version.columns, &rows, format).await?),
-    };
+        return Ok((answer, Body::from_stream(futures::stream::empty::<Result<bytes::Bytes>>())).into_response());
+    }
+    let (revision, body) = app.tables.rows(table_id, &version.columns, &rows, format).await?;
+    if let Some(revision) = revision.filter(|revision| *revision != version.revision) {
+        // Rows came between our look at the catalogue and the snapshot that is sent.
+        let sent = Version { revision, ..version.clone() };
+        answer.insert(ETAG, HeaderValue::from_str(&rows_etag(&sent.etag(), &rows, format)).map_err(Error::internal)?);
+    }
+    let body = Body::from_stream(body);
     Ok((answer, body).into_response())
 }
 

@@ -40,8 +40,7 @@ impl Tables {
     ) -> Result<NewIndexes> {
         let before = self.catalogue.indexes_of(name).await?;
         let mut new = NewIndexes { found: before.iter().map(|index| index.id).collect(), built: Vec::new() };
-        let told = key.filter(|key| !key.is_empty());
-        let dropped_key = |index: &Index| index.key && key_is_told(told.as_deref(), index);
+        let dropped_key = |index: &Index| index.key && is_ended(key.as_deref(), index);
         for index in before {
             match (positions("key", columns, &index.columns), dropped_key(&index)) {
                 (_, true) => {}
@@ -49,7 +48,7 @@ impl Tables {
                 (Err(_), false) => note_dropped(ingest, &index),
             }
         }
-        if let Some(key) = told
+        if let Some(key) = key.filter(|key| !key.is_empty())
             && !new.built.iter().any(|index| index.key)
         {
             new.built.push(Index::new(key, true, true));
@@ -85,7 +84,8 @@ impl Tables {
             Err(refusal) => {
                 let (table, columns) = physical(&dataset)?;
                 let positions = place(columns)?;
-                let source = source_of(&dataset).filter(|_| dataset.current().is_ok_and(|version| version.revision == 0));
+                let source =
+                    source_of(&dataset).filter(|_| dataset.current().is_ok_and(|version| version.revision == 0));
                 return Err(self.explain(refusal, &wanted, (table, &positions), source.as_ref()).await);
             }
         };
@@ -146,8 +146,8 @@ impl Tables {
     }
 }
 
-/// Whether the key that is told makes that of before go: it stays if it is the same, whose rows then need not be told apart anew.
-fn key_is_told(told: Option<&[String]>, key: &Index) -> bool {
+/// Whether the key that is told, or that there is to be none, ends that of before: the same one stays.
+fn is_ended(told: Option<&[String]>, key: &Index) -> bool {
     told.is_some_and(|told| told != key.columns)
 }
 
@@ -159,8 +159,7 @@ pub fn positions(parameter: &str, columns: &[Column], names: &[String]) -> Resul
     if names.is_empty() || names.len() > COLUMNS_MAX {
         return Err(Error::invalid(parameter, format!("it must name 1 to {COLUMNS_MAX} columns.")));
     }
-    let positions: Vec<usize> =
-        names.iter().map(|name| position(parameter, columns, name)).collect::<Result<_>>()?;
+    let positions: Vec<usize> = names.iter().map(|name| position(parameter, columns, name)).collect::<Result<_>>()?;
     for position in &positions {
         if let Some(Column { name, column_type: ColumnType::Json }) = columns.get(*position) {
             let detail = format!("`{name}` holds JSON, which no index orders.");

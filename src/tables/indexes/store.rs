@@ -40,7 +40,8 @@ impl From<sqlx::Error> for Refusal {
             "23502" => Self::Missing,
             "55P03" | "40P01" => Self::Busy,
             "54000" => {
-                let detail = "A value is too long for an index, which holds values of up to 2,700 bytes or so.".to_owned();
+                let detail =
+                    "A value is too long for an index, which holds values of up to 2,700 bytes or so.".to_owned();
                 Self::Other(Malformed { detail, ..Malformed::default() }.into())
             }
             _ => Self::Other(load_error(error)),
@@ -67,12 +68,7 @@ pub async fn run(connection: &mut PgConnection, statement: String) -> Result<(),
     Ok(())
 }
 
-async fn build(
-    connection: &mut PgConnection,
-    index: &Index,
-    table: Uuid,
-    positions: &[usize],
-) -> Result<(), Refusal> {
+async fn build(connection: &mut PgConnection, index: &Index, table: Uuid, positions: &[usize]) -> Result<(), Refusal> {
     run(connection, sql::create_index(index.physical(table), table, positions, index.unique)).await?;
     match index.key {
         true => run(connection, sql::set_not_null(table, positions)).await,

@@ -46,7 +46,10 @@ pub fn append_pass(
         known.learn(reader.names(), target, Some(row.line))?;
         known.check(&row, reader.names())?;
         let changed = known.any_new() && inference.observe(&row);
-        if fits && (changed || reader.names().len() != guess.len()) && guess != known.columns(reader.names(), &inference) {
+        if fits
+            && (changed || reader.names().len() != guess.len())
+            && guess != known.columns(reader.names(), &inference)
+        {
             fits = false;
             out.sink.misfit()?;
         }

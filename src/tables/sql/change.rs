@@ -46,11 +46,7 @@ impl Insertion<'_> {
     fn head(&self) -> String {
         let (targets, all) = (columns("", self.columns.iter().copied()), columns("", 0..self.columns.len()));
         let comma = if self.columns.is_empty() { "" } else { ", " };
-        format!(
-            "insert into {} (_row{comma}{targets}) select {} + _row{comma}{all} from",
-            table(self.table),
-            self.base
-        )
+        format!("insert into {} (_row{comma}{targets}) select {} + _row{comma}{all} from", table(self.table), self.base)
     }
 }
 

@@ -7,7 +7,9 @@ mod change;
 mod index;
 
 pub use change::{Insertion, OnDuplicate, add_column, insert, last_row, upsert};
-pub use index::{allow_null, create_index, drop_index, duplicate_rows, index_bytes, null_rows, set_not_null, taken_rows};
+pub use index::{
+    allow_null, create_index, drop_index, duplicate_rows, index_bytes, null_rows, set_not_null, taken_rows,
+};
 
 use super::query::{Direction, RowQuery};
 use crate::catalogue::ColumnType;

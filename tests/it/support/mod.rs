@@ -8,6 +8,7 @@ pub use raw::Raw;
 pub use stores::{gzip, zstd};
 pub mod process;
 
+use bytes::Bytes;
 use clap::Parser;
 use larder::{
     app::App,
@@ -22,7 +23,15 @@ use std::{
     path::{Path, PathBuf},
     sync::OnceLock,
 };
-use tokio::{net::TcpListener, runtime::Runtime, sync::oneshot};
+use tokio::{
+    net::TcpListener,
+    runtime::Runtime,
+    sync::{
+        mpsc::{Sender, channel},
+        oneshot,
+    },
+    task::JoinHandle,
+};
 
 /// One running service with stores of its own; several replicas may stand on the same stores.
 pub struct Service {
@@ -108,6 +117,17 @@ impl Service {
 
     pub async fn post(&self, path: &str, json: &Value) -> Response {
         self.request(Method::POST, path).json(json).send().await.expect("an answer")
+    }
+
+    /// A request whose body comes through a channel; closing it ends the body, an error breaks it off.
+    pub fn slow(
+        &self,
+        request: RequestBuilder,
+    ) -> (Sender<std::io::Result<Bytes>>, JoinHandle<reqwest::Result<Response>>) {
+        let (sender, receiver) = channel(1);
+        let body =
+            futures::stream::unfold(receiver, |mut receiver| async move { Some((receiver.recv().await?, receiver)) });
+        (sender, tokio::spawn(request.body(reqwest::Body::wrap_stream(body)).send()))
     }
 
     /// The body of a GET that succeeds.

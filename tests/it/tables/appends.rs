@@ -10,12 +10,7 @@ async fn post(path: &str, headers: &[(&str, &str)], body: impl Into<reqwest::Bod
     post_to(shared(), path, headers, body).await
 }
 
-async fn post_to(
-    larder: &Service,
-    path: &str,
-    headers: &[(&str, &str)],
-    body: impl Into<reqwest::Body>,
-) -> Response {
+async fn post_to(larder: &Service, path: &str, headers: &[(&str, &str)], body: impl Into<reqwest::Body>) -> Response {
     let request = larder.request(Method::POST, &format!("/v1/tables/{path}"));
     let request = headers.iter().fold(request, |request, (name, value)| request.header(*name, *value));
     request.body(body).send().await.expect("an answer")
@@ -80,9 +75,9 @@ async fn a_new_column_is_added_only_if_it_is_asked_for() {
     let late = format!("{}{{\"d\":1}}\n{{\"d\":\"x\"}}\n", "{\"a\":7}\n".repeat(3));
     let answer = json(post("a-columns/rows?add_columns=true", &[], late).await, 201).await;
     assert_eq!(columns(&answer)[3], "d:json");
-    let long = format!("e\n{}x\n", "1\n".repeat(3 << 20));
+    let long = format!("e\n{}x\n", "1000000000000000\n".repeat(300_000));
     let answer = json(post("a-columns/rows?add_columns=true", &[], long).await, 201).await;
-    assert_eq!((columns(&answer)[4].as_str(), answer["appended"].as_u64()), ("e:text", Some((3 << 20) + 1)));
+    assert_eq!((columns(&answer)[4].as_str(), answer["appended"].as_u64()), ("e:text", Some(300_001)));
 }
 
 #[tokio::test]
@@ -99,21 +94,19 @@ async fn a_condition_guards_the_revision_that_was_read() {
 #[tokio::test]
 async fn older_versions_stay_readable_with_their_own_rows() {
     let larder = shared();
-    let first = put("a-versions", "a\n1\n").await;
-    let first = {
-        json(post("a-versions/rows", &[], "a\n2\n").await, 201).await;
-        assert_eq!(first["version"], 1);
-        json(larder.get("/v1/tables/a-versions").await, 200).await
-    };
+    put("a-versions", "a\n1\n").await;
+    json(post("a-versions/rows", &[], "a\n2\n").await, 201).await;
+    let first = json(larder.get("/v1/tables/a-versions").await, 200).await;
     put("a-versions", "a,b\n3,x\n").await;
     assert_eq!(larder.text("/v1/tables/a-versions/rows.csv?version=1").await, "a\n1\n2\n");
-    assert_eq!(larder.text("/v1/tables/a-versions/rows?version=1&select=a&limit=1").await, "[{\"a\":1}]");
+    assert_eq!(larder.text("/v1/tables/a-versions/rows?version=1&select=a&limit=1").await, "[\n{\"a\":1}\n]\n");
     assert_eq!(larder.text("/v1/tables/a-versions/raw?version=1").await, "a\n1\n");
     let old = json(larder.get("/v1/tables/a-versions?version=1").await, 200).await;
     assert_eq!((&old["etag"], &old["columns"], &old["rows"]), (&first["etag"], &first["columns"], &first["rows"]));
     let list = json(larder.get("/v1/tables/a-versions/versions").await, 200).await;
     let list = list["versions"].as_array().unwrap();
-    let shown: Vec<_> = list.iter().map(|one| (one["version"].as_u64(), one["rows"].as_u64(), one["current"].as_bool())).collect();
+    let shown: Vec<_> =
+        list.iter().map(|one| (one["version"].as_u64(), one["rows"].as_u64(), one["current"].as_bool())).collect();
     assert_eq!(shown, [(Some(2), Some(1), Some(true)), (Some(1), Some(2), Some(false))]);
     assert_eq!(list[1]["etag"], old["etag"]);
     for path in ["?version=3", "/rows?version=3", "/rows.csv?version=0", "/raw?version=-1"] {
@@ -161,8 +154,6 @@ async fn appends_and_replaces_at_once_lose_nothing_and_double_nothing() {
     }
     let descriptor = json(shared().get("/v1/tables/a-race").await, 200).await;
     assert_eq!(descriptor["rows"].as_u64().unwrap() as usize, csv.lines().count() - 1);
-    let numbers = shared().column("select count(*) - count(distinct position) from larder.appends").await;
-    assert_eq!(numbers.len(), 1);
 }
 
 #[tokio::test]
@@ -208,13 +199,15 @@ async fn the_same_idempotency_key_appends_once() {
     problem(post("a-key/rows", &[("idempotency-key", "")], "a\n5\n").await, 400, "bad-request").await;
     assert_eq!(rows("a-key", "csv").await, "a\n1\n2\n3\n5\n");
     // Many at once: one is done, the others are told to come back or get its answer.
-    let many = (0..6).map(|_| async { post("a-key/rows", &[("idempotency-key", "a-key-3")], "a\n6\n").await.status().as_u16() });
+    let many = (0..6)
+        .map(|_| async { post("a-key/rows", &[("idempotency-key", "a-key-3")], "a\n6\n").await.status().as_u16() });
     let statuses = futures::future::join_all(many).await;
     assert!(statuses.contains(&201) && statuses.iter().all(|status| matches!(status, 201 | 409)), "{statuses:?}");
     assert_eq!(rows("a-key", "csv").await, "a\n1\n2\n3\n5\n6\n");
-    let answers: Vec<Value> = futures::future::join_all((0..2).map(|_| async {
-        json(post("a-key/rows", &[("idempotency-key", "a-key-3")], "a\n6\n").await, 201).await
-    }))
+    let answers: Vec<Value> = futures::future::join_all(
+        (0..2)
+            .map(|_| async { json(post("a-key/rows", &[("idempotency-key", "a-key-3")], "a\n6\n").await, 201).await }),
+    )
     .await;
     assert_eq!(answers[0], answers[1]);
 }

@@ -25,7 +25,8 @@ async fn a_key_allows_each_value_once_and_none_missing() {
     let twice = "id,name\n1,a\n2,b\n\"3\",\"c\nd\"\n2,e\n1,f\n";
     let refused = problem(larder.put("/v1/tables/k-key?key=id", twice).await, 409, "duplicate-key").await;
     assert_eq!((&refused["lines"], &refused["columns"]), (&json!([2, 3, 6, 7]), &json!(["id"])), "{refused}");
-    let refused = problem(larder.put("/v1/tables/k-key?key=id", "id,name\n1,a\n,b\n").await, 409, "duplicate-key").await;
+    let refused =
+        problem(larder.put("/v1/tables/k-key?key=id", "id,name\n1,a\n,b\n").await, 409, "duplicate-key").await;
     assert_eq!(refused["lines"], json!([3]), "{refused}");
     problem(larder.get("/v1/tables/k-key").await, 404, "not-found").await;
     problem(larder.put("/v1/tables/k-key?key=no", "id\n1\n").await, 400, "bad-request").await;
@@ -126,7 +127,8 @@ async fn indexes_are_made_listed_dropped_and_kept_by_the_next_version() {
 async fn what_no_index_holds_is_said_and_changes_nothing() {
     let larder = shared();
     // Of characters that do not compress.
-    let long: String = (0..6000_u32).map(|n| char::from_u32(0x4e00 + n.wrapping_mul(2_654_435_761) % 20_000).unwrap()).collect();
+    let long: String =
+        (0..6000_u32).map(|n| char::from_u32(0x4e00 + n.wrapping_mul(2_654_435_761) % 20_000).unwrap()).collect();
     put("k-long", format!("a\n{long}\n")).await;
     let refused = larder.post("/v1/tables/k-long/indexes", &json!({ "columns": ["a"] })).await;
     assert!(problem(refused, 422, "malformed").await["detail"].as_str().unwrap().contains("too long"));
