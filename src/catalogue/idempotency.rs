@@ -23,7 +23,58 @@ pub struct KeptAnswer {
     pub answer: Value,
 }
 
-type Row = (Option<Vec<u8>>, Option<Value>);
+impl KeptAnswer {
+    /// For what is done in one transaction, this one: keeps the answer, or gives the one that is kept, and then nothing is to be done. Waits for a transaction
+    /// that does the same.
+    ///
+    /// # Errors
+    /// `KeyReused` if it was kept for another request; `InProgress` if an upload has claimed the key.
+    pub async fn keep_or_find(
+        &self,
+        connection: &mut PgConnection,
+        caller: &Caller,
+        key: &str,
+    ) -> Result<Option<Self>> {
+        match claim(connection, caller, key, Uuid::nil(), Some(self)).await? {
+            Some(found) if found.fingerprint != self.fingerprint => Err(Error::KeyReused),
+            found => Ok(found),
+        }
+    }
+}
+
+async fn claim(
+    connection: &mut PgConnection,
+    caller: &Caller,
+    key: &str,
+    pending: Uuid,
+    kept: Option<&KeptAnswer>,
+) -> Result<Option<KeptAnswer>> {
+    let claimed = sqlx::query(
+        "insert into larder.idempotency as i (principal_id, key, pending_id, fingerprint, answer) values ($1, $2, $3, $4, $5)
+         on conflict (principal_id, key) do update set pending_id = $3, fingerprint = $4, answer = $5, created_at = now()
+         where i.created_at < now() - make_interval(hours => $6)
+            or (i.answer is null and not exists (select from larder.pending p where p.id = i.pending_id and p.lease_until > now()))",
+    )
+    .bind(caller.principal)
+    .bind(key)
+    .bind(pending)
+    .bind(kept.map(|kept| &kept.fingerprint))
+    .bind(kept.map(|kept| &kept.answer))
+    .bind(ANSWER_HOURS)
+    .execute(&mut *connection)
+    .await
+    .map_err(database)?;
+    if claimed.rows_affected() > 0 {
+        return Ok(None);
+    }
+    let sql = "select fingerprint, answer from larder.idempotency where principal_id = $1 and key = $2";
+    let found: Option<(Option<Vec<u8>>, Option<Value>)> =
+        sqlx::query_as(sql).bind(caller.principal).bind(key).fetch_optional(connection).await.map_err(database)?;
+    match found {
+        Some((Some(fingerprint), Some(answer))) => Ok(Some(KeptAnswer { fingerprint, answer })),
+        _ => Err(Error::InProgress),
+    }
+}
 
 impl Catalogue {
     /// Claims the key for the upload of this pending row; the answer, if it has one already.
@@ -31,33 +82,8 @@ impl Catalogue {
     /// # Errors
     /// `InProgress` while the first request is.
     pub async fn claim_key(&self, caller: &Caller, key: &str, pending: Uuid) -> Result<Option<KeptAnswer>> {
-        let claimed = sqlx::query(
-            "insert into larder.idempotency as i (principal_id, key, pending_id) values ($1, $2, $3)
-             on conflict (principal_id, key) do update set pending_id = $3, fingerprint = null, answer = null, created_at = now()
-             where i.created_at < now() - make_interval(hours => $4)
-                or (i.answer is null and not exists (select from larder.pending p where p.id = i.pending_id and p.lease_until > now()))",
-        )
-        .bind(caller.principal)
-        .bind(key)
-        .bind(pending)
-        .bind(ANSWER_HOURS)
-        .execute(&self.control)
-        .await
-        .map_err(database)?;
-        if claimed.rows_affected() > 0 {
-            return Ok(None);
-        }
-        let kept: Option<Row> =
-            sqlx::query_as("select fingerprint, answer from larder.idempotency where principal_id = $1 and key = $2")
-                .bind(caller.principal)
-                .bind(key)
-                .fetch_optional(&self.control)
-                .await
-                .map_err(database)?;
-        match kept {
-            Some((Some(fingerprint), Some(answer))) => Ok(Some(KeptAnswer { fingerprint, answer })),
-            _ => Err(Error::InProgress),
-        }
+        let mut connection = self.control.acquire().await.map_err(database)?;
+        claim(&mut connection, caller, key, pending, None).await
     }
 
     /// In the transaction that commits the upload.

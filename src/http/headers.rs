@@ -44,11 +44,10 @@ fn header(headers: &HeaderMap, name: http::HeaderName) -> Option<String> {
 /// The value of a preference, as in `Prefer: resolution=merge-duplicates` (RFC 7240).
 pub fn preference(headers: &HeaderMap, name: &str) -> Option<String> {
     let lines = headers.get_all("prefer").iter().filter_map(|value| value.to_str().ok());
-    let told = lines.flat_map(|line| line.split([',', ';'])).find_map(|one| {
+    lines.flat_map(|line| line.split([',', ';'])).find_map(|one| {
         let (told, value) = one.trim().split_once('=')?;
         told.trim().eq_ignore_ascii_case(name).then(|| value.trim().trim_matches('"').to_owned())
-    });
-    told
+    })
 }
 
 /// What the client calls this request and all its repetitions.

@@ -10,6 +10,7 @@ mod layers;
 mod openapi;
 mod page;
 mod problem;
+mod rejection;
 mod serve;
 
 pub use descriptor::{Descriptor, Links, answer_upload, share_life, upload_share};

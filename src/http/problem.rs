@@ -4,7 +4,6 @@ use super::REQUEST_ID;
 use crate::error::{Error, Limit};
 use axum::{
     extract::Path,
-    extract::rejection::{JsonRejection, PathRejection, QueryRejection},
     response::{IntoResponse, Response},
 };
 use http::{
@@ -267,9 +266,8 @@ fn describe(error: &Error) -> (&'static str, Value) {
             ("checksum-mismatch", json!({ "algorithm": algorithm, "computed": computed }))
         }
         Error::PreconditionFailed { .. } => ("precondition-failed", json!({})),
-        Error::Conflict { .. } => ("conflict", json!({})),
+        Error::Conflict { .. } | Error::InProgress => ("conflict", json!({})),
         Error::DuplicateKey { columns, lines, .. } => ("duplicate-key", json!({ "columns": columns, "lines": lines })),
-        Error::InProgress => ("conflict", json!({})),
         Error::KeyReused => ("idempotency-mismatch", json!({})),
         Error::MethodNotAllowed => ("method-not-allowed", json!({})),
         Error::UnsupportedMediaType { .. } => ("unsupported-media-type", json!({})),
@@ -358,37 +356,6 @@ impl IntoResponse for Problem {
             _ => {}
         }
         response
-    }
-}
-
-impl From<JsonRejection> for Problem {
-    fn from(rejection: JsonRejection) -> Self {
-        Self(match rejection {
-            JsonRejection::MissingJsonContentType(_) => {
-                Error::UnsupportedMediaType { detail: "Send `Content-Type: application/json`.".to_owned() }
-            }
-            JsonRejection::BytesRejection(_) => Error::Interrupted { detail: rejection.body_text() },
-            _ => Error::invalid("body", rejection.body_text()),
-        })
-    }
-}
-
-impl From<QueryRejection> for Problem {
-    fn from(rejection: QueryRejection) -> Self {
-        let text = rejection.body_text();
-        let text = text.strip_prefix("Failed to deserialize query string: ").unwrap_or(&text);
-        // `limit: invalid digit…`, or the parameter in backquotes when it is unknown or comes twice.
-        let quoted = text.split_once("field `").and_then(|(_, rest)| rest.split_once('`'));
-        let told = text.split_once(": ").filter(|(parameter, _)| !parameter.contains([' ', '`']));
-        let parameter = quoted.or(told).map_or("query", |(parameter, _)| parameter);
-        let detail = told.map_or(text, |(_, detail)| detail);
-        Self(Error::invalid(parameter, format!("{detail}.")))
-    }
-}
-
-impl From<PathRejection> for Problem {
-    fn from(rejection: PathRejection) -> Self {
-        Self(Error::invalid("path", rejection.body_text()))
     }
 }
 

@@ -1,6 +1,6 @@
 //! What a sweep takes, and what it never touches.
 
-use crate::support::{Service, json, problem};
+use crate::support::{Service, json, problem, slow};
 use bytes::Bytes;
 use larder::sweep;
 use reqwest::Method;
@@ -28,7 +28,7 @@ fn slow_put(
     larder: &Service,
     path: &str,
 ) -> (Sender<std::io::Result<Bytes>>, tokio::task::JoinHandle<reqwest::Result<reqwest::Response>>) {
-    larder.slow(larder.request(Method::PUT, path))
+    slow(larder.request(Method::PUT, path))
 }
 
 fn broken() -> std::io::Result<Bytes> {

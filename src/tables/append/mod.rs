@@ -138,8 +138,7 @@ impl Tables {
                     lease.committed();
                     return Ok(Answered { body, replayed: false });
                 }
-                Ok(Attempt::Moved) => {}
-                Err(Refusal::Busy) => {}
+                Ok(Attempt::Moved) | Err(Refusal::Busy) => {}
                 Err(refusal) => return Err(self.explain_append(refusal, &plan, &staged).await),
             }
             dataset = self.catalogue.find(caller, Kind::Table, &new.name).await?;

@@ -119,17 +119,6 @@ impl Service {
         self.request(Method::POST, path).json(json).send().await.expect("an answer")
     }
 
-    /// A request whose body comes through a channel; closing it ends the body, an error breaks it off.
-    pub fn slow(
-        &self,
-        request: RequestBuilder,
-    ) -> (Sender<std::io::Result<Bytes>>, JoinHandle<reqwest::Result<Response>>) {
-        let (sender, receiver) = channel(1);
-        let body =
-            futures::stream::unfold(receiver, |mut receiver| async move { Some((receiver.recv().await?, receiver)) });
-        (sender, tokio::spawn(request.body(reqwest::Body::wrap_stream(body)).send()))
-    }
-
     /// The body of a GET that succeeds.
     pub async fn text(&self, path: &str) -> String {
         let response = self.get(path).await;
@@ -142,6 +131,14 @@ impl Service {
 pub fn client() -> reqwest::Client {
     let client = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).no_proxy();
     client.pool_max_idle_per_host(0).build().expect("a client")
+}
+
+/// A request whose body comes through a channel; closing it ends the body, an error breaks it off.
+pub fn slow(request: RequestBuilder) -> (Sender<std::io::Result<Bytes>>, JoinHandle<reqwest::Result<Response>>) {
+    let (sender, receiver) = channel(1);
+    let body =
+        futures::stream::unfold(receiver, |mut receiver| async move { Some((receiver.recv().await?, receiver)) });
+    (sender, tokio::spawn(request.body(reqwest::Body::wrap_stream(body)).send()))
 }
 
 /// The answer's JSON, once its status was as expected.

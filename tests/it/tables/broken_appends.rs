@@ -1,6 +1,6 @@
 //! Appends that do not come to their end, or whose table changes under them: all rows are there, or nothing is, in any store.
 
-use crate::support::{Service, json, problem};
+use crate::support::{Service, json, problem, slow};
 use larder::sweep;
 use reqwest::{Method, Response};
 
@@ -34,7 +34,7 @@ async fn an_append_that_breaks_off_or_is_refused_leaves_no_trace() {
     let before = json(larder.get("/v1/tables/t").await, 200).await;
 
     let request = larder.request(Method::POST, ROWS).header("idempotency-key", "broken");
-    let (body, answer) = larder.slow(request);
+    let (body, answer) = slow(request);
     body.send(Ok("n\n".into())).await.unwrap();
     for part in 0..12_u32 {
         let rows: String = (0..100_000).map(|n| format!("{}\n", 10 + part * 100_000 + n)).collect();
@@ -69,7 +69,7 @@ async fn an_append_that_breaks_off_or_is_refused_leaves_no_trace() {
 async fn a_lost_lease_publishes_nothing() {
     let larder = start().await;
     json(larder.put("/v1/tables/t", "n\n1\n").await, 201).await;
-    let (body, answer) = larder.slow(larder.request(Method::POST, ROWS));
+    let (body, answer) = slow(larder.request(Method::POST, ROWS));
     body.send(Ok("n\n2\n".into())).await.unwrap();
     larder.wait_for("select count(*) from larder.pending", &["1"]).await;
     larder.sql("update larder.pending set lease_until = now() - interval '1 second'").await;
@@ -93,7 +93,7 @@ async fn rows_follow_a_table_that_is_replaced_while_they_come() {
         ("n,name\n2026-01-02,y\n", None),
         ("n,name\n1,0\n", None),
     ] {
-        let (body, answer) = larder.slow(larder.request(Method::POST, ROWS));
+        let (body, answer) = slow(larder.request(Method::POST, ROWS));
         body.send(Ok("n,name\n".into())).await.unwrap();
         larder.wait_for("select count(*) from larder.pending", &["1"]).await;
         json(larder.put("/v1/tables/t", replacement).await, 200).await;
@@ -109,7 +109,7 @@ async fn rows_follow_a_table_that_is_replaced_while_they_come() {
             json(larder.put("/v1/tables/t", "n,name\nx,y\n").await, 200).await;
         }
     }
-    let (body, answer) = larder.slow(larder.request(Method::POST, ROWS));
+    let (body, answer) = slow(larder.request(Method::POST, ROWS));
     body.send(Ok("name\nz\n".into())).await.unwrap();
     larder.wait_for("select count(*) from larder.pending", &["1"]).await;
     assert_eq!(larder.delete("/v1/tables/t").await.status(), 204);
