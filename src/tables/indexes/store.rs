@@ -39,7 +39,8 @@ impl From<sqlx::Error> for Refusal {
             "23505" => Self::Duplicate(refused.and_then(DatabaseError::constraint).unwrap_or_default().to_owned()),
             "23502" => Self::Missing,
             "55P03" | "40P01" => Self::Busy,
-            "54000" => {
+            // A row that is too large has the same code.
+            "54000" if refused.is_some_and(|refused| refused.message().contains("index")) => {
                 let detail =
                     "A value is too long for an index, which holds values of up to 2,700 bytes or so.".to_owned();
                 Self::Other(Malformed { detail, ..Malformed::default() }.into())

@@ -124,6 +124,56 @@ async fn indexes_are_made_listed_dropped_and_kept_by_the_next_version() {
 }
 
 #[tokio::test]
+async fn a_key_that_is_dropped_lets_everything_in() {
+    let larder = shared();
+    json(larder.put("/v1/tables/k-dropped?key=b,a", "a,b\n1,x\n").await, 201).await;
+    let list = json(larder.get("/v1/tables/k-dropped/indexes").await, 200).await;
+    assert_eq!((&list["indexes"][0]["columns"], &list["indexes"][0]["key"]), (&json!(["b", "a"]), &json!(true)));
+    problem(append("k-dropped/rows", None, "a,b\n1,x\n").await, 409, "duplicate-key").await;
+    problem(append("k-dropped/rows", None, "a,b\n,x\n").await, 409, "duplicate-key").await;
+    let key = format!("/v1/tables/k-dropped/indexes/{}", list["indexes"][0]["id"].as_str().unwrap());
+    assert_eq!(larder.delete(&key).await.status(), 204);
+    json(append("k-dropped/rows", None, "a,b\n1,x\n,x\n").await, 201).await;
+    assert_eq!(rows("k-dropped", "csv").await, "a,b\n1,x\n1,x\n,x\n");
+}
+
+#[tokio::test]
+async fn many_merges_at_once_leave_one_row_of_each_key() {
+    let larder = shared();
+    json(larder.put("/v1/tables/k-merges?key=id", "id,who\n0,start\n").await, 201).await;
+    let merges = (0..6).map(|who| async move {
+        let body = format!("id,who\n{}", (0..200).map(|id| format!("{id},w{who}\n")).collect::<String>());
+        json(append("k-merges/rows", MERGE, &body).await, 201).await
+    });
+    let answers = futures::future::join_all(merges).await;
+    assert_eq!(answers.iter().map(|answer| counts(answer).0).sum::<u64>(), 199);
+    assert_eq!(answers.iter().map(|answer| counts(answer).1).sum::<u64>(), 6 * 200 - 199);
+    let csv = rows("k-merges", "csv").await;
+    let last = csv.lines().nth(1).unwrap().rsplit(',').next().unwrap();
+    assert_eq!(csv, format!("id,who\n{}", (0..200).map(|id| format!("{id},{last}\n")).collect::<String>()));
+}
+
+#[tokio::test]
+async fn a_pinned_version_never_changes() {
+    let larder = shared();
+    put("k-pinned", "a\n1\n").await;
+    larder.sql("update larder.versions v set pinned = true from larder.datasets d where d.current = v.id and d.name = 'k-pinned'").await;
+    problem(append("k-pinned/rows", None, "a\n2\n").await, 409, "conflict").await;
+    for n in 2..5 {
+        put("k-pinned", format!("a\n{n}\n")).await;
+    }
+    let list = json(larder.get("/v1/tables/k-pinned/versions").await, 200).await;
+    let shown: Vec<_> = list["versions"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|one| (one["version"].as_u64(), one["pinned"].as_bool()))
+        .collect();
+    assert_eq!(shown, [(Some(4), Some(false)), (Some(3), Some(false)), (Some(1), Some(true))]);
+    assert_eq!(larder.text("/v1/tables/k-pinned/rows.csv?version=1").await, "a\n1\n");
+}
+
+#[tokio::test]
 async fn what_no_index_holds_is_said_and_changes_nothing() {
     let larder = shared();
     // Of characters that do not compress.
