@@ -188,6 +188,10 @@ pub struct Limits {
     #[arg(long, env = "LARDER_VERSIONS_KEPT", default_value_t = 2, value_parser = at_least_one(), help_heading = "Limits")]
     pub versions_kept: u64,
 
+    /// Indexes of one table, its key included.
+    #[arg(long, env = "LARDER_INDEXES_MAX", default_value_t = 16, help_heading = "Limits")]
+    pub indexes_max: u64,
+
     /// Shards of a new collection; fixed for its life.
     #[arg(long, env = "LARDER_COLLECTION_SHARDS", default_value_t = 4, value_parser = clap::value_parser!(u64).range(1..=64), help_heading = "Limits")]
     pub collection_shards: u64,

@@ -76,6 +76,24 @@ pub enum Error {
     #[error("{detail}")]
     Conflict { detail: String },
 
+    /// Rows that a key or a unique index does not allow: values that stand twice, or a key that is NULL.
+    #[error("{}", duplicate_sentence(columns, lines, *missing))]
+    DuplicateKey {
+        columns: Vec<String>,
+        /// The first few, in the file that was sent; count from 1.
+        lines: Vec<u64>,
+        /// A value of the key is missing; else all of them stand in another row too.
+        missing: bool,
+    },
+
+    /// The first request with this `Idempotency-Key` is not yet answered.
+    #[error("A request with this Idempotency-Key is in progress; repeat it a little later for its answer.")]
+    InProgress,
+
+    /// An `Idempotency-Key` that another request has used.
+    #[error("This Idempotency-Key was sent with another request before; a new request takes a new key.")]
+    KeyReused,
+
     #[error("This address does not know the method; `Allow` lists those it knows.")]
     MethodNotAllowed,
 
@@ -146,6 +164,23 @@ impl From<Malformed> for Error {
     }
 }
 
+fn duplicate_sentence(columns: &[String], lines: &[u64], missing: bool) -> String {
+    let names: Vec<String> = columns.iter().map(|name| format!("`{name}`")).collect();
+    let names = names.join(", ");
+    let numbers: Vec<String> = lines.iter().map(u64::to_string).collect();
+    let at = match lines {
+        [] => String::new(),
+        [line] => format!("Line {line}: "),
+        _ => format!("Lines {}: ", numbers.join(", ")),
+    };
+    match missing {
+        true => format!("{at}a value of the key ({names}) is missing. Nothing was changed."),
+        false => format!(
+            "{at}the values of {names} must differ from row to row, and these stand in another one too. Nothing was changed."
+        ),
+    }
+}
+
 /// The three stores, as a caller knows them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Store {
@@ -182,6 +217,7 @@ pub enum Limit {
     ShareSeconds,
     PresignSeconds,
     QuerySeconds,
+    Indexes,
 }
 
 impl Limit {
@@ -203,6 +239,7 @@ impl Limit {
             Self::ShareSeconds => "LARDER_SHARE_SECONDS_MAX",
             Self::PresignSeconds => "LARDER_PRESIGN_SECONDS",
             Self::QuerySeconds => "LARDER_QUERY_SECONDS",
+            Self::Indexes => "LARDER_INDEXES_MAX",
         }
     }
 
@@ -228,6 +265,7 @@ impl Limit {
             Self::ShareSeconds => ("A share link", "seconds of life"),
             Self::PresignSeconds => ("A presigned URL", "seconds of life"),
             Self::QuerySeconds => ("A query", "seconds"),
+            Self::Indexes => ("A table", "indexes"),
         };
         let at = line.map(|line| format!("Line {line}: ")).unwrap_or_default();
         format!("{at}{what} has at most {max} {unit} here ({}).", self.setting())

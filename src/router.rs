@@ -13,13 +13,16 @@ use axum::{
     Router,
     extract::DefaultBodyLimit,
     middleware::{from_fn, from_fn_with_state},
-    routing::{get, post, put},
+    routing::{delete, get, post, put},
 };
-use http::header::{AUTHORIZATION, CONTENT_TYPE, IF_MATCH, IF_NONE_MATCH, RANGE};
+use http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderName, IF_MATCH, IF_NONE_MATCH, RANGE};
 use tower_http::{
     catch_panic::CatchPanicLayer,
     cors::{Any, CorsLayer},
 };
+
+const PREFER: HeaderName = HeaderName::from_static("prefer");
+const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 
 pub fn router(app: &App) -> Router {
     let uploads = Router::new()
@@ -30,6 +33,7 @@ pub fn router(app: &App) -> Router {
             put(blobs::http::put).get(blobs::http::get).delete(blobs::http::delete).post(blobs::http::post),
         )
         .route("/v1/tables/{name}", put(tables::http::put).get(tables::http::get).delete(tables::http::delete))
+        .route("/v1/tables/{name}/rows", get(tables::http::rows).post(tables::http::append))
         .route(
             "/v1/documents/{collection}/{id}",
             put(documents::http::put).get(documents::http::get).delete(documents::http::delete),
@@ -41,7 +45,9 @@ pub fn router(app: &App) -> Router {
         .route("/v1/blobs", get(blobs::http::list))
         .route("/v1/tables/{name}/restore", post(tables::http::restore))
         .route("/v1/tables/{name}/raw", get(tables::http::raw))
-        .route("/v1/tables/{name}/rows", get(tables::http::rows))
+        .route("/v1/tables/{name}/versions", get(tables::http::versions))
+        .route("/v1/tables/{name}/indexes", get(tables::http::indexes).post(tables::http::create_index))
+        .route("/v1/tables/{name}/indexes/{id}", delete(tables::http::drop_index))
         // `rows.csv` and its like: a parameter of the router is a whole segment.
         .route("/v1/tables/{name}/{rows_as}", get(tables::http::rows_as))
         .route("/v1/documents/{collection}", get(documents::http::list))
@@ -60,7 +66,7 @@ pub fn router(app: &App) -> Router {
         CorsLayer::new()
             .allow_origin(app.config.cors_origins.clone())
             .allow_methods(Any)
-            .allow_headers([AUTHORIZATION, CONTENT_TYPE, IF_MATCH, IF_NONE_MATCH, RANGE])
+            .allow_headers([AUTHORIZATION, CONTENT_TYPE, IF_MATCH, IF_NONE_MATCH, RANGE, PREFER, IDEMPOTENCY_KEY])
             .expose_headers(Any),
     );
 

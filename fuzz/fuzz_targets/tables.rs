@@ -5,14 +5,14 @@
 
 use larder::{
     error::Error,
-    tables::read::{ReadLimits, read_whole},
+    tables::read::{Options, ReadLimits, read_whole},
 };
 use libfuzzer_sys::fuzz_target;
 
-const LIMITS: ReadLimits = ReadLimits { columns_max: 1599, cell_bytes_max: 1 << 16, row_bytes_max: 1 << 18 };
+const LIMITS: ReadLimits = ReadLimits { columns_max: 1599, cell_bytes_max: 1 << 16, row_bytes_max: 1 << 18, rows_max: u64::MAX };
 
 fuzz_target!(|file: &[u8]| {
-    match read_whole(file, LIMITS) {
+    match read_whole(file, &Options::default(), LIMITS) {
         Ok(_) | Err(Error::Malformed(_) | Error::Limit { .. }) => {}
         Err(error) => panic!("{error:?}"),
     }

@@ -67,6 +67,8 @@ pub struct Version {
     pub row_count: u64,
     pub ingest: Value,
     pub options: Value,
+    /// Kept whatever comes after it, and never changed.
+    pub pinned: bool,
     pub created_at: OffsetDateTime,
 }
 
@@ -94,7 +96,7 @@ impl Version {
 /// The columns that [`Dataset`] and [`Version`] are read from; `d`, `p`, `v` and `o` are datasets, principals, versions and objects.
 pub(super) const DATASET_COLUMNS: &str = "d.id, d.kind, d.name, d.title, d.original_name, d.owner, p.name as owner_name, d.visibility, d.shards, \
      d.created_at, d.updated_at, v.id as version_id, v.number, v.revision, v.object_id, o.size_bytes, o.sha256, o.crc64nvme, v.content_type, \
-     v.content_encoding, v.table_id, v.columns, v.row_count, v.ingest, v.options, v.created_at as version_created_at";
+     v.content_encoding, v.table_id, v.columns, v.row_count, v.ingest, v.options, v.pinned, v.created_at as version_created_at";
 
 impl FromRow<'_, PgRow> for Dataset {
     fn from_row(row: &PgRow) -> sqlx::Result<Self> {
@@ -134,6 +136,7 @@ fn version_from_row(id: Uuid, row: &PgRow) -> sqlx::Result<Version> {
         row_count: row.try_get::<Option<i64>, _>("row_count")?.unwrap_or_default().unsigned_abs(),
         ingest: row.try_get::<Option<Value>, _>("ingest")?.unwrap_or_default(),
         options: row.try_get("options")?,
+        pinned: row.try_get("pinned")?,
         created_at: row.try_get("version_created_at")?,
     })
 }

@@ -113,6 +113,15 @@ impl Lease {
         held.fetch_optional(transaction).await.map_err(database)?.map(drop).ok_or(Error::LeaseLost)
     }
 
+    /// First in the transaction that publishes: the lease ends, and what it named is kept if this commits.
+    pub async fn end(id: Uuid, transaction: &mut PgConnection) -> Result<()> {
+        let ended = sqlx::query("delete from larder.pending where id = $1 and lease_until > now()").bind(id);
+        match ended.execute(transaction).await.map_err(database)?.rows_affected() {
+            0 => Err(Error::LeaseLost),
+            _ => Ok(()),
+        }
+    }
+
     async fn update<'q, V>(&self, sql: &'static str, value: V) -> Result<()>
     where
         V: sqlx::Encode<'q, sqlx::Postgres> + sqlx::Type<sqlx::Postgres> + Send + 'q,
@@ -123,7 +132,7 @@ impl Lease {
     }
 
     /// The commit has deleted the row, or the sweep is to judge by the document store: nothing is left to give up.
-    pub(super) fn committed(mut self) {
+    pub fn committed(mut self) {
         self.committed = true;
     }
 

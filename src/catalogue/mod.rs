@@ -7,8 +7,11 @@
 //!
 //! SQL stands in this folder and in the `store.rs` of tables, shares and auth, nowhere else.
 
+mod append;
 mod column;
 mod dataset;
+mod idempotency;
+mod index;
 mod job;
 mod lease;
 mod migrate;
@@ -17,8 +20,11 @@ mod publish;
 mod store;
 mod sweep;
 
+pub use append::NewAppend;
 pub use column::{Column, ColumnType};
 pub use dataset::{Dataset, Kind, Version};
+pub use idempotency::KeptAnswer;
+pub use index::{Index, NewIndexes};
 pub use job::{Job, Progress};
 pub use lease::{Lease, Pending, PendingDocument};
 pub use migrate::migrate;

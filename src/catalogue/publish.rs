@@ -1,7 +1,7 @@
 //! The commit of a new version: in one transaction the lease ends, the version appears, and versions past their keep become garbage.
 
 use super::{
-    Catalogue, Column, Dataset, Kind, Lease, free_name,
+    Catalogue, Column, Dataset, Kind, Lease, NewIndexes, free_name,
     job::finish_job,
     names::{KEY_BYTES_MAX, NAME_BYTES_MAX},
     store::{database, is_unique_violation},
@@ -14,6 +14,10 @@ use crate::{
 use serde_json::Value;
 use sqlx::{AssertSqlSafe, PgConnection, types::Json};
 use uuid::Uuid;
+
+/// Another commit of the same dataset is waited for, for as long as a load may take within reason.
+const PATIENTLY: &str =
+    "select set_config('lock_timeout', '120s', true), set_config('statement_timeout', '150s', true)";
 
 /// What is to become the current version of `(kind, name)`.
 #[derive(Debug, Clone)]
@@ -40,6 +44,7 @@ pub struct NewTable {
     pub columns: Vec<Column>,
     pub row_count: u64,
     pub ingest: Value,
+    pub indexes: NewIndexes,
 }
 
 /// `If-Match` and `If-None-Match`, evaluated under the lock of the dataset's row.
@@ -152,13 +157,9 @@ impl Catalogue {
         condition: &Precondition,
     ) -> Result<Outcome> {
         let mut tx = self.control.begin().await.map_err(database)?;
-        let ended = sqlx::query("delete from larder.pending where id = $1 and lease_until > now()")
-            .bind(lease)
-            .execute(&mut *tx)
-            .await;
-        if ended.map_err(database)?.rows_affected() == 0 {
-            return Err(Error::LeaseLost);
-        }
+        Lease::end(lease, &mut tx).await?;
+        // Rows that are being appended hold the dataset's lock for as long as they take.
+        sqlx::query(PATIENTLY).execute(&mut *tx).await.map_err(database)?;
         let existing = lock_named(&mut tx, new.kind, &new.name).await?;
         let original_name = new.original_name.as_deref();
         self.check_existing(
@@ -179,12 +180,14 @@ impl Catalogue {
             }
             Some(dataset) => {
                 let number = insert_version(&mut tx, caller, dataset.id, new).await?;
+                self.index(&mut tx, dataset.id, new).await?;
                 self.prune(&mut tx, dataset.id, number).await?;
                 Outcome::Replaced(find_by_id(&mut tx, dataset.id).await?)
             }
             None => {
                 let id = self.insert_dataset(&mut tx, caller, new).await?;
                 insert_version(&mut tx, caller, id, new).await?;
+                self.index(&mut tx, id, new).await?;
                 Outcome::Created(find_by_id(&mut tx, id).await?)
             }
         };
@@ -241,6 +244,13 @@ impl Catalogue {
         Ok(id)
     }
 
+    async fn index(&self, connection: &mut PgConnection, dataset: Uuid, new: &NewVersion) -> Result<()> {
+        match &new.table {
+            Some(table) => self.replace_indexes(connection, dataset, &table.indexes).await,
+            None => Ok(()),
+        }
+    }
+
     /// Versions beyond those kept become garbage, with what only they referred to.
     async fn prune(&self, connection: &mut PgConnection, dataset: Uuid, newest: i64) -> Result<()> {
         let keep_after = newest.saturating_sub_unsigned(self.versions_kept);
@@ -272,7 +282,7 @@ async fn lock_named(connection: &mut PgConnection, kind: Kind, name: &str) -> Re
     }
 }
 
-async fn find_by_id(connection: &mut PgConnection, id: Uuid) -> Result<Dataset> {
+pub(super) async fn find_by_id(connection: &mut PgConnection, id: Uuid) -> Result<Dataset> {
     let sql = super::store::select_dataset("where d.id = $1");
     sqlx::query_as(AssertSqlSafe(sql)).bind(id).fetch_one(connection).await.map_err(database)
 }
@@ -304,6 +314,18 @@ fn is_same(dataset: &Dataset, new: &NewVersion) -> bool {
     })
 }
 
+pub(super) async fn insert_object(connection: &mut PgConnection, object: &Stored) -> Result<()> {
+    sqlx::query("insert into larder.objects (id, size_bytes, sha256, crc64nvme) values ($1, $2, $3, $4)")
+        .bind(object.id)
+        .bind(i64::try_from(object.size_bytes).map_err(Error::internal)?)
+        .bind(object.sha256.as_slice())
+        .bind(object.crc64nvme.as_slice())
+        .execute(connection)
+        .await
+        .map_err(database)?;
+    Ok(())
+}
+
 /// Inserts the object and the version that refers to it, and makes it current. Answers its number.
 async fn insert_version(
     connection: &mut PgConnection,
@@ -311,15 +333,7 @@ async fn insert_version(
     dataset: Uuid,
     new: &NewVersion,
 ) -> Result<i64> {
-    let object = &new.object;
-    sqlx::query("insert into larder.objects (id, size_bytes, sha256, crc64nvme) values ($1, $2, $3, $4)")
-        .bind(object.id)
-        .bind(i64::try_from(object.size_bytes).map_err(Error::internal)?)
-        .bind(object.sha256.as_slice())
-        .bind(object.crc64nvme.as_slice())
-        .execute(&mut *connection)
-        .await
-        .map_err(database)?;
+    insert_object(connection, &new.object).await?;
     let id = Uuid::now_v7();
     let table = new.table.as_ref();
     let number = sqlx::query_scalar(
@@ -329,7 +343,7 @@ async fn insert_version(
     )
     .bind(id)
     .bind(dataset)
-    .bind(object.id)
+    .bind(new.object.id)
     .bind(&new.content_type)
     .bind(&new.content_encoding)
     .bind(table.map(|table| table.id))

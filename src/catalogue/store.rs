@@ -63,6 +63,21 @@ impl Catalogue {
         found.filter(|dataset| dataset.visible_to(caller)).ok_or(Error::NotFound { what: "version" })
     }
 
+    /// One entry for each version that is kept, the newest first.
+    pub async fn versions(&self, caller: &Caller, kind: Kind, name: &str) -> Result<Vec<Dataset>> {
+        let sql = format!(
+            "select {DATASET_COLUMNS} from larder.datasets d join larder.principals p on p.id = d.owner \
+             join larder.versions v on v.dataset_id = d.id join larder.objects o on o.id = v.object_id \
+             where d.kind = $1 and d.name = $2 and d.deleted_at is null order by v.number desc"
+        );
+        let query = sqlx::query_as(AssertSqlSafe(sql)).bind(kind).bind(name);
+        let versions: Vec<Dataset> = query.fetch_all(&self.control).await.map_err(database)?;
+        match versions.first().is_some_and(|dataset| dataset.visible_to(caller)) {
+            true => Ok(versions),
+            false => Err(kind.not_found()),
+        }
+    }
+
     /// By id, whoever asks: for a share, which stands for the right to read. `None` once it is deleted.
     pub async fn find_shared(&self, id: Uuid) -> Result<Option<Dataset>> {
         let sql = select_dataset("where d.id = $1 and d.deleted_at is null");
@@ -223,20 +238,30 @@ impl Catalogue {
     /// Moves versions into the garbage, and of their objects those that no other version refers to.
     pub(super) async fn discard_versions(&self, connection: &mut PgConnection, versions: &[Uuid]) -> Result<()> {
         // The lock orders two transactions that each drop one of the last two references.
-        sqlx::query("select from larder.objects where id in (select object_id from larder.versions where id = any($1)) order by id for update")
-            .bind(versions)
-            .execute(&mut *connection)
-            .await
-            .map_err(database)?;
+        sqlx::query(
+            "select from larder.objects where id in (select object_id from larder.versions where id = any($1)
+             union all select object_id from larder.appends where version_id = any($1)) order by id for update",
+        )
+        .bind(versions)
+        .execute(&mut *connection)
+        .await
+        .map_err(database)?;
+        let appended: Vec<Uuid> =
+            sqlx::query_scalar("delete from larder.appends where version_id = any($1) returning object_id")
+                .bind(versions)
+                .fetch_all(&mut *connection)
+                .await
+                .map_err(database)?;
         let gone: Vec<(Uuid, Option<Uuid>)> =
             sqlx::query_as("delete from larder.versions where id = any($1) returning object_id, table_id")
                 .bind(versions)
                 .fetch_all(&mut *connection)
                 .await
                 .map_err(database)?;
-        let objects: Vec<Uuid> = gone.iter().map(|(object, _)| *object).collect();
+        let objects: Vec<Uuid> = gone.iter().map(|(object, _)| *object).chain(appended).collect();
         let unused: Vec<Uuid> = sqlx::query_scalar(
-            "delete from larder.objects o where id = any($1) and not exists (select from larder.versions v where v.object_id = o.id) returning id",
+            "delete from larder.objects o where id = any($1) and not exists (select from larder.versions v where v.object_id = o.id)
+             and not exists (select from larder.appends a where a.object_id = o.id) returning id",
         )
         .bind(&objects)
         .fetch_all(&mut *connection)

@@ -36,7 +36,7 @@ pub struct ExpiredDocument {
 
 impl Catalogue {
     /// Puts an object or a table into the garbage; it is deleted once it has aged.
-    pub(super) async fn discard(
+    pub async fn discard(
         &self,
         connection: &mut PgConnection,
         object: Option<Uuid>,
@@ -146,6 +146,7 @@ impl Catalogue {
         for sql in [
             "delete from larder.share_hits where share_id in (select id from larder.shares where dataset_id = $1)",
             "delete from larder.shares where dataset_id = $1",
+            "delete from larder.indexes where dataset_id = $1",
             "delete from larder.datasets where id = $1",
         ] {
             sqlx::query(sql).bind(id).execute(&mut *tx).await.map_err(database)?;

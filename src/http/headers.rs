@@ -6,6 +6,8 @@ use http::{
     header::{CONTENT_ENCODING, CONTENT_TYPE},
 };
 
+const IDEMPOTENCY_KEY_BYTES_MAX: usize = 255;
+
 /// The client's `Content-Type`, unless it is what a client sends that knows nothing.
 pub fn content_type(headers: &HeaderMap) -> Option<String> {
     header(headers, CONTENT_TYPE)
@@ -37,6 +39,28 @@ pub fn plain_document(encoding: Option<&str>) -> Result<()> {
 
 fn header(headers: &HeaderMap, name: http::HeaderName) -> Option<String> {
     headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned).filter(|value| !value.is_empty())
+}
+
+/// The value of a preference, as in `Prefer: resolution=merge-duplicates` (RFC 7240).
+pub fn preference(headers: &HeaderMap, name: &str) -> Option<String> {
+    let lines = headers.get_all("prefer").iter().filter_map(|value| value.to_str().ok());
+    lines.flat_map(|line| line.split([',', ';'])).find_map(|one| {
+        let (told, value) = one.trim().split_once('=')?;
+        told.trim().eq_ignore_ascii_case(name).then(|| value.trim().trim_matches('"').to_owned())
+    })
+}
+
+/// What the client calls this request and all its repetitions.
+pub fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>> {
+    let Some(key) = headers.get("idempotency-key") else { return Ok(None) };
+    let key = key.to_str().ok().map(|key| key.trim().trim_matches('"'));
+    match key.filter(|key| (1..=IDEMPOTENCY_KEY_BYTES_MAX).contains(&key.len())) {
+        Some(key) => Ok(Some(key.to_owned())),
+        None => {
+            let detail = format!("it must be 1 to {IDEMPOTENCY_KEY_BYTES_MAX} characters of ASCII, such as a UUID.");
+            Err(Error::invalid("Idempotency-Key", detail))
+        }
+    }
 }
 
 /// `Prefer: redirect`: the client asks to be sent to S3 itself.

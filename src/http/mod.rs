@@ -10,13 +10,16 @@ mod layers;
 mod openapi;
 mod page;
 mod problem;
+mod rejection;
 mod serve;
 
 pub use descriptor::{Descriptor, Links, answer_upload, share_life, upload_share};
 pub use digest::claims;
 pub use etag::{is_fresh, precondition};
 pub use extract::{Json, NoParameters, Path, Query, flag};
-pub use headers::{content_encoding, content_type, guess_content_type, plain_document, prefers_redirect};
+pub use headers::{
+    content_encoding, content_type, guess_content_type, idempotency_key, plain_document, preference, prefers_redirect,
+};
 pub use incoming::{incoming, incoming_field, settle};
 pub use layers::{REQUEST_ID, panicked, plain_answers, request_id, request_span};
 pub use openapi::openapi;

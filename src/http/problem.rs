@@ -7,7 +7,6 @@ use super::REQUEST_ID;
 use crate::error::Error;
 use axum::{
     extract::Path,
-    extract::rejection::{JsonRejection, PathRejection, QueryRejection},
     response::{IntoResponse, Response},
 };
 use http::{
@@ -90,7 +89,19 @@ pub const PROBLEMS: &[ProblemType] = &[
         "conflict",
         S::CONFLICT,
         "Something else changed it at the same moment",
-        "Another request won. Read again and repeat.",
+        "Another request won: read again and repeat. Or the first request with the same `Idempotency-Key` is not answered yet: repeat after `Retry-After`.",
+    ),
+    problem(
+        "duplicate-key",
+        S::CONFLICT,
+        "Rows that must be unique are not",
+        "A key or a unique index allows each value once, and a key no missing one; `columns` names it and `lines` are the first that break it, in the file that was sent. Nothing was changed. To overwrite rows that exist, send `?on_conflict=` with `Prefer: resolution=merge-duplicates`.",
+    ),
+    problem(
+        "idempotency-mismatch",
+        S::UNPROCESSABLE_ENTITY,
+        "The Idempotency-Key belongs to another request",
+        "The same `Idempotency-Key` came before with another body, other parameters or for another address. Nothing was changed. Use a key for one request and its repetitions alone.",
     ),
     problem(
         "malformed",
@@ -227,6 +238,12 @@ pub const PROBLEMS: &[ProblemType] = &[
         "Set by LARDER_ROW_BYTES_MAX; `line` says where the row begins. Store the file as it is with `?as=blob`.",
     ),
     problem(
+        "too-many-indexes",
+        S::UNPROCESSABLE_ENTITY,
+        "The table has too many indexes",
+        "Set by LARDER_INDEXES_MAX. Drop one that is no longer needed.",
+    ),
+    problem(
         "page-too-large",
         S::BAD_REQUEST,
         "The page is too large",
@@ -310,7 +327,7 @@ impl IntoResponse for Problem {
                 headers.append(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"larder\""));
                 headers.append(WWW_AUTHENTICATE, HeaderValue::from_static("Basic realm=\"larder\", charset=\"UTF-8\""));
             }
-            Error::Store { .. } | Error::LeaseLost => {
+            Error::Store { .. } | Error::LeaseLost | Error::InProgress => {
                 headers.insert(RETRY_AFTER, HeaderValue::from_static("5"));
             }
             Error::RangeNotSatisfiable { size } => {
@@ -321,37 +338,6 @@ impl IntoResponse for Problem {
             _ => {}
         }
         response
-    }
-}
-
-impl From<JsonRejection> for Problem {
-    fn from(rejection: JsonRejection) -> Self {
-        Self(match rejection {
-            JsonRejection::MissingJsonContentType(_) => {
-                Error::UnsupportedMediaType { detail: "Send `Content-Type: application/json`.".to_owned() }
-            }
-            JsonRejection::BytesRejection(_) => Error::Interrupted { detail: rejection.body_text() },
-            _ => Error::invalid("body", rejection.body_text()),
-        })
-    }
-}
-
-impl From<QueryRejection> for Problem {
-    fn from(rejection: QueryRejection) -> Self {
-        let text = rejection.body_text();
-        let text = text.strip_prefix("Failed to deserialize query string: ").unwrap_or(&text);
-        // `limit: invalid digit…`, or the parameter in backquotes when it is unknown or comes twice.
-        let quoted = text.split_once("field `").and_then(|(_, rest)| rest.split_once('`'));
-        let told = text.split_once(": ").filter(|(parameter, _)| !parameter.contains([' ', '`']));
-        let parameter = quoted.or(told).map_or("query", |(parameter, _)| parameter);
-        let detail = told.map_or(text, |(_, detail)| detail);
-        Self(Error::invalid(parameter, format!("{detail}.")))
-    }
-}
-
-impl From<PathRejection> for Problem {
-    fn from(rejection: PathRejection) -> Self {
-        Self(Error::invalid("path", rejection.body_text()))
     }
 }
 

@@ -8,8 +8,8 @@ use crate::{
     documents,
     error::{Error, Result},
     http::{
-        Cursor, File, Json, NoParameters, Path, Problem, Query, REQUEST_ID, mint, page_size, prefers_redirect,
-        serve_object, share_life,
+        Cursor, File, Json, NoParameters, Path, Problem, Query, REQUEST_ID, idempotency_key, mint, page_size,
+        prefers_redirect, serve_object, share_life,
     },
     tables::{self, RowFormat},
 };
@@ -18,11 +18,12 @@ use axum::{
     response::{IntoResponse, Redirect, Response},
 };
 use http::{
-    HeaderMap, Method, StatusCode,
+    HeaderMap, HeaderValue, Method, StatusCode,
     header::{AUTHORIZATION, CACHE_CONTROL, LOCATION},
 };
 use percent_encoding::percent_decode_str;
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
@@ -78,18 +79,26 @@ pub async fn create(
     State(app): State<App>,
     caller: Caller,
     _: Query<NoParameters>,
+    headers: HeaderMap,
     Json(new): Json<NewShare>,
 ) -> Result<Response, Problem> {
     let life = share_life(&app, "expires_in", new.expires_in.as_deref())?;
     let target = find_target(&app, &caller, &new.target).await?;
-    let share = app.shares.create(&caller, &target, life).await?;
+    let (share, replayed) = match idempotency_key(&headers)? {
+        Some(key) => {
+            // What the body says, however it is spelled.
+            let request = Sha256::digest(format!("POST /v1/shares\n{:?}", (&new.target, &new.expires_in)));
+            app.shares.create_once(&caller, &target, life, (&key, request.to_vec())).await?
+        }
+        None => (app.shares.create(&caller, &target, life).await?, false),
+    };
     let location = format!("{}/v1/shares/{}", app.public_url, share.id);
-    Ok((
-        StatusCode::CREATED,
-        [(LOCATION, location), (CACHE_CONTROL, "no-store".to_owned())],
-        axum::Json(app.view(&share)),
-    )
-        .into_response())
+    let headers = [(LOCATION, location), (CACHE_CONTROL, "no-store".to_owned())];
+    let mut response = (StatusCode::CREATED, headers, axum::Json(app.view(&share))).into_response();
+    if replayed {
+        response.headers_mut().insert("idempotency-replayed", HeaderValue::from_static("true"));
+    }
+    Ok(response)
 }
 
 /// What a link or path of ours names.

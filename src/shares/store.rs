@@ -2,10 +2,11 @@
 
 use crate::{
     auth::Caller,
-    catalogue::{Dataset, database},
+    catalogue::{Dataset, KeptAnswer, database},
     error::{Error, Result},
 };
-use sqlx::{AssertSqlSafe, FromRow, PgPool};
+use serde_json::{Value, json};
+use sqlx::{AssertSqlSafe, FromRow, PgConnection, PgPool};
 use std::time::Duration;
 use time::OffsetDateTime;
 use uuid::Uuid;
@@ -52,16 +53,29 @@ impl Shares {
     }
 
     pub async fn create(&self, caller: &Caller, target: &Target, life: Duration) -> Result<Share> {
-        let (document, incarnation) = target.document.clone().unzip();
-        let sql = format!(
-            "insert into larder.shares (id, dataset_id, document_id, incarnation, created_by, expires_at) values ($1, $2, $3, $4, $5, now() + $6) returning {COLUMNS}"
-        );
-        let query = sqlx::query_as(AssertSqlSafe(sql))
-            .bind(Uuid::now_v7())
-            .bind(target.dataset_id)
-            .bind(document)
-            .bind(incarnation);
-        query.bind(caller.principal).bind(life).fetch_one(&self.control).await.map_err(database)
+        let mut connection = self.control.acquire().await.map_err(database)?;
+        insert(&mut connection, Uuid::now_v7(), caller, target, life).await
+    }
+
+    /// The same for a request that may come again under its `Idempotency-Key`: the share, and whether it was made before. Its id is what is kept, never its link.
+    pub async fn create_once(
+        &self,
+        caller: &Caller,
+        target: &Target,
+        life: Duration,
+        (key, fingerprint): (&str, Vec<u8>),
+    ) -> Result<(Share, bool)> {
+        let id = Uuid::now_v7();
+        let mut tx = self.control.begin().await.map_err(database)?;
+        let kept = KeptAnswer { fingerprint, answer: json!({ "share": id }) };
+        if let Some(found) = kept.keep_or_find(&mut tx, caller, key).await? {
+            let before = found.answer.get("share").and_then(Value::as_str).and_then(|id| id.parse().ok());
+            let before = before.ok_or_else(|| Error::internal("an answer kept for a share is of something else"))?;
+            return Ok((self.find_own(caller, before).await?, true));
+        }
+        let share = insert(&mut tx, id, caller, target, life).await?;
+        tx.commit().await.map_err(database)?;
+        Ok((share, false))
     }
 
     /// The caller's newest live link of the same thing, extended to `life` from now if that is later; else a new one.
@@ -127,4 +141,19 @@ impl Shares {
         sqlx::query(sql).bind(share).bind(outcome).bind(request_id).execute(&self.control).await.map_err(database)?;
         Ok(())
     }
+}
+
+async fn insert(
+    connection: &mut PgConnection,
+    id: Uuid,
+    caller: &Caller,
+    target: &Target,
+    life: Duration,
+) -> Result<Share> {
+    let (document, incarnation) = target.document.clone().unzip();
+    let sql = format!(
+        "insert into larder.shares (id, dataset_id, document_id, incarnation, created_by, expires_at) values ($1, $2, $3, $4, $5, now() + $6) returning {COLUMNS}"
+    );
+    let query = sqlx::query_as(AssertSqlSafe(sql)).bind(id).bind(target.dataset_id).bind(document).bind(incarnation);
+    query.bind(caller.principal).bind(life).fetch_one(connection).await.map_err(database)
 }

@@ -58,6 +58,13 @@ impl Manner {
     }
 }
 
+/// A raw upload that is stored, and how it is read.
+#[derive(Debug, Clone)]
+pub struct StoredFile {
+    pub object_id: Uuid,
+    pub manner: Arc<Manner>,
+}
+
 /// A file whose raw bytes are stored and whose rows are loaded, neither of them published.
 #[derive(Debug)]
 pub struct Loaded {
@@ -122,17 +129,9 @@ impl Tables {
     }
 
     /// The lines of rows of a file that is stored; rows count from 1 and ascend.
-    pub(super) async fn lines_of(
-        &self,
-        object_id: Uuid,
-        manner: &Arc<Manner>,
-        file: &Arc<read::Outcome>,
-        rows: Vec<u64>,
-    ) -> Result<Vec<u64>> {
-        let file = Arc::clone(file);
-        let raw = self.objects.read(object_id, None).await?;
-        let reading =
-            self.spawn_reader(raw, manner, move |source, ask| read::lines_of(source, &file, ask.limits, &rows));
+    pub(super) async fn lines_of(&self, file: &StoredFile, rows: Vec<u64>) -> Result<Vec<u64>> {
+        let raw = self.objects.read(file.object_id, None).await?;
+        let reading = self.spawn_reader(raw, &file.manner, move |source, ask| read::lines_of(source, ask, &rows));
         reading.await.map_err(Error::internal)?
     }
 

@@ -1,14 +1,18 @@
 //! Tables: structured files, kept typed in Postgres with the raw upload beside them in S3.
 //!
 //! **Invariant.** Types come from all the values; the raw upload is kept byte for byte; readers see the old version or the new one, whole.
+//! **Invariant.** A physical table that readers see changes only under the lock of its dataset's row, in one transaction with its revision.
 //! **Invariant.** User text is never SQL: `sql` builds statements from ids, positions and types of ours alone.
 //!
-//! `read` turns bytes into rows, `load` drives it while the upload is still arriving (`decompress` unpacks it), `store` speaks to Postgres, `export` turns rows back into bytes.
+//! `read` turns bytes into rows, `load` drives it while the upload is still arriving (`decompress` unpacks it), `store` speaks to Postgres, `export` turns rows back into bytes; `append`
+//! adds the rows of another file, `indexes` makes rows unique and quick to find.
 
+mod append;
 mod bounded;
 mod decompress;
 mod export;
 pub mod http;
+mod indexes;
 mod load;
 mod put;
 mod query;
@@ -16,9 +20,12 @@ pub mod read;
 mod sql;
 mod store;
 
+pub use append::{Answered, Appended, IdempotencyKey, NewRows};
 pub use decompress::is_compressed;
 pub use export::RowFormat;
+pub use indexes::BuiltIndex;
 pub use put::{NewTableFile, Rehearsal, Schema};
 pub use query::RowQuery;
 pub use read::{Hint, Options, TableFormat, Told};
+pub use sql::OnDuplicate;
 pub use store::Tables;

@@ -1,13 +1,15 @@
 //! A table made or replaced by a file.
 
 use super::{
-    load::Manner,
+    load::{Manner, StoredFile},
     read::{Column, Hint, Options, Outcome as FileRead, Told},
     store::Tables,
 };
 use crate::{
     auth::Caller,
-    catalogue::{Dataset, Kind, NewTable, NewVersion, Outcome, Pending, Precondition, Progress, Replace, table_name},
+    catalogue::{
+        Dataset, Kind, NewTable, NewVersion, Outcome, Pending, Precondition, Progress, Replace, Version, table_name,
+    },
     error::{Error, Result},
     objects::Incoming,
 };
@@ -30,6 +32,8 @@ pub struct NewTableFile {
     pub hint: Hint,
     /// What this request tells of the file; an empty value takes back what an earlier one told.
     pub told: Told,
+    /// Columns that make each row unique; none if empty. What was told before holds if it is not given.
+    pub key: Option<Vec<String>>,
     pub schema: Schema,
     pub replace: Replace,
     pub condition: Precondition,
@@ -83,6 +87,13 @@ impl Tables {
         let read = &loaded.file;
         let changes = changes(existing.as_ref(), &read.columns);
         check_schema(file.schema, &file.told, &read.columns, &changes)?;
+        let mut ingest = describe(read, &changes);
+        let source = StoredFile { object_id, manner: Arc::clone(&manner) };
+        let indexes = self.index_anew(&file.name, file.key, &source, (table_id, &read.columns), &mut ingest).await?;
+        let mut options = json!(told);
+        if let Some(key) = indexes.built.iter().find(|index| index.key) {
+            options["key"] = json!(key.columns);
+        }
         let version = NewVersion {
             kind: Kind::Table,
             title: file.title.unwrap_or_else(|| file.name.clone()),
@@ -93,12 +104,13 @@ impl Tables {
             content_encoding: file.content_encoding,
             table: Some(NewTable {
                 id: table_id,
-                ingest: describe(read, &changes),
+                ingest,
                 columns: read.columns.clone(),
                 row_count: read.rows,
+                indexes,
             }),
             job: file.job.map(|(id, _)| id),
-            options: json!(told),
+            options,
         };
         self.catalogue.publish(caller, lease, &version, file.replace, &file.condition).await
     }
@@ -129,10 +141,7 @@ impl Tables {
             .check_upload(caller, Kind::Table, &file.name, original_name, file.replace, &file.condition)
             .await?;
         let before = existing.as_ref().and_then(|dataset| dataset.version.as_ref());
-        let mut told: Told = before
-            .map(|version| serde_json::from_value(version.options.clone()).map_err(Error::internal))
-            .transpose()?
-            .unwrap_or_default();
+        let mut told = before.map(told_of).transpose()?.unwrap_or_default();
         told.extend(file.told.clone());
         told.retain(|_, value| !value.is_empty());
         let manner = Manner {
@@ -144,6 +153,14 @@ impl Tables {
         };
         Ok((existing, told, Arc::new(manner)))
     }
+}
+
+/// What was told of the files of a version.
+pub(super) fn told_of(version: &Version) -> Result<Told> {
+    let mut options = version.options.clone();
+    // The one that tells nothing of how a file is read.
+    options.as_object_mut().and_then(|options| options.remove("key"));
+    serde_json::from_value(options).map_err(Error::internal)
 }
 
 /// What was assumed of the file, for the descriptor.

@@ -61,6 +61,16 @@ impl RowQuery {
     }
 }
 
+/// A list of columns' names, such as `a,"b,c"`.
+pub fn names(parameter: &str, text: &str) -> Result<Vec<String>> {
+    let names: Vec<String> = split(parameter, text, ',')?.into_iter().map(unquote).collect();
+    let twice = names.iter().enumerate().find(|(at, name)| names.iter().take(*at).any(|before| before == *name));
+    match twice {
+        Some((_, name)) => Err(Error::invalid(parameter, format!("`{name}` stands in it twice."))),
+        None => Ok(names),
+    }
+}
+
 fn parse_order(columns: &[Column], term: &str) -> Result<Order> {
     let parts = split("order", term, '.')?;
     let mut words = parts.as_slice();
@@ -90,7 +100,7 @@ fn parse_order(columns: &[Column], term: &str) -> Result<Order> {
     Ok(Order { column, direction, nulls_first: nulls_first.unwrap_or(direction == Direction::Descending) })
 }
 
-fn position(parameter: &str, columns: &[Column], name: &str) -> Result<usize> {
+pub fn position(parameter: &str, columns: &[Column], name: &str) -> Result<usize> {
     let found = columns.iter().position(|column| column.name == name);
     found.ok_or_else(|| {
         Error::invalid(parameter, format!("there is no column `{name}`; the table's descriptor lists those there are."))

@@ -17,7 +17,10 @@ use futures::{Stream, TryStreamExt};
 use sqlx::{AssertSqlSafe, PgConnection, PgPool, postgres::PgDatabaseError};
 use std::{mem, time::Duration};
 use tokio::{
-    sync::mpsc::{Receiver, Sender, channel},
+    sync::{
+        mpsc::{Receiver, Sender, channel},
+        oneshot,
+    },
     time::timeout,
 };
 use uuid::Uuid;
@@ -30,8 +33,9 @@ const CHUNKS_IN_FLIGHT_MAX: usize = 4;
 pub struct Tables {
     pub(super) catalogue: Catalogue,
     pub(super) objects: Objects,
-    queries: PgPool,
-    loads: PgPool,
+    pub(super) queries: PgPool,
+    pub(super) loads: PgPool,
+    pub(super) indexes_max: u64,
     pub(super) limits: ReadLimits,
     pub(super) source_limits: SourceLimits,
     query_seconds: u64,
@@ -66,6 +70,7 @@ impl Tables {
             objects,
             queries,
             loads,
+            indexes_max: config.limits.indexes_max,
             limits,
             source_limits: SourceLimits {
                 decompressed_bytes_max: config.limits.decompressed_bytes_max,
@@ -114,23 +119,24 @@ impl Tables {
         Ok(())
     }
 
-    /// The rows of a query as they come, from one snapshot. An error before the first byte is an error of this call; a later one breaks the stream.
+    /// The rows of a query as they come, from one snapshot, and the revision that it shows, if the version is still kept. An error before the first byte is an error of this call; a later one breaks the stream.
     pub async fn rows(
         &self,
         table_id: Uuid,
         columns: &[Column],
         query: &RowQuery,
         format: RowFormat,
-    ) -> Result<impl Stream<Item = Result<Bytes>> + Send + use<>> {
+    ) -> Result<(Option<i64>, impl Stream<Item = Result<Bytes>> + Send + use<>)> {
         let selected: Vec<&Column> = query.columns.iter().filter_map(|position| columns.get(*position)).collect();
         let encoder = RowEncoder::new(format, &selected)?;
         let begin = encoder.begin(&selected);
         let types: Vec<ColumnType> = columns.iter().map(|column| column.column_type).collect();
         let statement = sql::copy_out(table_id, &types, query, format.copy_format());
         let (sender, mut receiver) = channel(CHUNKS_IN_FLIGHT_MAX);
+        let (tell, told) = oneshot::channel();
         let tables = self.clone();
         tokio::spawn(async move {
-            if let Err(error) = tables.copy_out(statement, encoder, begin, &sender).await {
+            if let Err(error) = tables.copy_out(table_id, statement, encoder, (begin, tell), &sender).await {
                 // Nobody listens any more when the client has gone.
                 sender.send(Err(error)).await.unwrap_or_default();
             }
@@ -138,17 +144,28 @@ impl Tables {
         let first = receiver.recv().await.ok_or_else(|| Error::internal("the query ended without an answer"))??;
         let rest =
             futures::stream::unfold(receiver, |mut receiver| async move { Some((receiver.recv().await?, receiver)) });
-        Ok(futures::StreamExt::chain(futures::stream::iter([Ok(first)]), rest))
+        let revision = told.await.map_err(Error::internal)?;
+        Ok((revision, futures::StreamExt::chain(futures::stream::iter([Ok(first)]), rest)))
     }
 
     async fn copy_out(
         &self,
+        table_id: Uuid,
         statement: String,
         encoder: RowEncoder,
-        begin: Vec<u8>,
+        (begin, tell): (Vec<u8>, oneshot::Sender<Option<i64>>),
         sender: &Sender<Result<Bytes>>,
     ) -> Result<()> {
         let mut connection = self.queries.acquire().await.map_err(database)?;
+        // One snapshot of the rows and of their revision.
+        sqlx::raw_sql("begin isolation level repeatable read read only")
+            .execute(&mut *connection)
+            .await
+            .map_err(database)?;
+        let revision = self.catalogue.revision(&mut connection, table_id).await;
+        let revision = revision.inspect_err(|_| connection.close_on_drop())?;
+        // Nobody asks any more when the client has gone.
+        tell.send(revision).unwrap_or_default();
         let copied =
             copy_rows(&mut connection, statement, encoder, begin, sender, self.idle).await.map_err(
                 |error| match error {
@@ -158,11 +175,20 @@ impl Tables {
                     error => error,
                 },
             );
-        if !matches!(copied, Ok(true)) {
+        match copied {
+            Ok(true) => {
+                // All rows are sent, so its failure is nothing to tell.
+                if sqlx::raw_sql("commit").execute(&mut *connection).await.is_err() {
+                    connection.close_on_drop();
+                }
+                Ok(())
+            }
             // It may be in the middle of a COPY: it is closed, not used again.
-            connection.close_on_drop();
+            other => {
+                connection.close_on_drop();
+                other.map(drop)
+            }
         }
-        copied.map(|_| ())
     }
 }
 
@@ -207,7 +233,7 @@ fn is_canceled(error: &(dyn std::error::Error + 'static)) -> bool {
 }
 
 /// A value or row that Postgres itself refuses is the file's fault, not the store's.
-fn load_error(error: sqlx::Error) -> Error {
+pub(super) fn load_error(error: sqlx::Error) -> Error {
     let refused = error.as_database_error().and_then(|error| error.try_downcast_ref::<PgDatabaseError>());
     match refused {
         Some(refused) if refused.code().starts_with("54") => Error::RowTooWide { line: None },

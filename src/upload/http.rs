@@ -327,6 +327,7 @@ async fn put_table(
         hint: Hint { format, ..upload.content_type.as_deref().map(Hint::of_content_type).unwrap_or_default() },
         told: upload.query.told.clone(),
         schema: upload.query.schema,
+        key: None,
         replace: upload.replace(),
         condition: upload.condition.clone(),
         job: None,

@@ -21,7 +21,8 @@ use parquet::file::properties::WriterProperties;
 use parquet::file::writer::SerializedFileWriter;
 use parquet::schema::parser::parse_message_type;
 
-const LIMITS: ReadLimits = ReadLimits { columns_max: 1599, cell_bytes_max: 1 << 20, row_bytes_max: 4 << 20 , rows_max: u64::MAX};
+const LIMITS: ReadLimits =
+    ReadLimits { columns_max: 1599, cell_bytes_max: 1 << 20, row_bytes_max: 4 << 20, rows_max: u64::MAX };
 
 #[derive(Debug, Clone, Copy)]
 enum Kind {

@@ -319,3 +319,25 @@ async fn the_shares_of_others_are_not_there() {
     }
     problem(larder.anonymous(Method::GET, "/v1/shares").send().await.unwrap(), 401, "unauthenticated").await;
 }
+
+#[tokio::test]
+async fn the_same_idempotency_key_makes_one_link() {
+    let larder = shared();
+    json(larder.put("/v1/blobs/once.txt", "once").await, 201).await;
+    let create = |expires_in: &'static str| async move {
+        let body = json!({ "target": "/v1/blobs/once.txt", "expires_in": expires_in });
+        let request = larder.request(Method::POST, "/v1/shares").header("idempotency-key", "share-once");
+        request.json(&body).send().await.expect("an answer")
+    };
+    let answers = futures::future::join_all((0..4).map(|_| create("7d"))).await;
+    let replayed = answers.iter().filter(|answer| answer.headers().contains_key("idempotency-replayed")).count();
+    assert_eq!(replayed, 3);
+    let first = json(create("7d").await, 201).await;
+    for answer in answers {
+        assert_eq!(json(answer, 201).await, first);
+    }
+    problem(create("8d").await, 422, "idempotency-mismatch").await;
+    // The link itself is nowhere in the database.
+    let kept = larder.column("select answer from larder.idempotency where key = 'share-once'").await.join("");
+    assert_eq!(kept, format!("{{\"share\": {}}}", first["id"]));
+}

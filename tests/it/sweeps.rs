@@ -1,11 +1,11 @@
 //! What a sweep takes, and what it never touches.
 
-use crate::support::{Service, json, problem};
+use crate::support::{Service, json, problem, slow};
 use bytes::Bytes;
 use larder::sweep;
 use reqwest::Method;
 use serde_json::json;
-use tokio::sync::mpsc::{Sender, channel};
+use tokio::sync::mpsc::Sender;
 use uuid::Uuid;
 
 const PENDING: &str = "select count(*) from larder.pending";
@@ -28,11 +28,7 @@ fn slow_put(
     larder: &Service,
     path: &str,
 ) -> (Sender<std::io::Result<Bytes>>, tokio::task::JoinHandle<reqwest::Result<reqwest::Response>>) {
-    let (sender, receiver) = channel(1);
-    let body =
-        futures::stream::unfold(receiver, |mut receiver| async move { Some((receiver.recv().await?, receiver)) });
-    let request = larder.request(Method::PUT, path).body(reqwest::Body::wrap_stream(body));
-    (sender, tokio::spawn(request.send()))
+    slow(larder.request(Method::PUT, path))
 }
 
 fn broken() -> std::io::Result<Bytes> {

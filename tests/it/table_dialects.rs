@@ -4,7 +4,8 @@ use larder::error::{Error, Malformed, Result};
 use larder::tables::read::{Cell, Layout, Options, ReadLimits, RowReader, TableFormat, Told};
 use serde_json::Value;
 
-const LIMITS: ReadLimits = ReadLimits { columns_max: 1599, cell_bytes_max: 1 << 20, row_bytes_max: 4 << 20 , rows_max: u64::MAX};
+const LIMITS: ReadLimits =
+    ReadLimits { columns_max: 1599, cell_bytes_max: 1 << 20, row_bytes_max: 4 << 20, rows_max: u64::MAX };
 
 struct Table {
     /// A line each: names, then rows; cells are parted by `·`, and `∅` is NULL.

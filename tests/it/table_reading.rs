@@ -2,8 +2,8 @@
 
 use std::io::{self, Cursor, Read};
 
-use bytes::Bytes;
 use crate::support::copy::decode;
+use bytes::Bytes;
 use larder::error::{Error, Malformed, Result};
 use larder::tables::read::{
     Ask, Cell, Column, ColumnType, Layout, Options, Outcome, ReadLimits, RowReader, RowSink, Source, Text, Told,
@@ -17,7 +17,8 @@ const CSV: Format = &[("delimiter", ","), ("quote", "\""), ("escape", "double"),
 const TSV: Format = &[("delimiter", "tab"), ("quote", "\""), ("escape", "double"), ("header", "1"), ("skip", "0")];
 const NDJSON: Format = &[("format", "ndjson")];
 const JSON: Format = &[("format", "json")];
-const LIMITS: ReadLimits = ReadLimits { columns_max: 1599, cell_bytes_max: 1 << 20, row_bytes_max: 4 << 20, rows_max: u64::MAX };
+const LIMITS: ReadLimits =
+    ReadLimits { columns_max: 1599, cell_bytes_max: 1 << 20, row_bytes_max: 4 << 20, rows_max: u64::MAX };
 
 /// Passes over what comes.
 struct Nothing;
@@ -47,7 +48,12 @@ fn layout(format: Format, file: &[u8], limits: ReadLimits) -> Result<Layout> {
 }
 
 /// A first pass over what may never end.
-fn pass(format: Format, input: impl Read + Send + 'static, limits: ReadLimits, sink: &mut dyn RowSink) -> Result<Outcome> {
+fn pass(
+    format: Format,
+    input: impl Read + Send + 'static,
+    limits: ReadLimits,
+    sink: &mut dyn RowSink,
+) -> Result<Outcome> {
     let options = options(format);
     let ask = Ask { options: &options, hint: None, limits, target: None };
     first_pass(Source::Text(Text::utf8(Box::new(input))), ask, sink)

@@ -1,5 +1,8 @@
 //! Tables over HTTP: what goes in comes out, in every format.
 
+mod appends;
+mod broken_appends;
+mod keys;
 mod queries;
 mod told;
 mod uploads;

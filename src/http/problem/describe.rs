@@ -24,7 +24,9 @@ pub(super) fn describe(error: &Error) -> (&'static str, Value) {
             ("checksum-mismatch", json!({ "algorithm": algorithm, "computed": computed }))
         }
         Error::PreconditionFailed { .. } => ("precondition-failed", json!({})),
-        Error::Conflict { .. } => ("conflict", json!({})),
+        Error::Conflict { .. } | Error::InProgress => ("conflict", json!({})),
+        Error::DuplicateKey { columns, lines, .. } => ("duplicate-key", json!({ "columns": columns, "lines": lines })),
+        Error::KeyReused => ("idempotency-mismatch", json!({})),
         Error::MethodNotAllowed => ("method-not-allowed", json!({})),
         Error::UnsupportedMediaType { .. } => ("unsupported-media-type", json!({})),
         Error::RowTooWide { line } => ("row-too-wide", json!({ "line": line })),
@@ -54,6 +56,7 @@ fn limit_slug(limit: Limit) -> &'static str {
         Limit::PageRows => "page-too-large",
         Limit::ShareSeconds => "share-too-long",
         Limit::PresignSeconds => "presign-too-long",
+        Limit::Indexes => "too-many-indexes",
         Limit::QuerySeconds => "query-too-slow",
     }
 }

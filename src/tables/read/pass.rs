@@ -94,19 +94,10 @@ pub fn first_pass(source: Source, ask: Ask<'_>, sink: &mut dyn RowSink) -> Resul
 }
 
 fn text_pass(mut text: Text, ask: Ask<'_>, sink: &mut dyn RowSink) -> Result<Outcome> {
-    let mut beginning = Vec::new();
-    let failed = text.input.by_ref().take(GUESS_BYTES).read_to_end(&mut beginning).err();
-    let whole = failed.is_none() && (beginning.len() as u64) < GUESS_BYTES;
-    let head = &beginning[..beginning.len().min(Layout::BEGINNING_BYTES)];
-    // A file that fails in its beginning fails for that reason, not for what its beginning lacks.
-    let failed = match failed {
-        Some(error) if head.len() < Layout::BEGINNING_BYTES => return Err(failure(error)),
-        failed => failed,
-    };
-    let layout = detect(&text, head, whole && head.len() == beginning.len(), ask)?;
-    let (inference, columns) = guess(&layout, &beginning, whole, ask);
-    let rest = Failed(failed).chain(text.input);
-    let reader = RowReader::open(&layout, Cursor::new(beginning).chain(rest), ask.limits)?;
+    let beginning = begin(&mut text)?;
+    let layout = detect(&text, &beginning.bytes, beginning.whole, ask)?;
+    let (inference, columns) = guess(&layout, &beginning.bytes, beginning.whole, ask);
+    let reader = RowReader::open(&layout, beginning.chain(text.input), ask.limits)?;
     let notes = Arc::clone(&text.notes);
     let mut outcome = infer(reader, inference, &columns, ask, sink)?;
     let format = layout.format();
@@ -128,8 +119,37 @@ fn text_pass(mut text: Text, ask: Ask<'_>, sink: &mut dyn RowSink) -> Result<Out
     Ok(outcome)
 }
 
+/// The first bytes of a text.
+struct Beginning {
+    bytes: Vec<u8>,
+    /// There are no more.
+    whole: bool,
+    /// What the input failed with behind them.
+    failed: Option<io::Error>,
+}
+
+impl Beginning {
+    /// The whole text again.
+    fn chain(self, rest: Box<dyn Read + Send>) -> Box<dyn Read + Send> {
+        Box::new(Cursor::new(self.bytes).chain(Failed(self.failed)).chain(rest))
+    }
+}
+
+/// Reads the beginning of a text. A file that fails there fails for that reason, not for what its beginning lacks.
+fn begin(text: &mut Text) -> Result<Beginning> {
+    let mut bytes = Vec::new();
+    let failed = text.input.by_ref().take(GUESS_BYTES).read_to_end(&mut bytes).err();
+    let whole = failed.is_none() && (bytes.len() as u64) < GUESS_BYTES;
+    match failed {
+        Some(error) if bytes.len() < Layout::BEGINNING_BYTES => Err(failure(error)),
+        failed => Ok(Beginning { bytes, whole, failed }),
+    }
+}
+
 /// The layout of a text; that of a workbook's sheet is known, but for its header.
 fn detect(text: &Text, beginning: &[u8], whole: bool, ask: Ask<'_>) -> Result<Layout> {
+    let head = &beginning[..beginning.len().min(Layout::BEGINNING_BYTES)];
+    let (beginning, whole) = (head, whole && head.len() == beginning.len());
     if !text.of_workbook {
         return Layout::detect(beginning, whole, ask.options, ask.hint, ask.limits);
     }
@@ -249,7 +269,7 @@ fn note_doubts(names: &[String], decisions: &[Decision], warnings: &mut Warnings
 /// # Errors
 /// As for the first pass; and `Internal` for a value that its column does not hold, since the types were inferred from this very file.
 pub fn second_pass(source: Source, first: &Outcome, ask: Ask<'_>, sink: &mut dyn RowSink) -> Result<()> {
-    let mut reader = reopen(source, first, ask.limits)?;
+    let mut reader = reopen(source, first.layout.as_ref(), ask.limits)?;
     let inference = Inference::new(ask, None, None);
     let decision = |reading: &Reading| Decision { reading: *reading, doubt: None };
     let decisions: Vec<_> = first.readings.iter().map(decision).collect();
@@ -272,9 +292,16 @@ pub fn second_pass(source: Source, first: &Outcome, ask: Ask<'_>, sink: &mut dyn
     }
 }
 
-/// The lines on which rows of a file begin, which a first pass has read to its end; rows count from 1 and ascend.
-pub fn lines_of(source: Source, first: &Outcome, limits: ReadLimits, rows: &[u64]) -> Result<Vec<u64>> {
-    let mut reader = reopen(source, first, limits)?;
+/// The lines on which rows of a file begin; rows count from 1 and ascend.
+pub fn lines_of(source: Source, ask: Ask<'_>, rows: &[u64]) -> Result<Vec<u64>> {
+    let mut reader = match source {
+        Source::Text(mut text) => {
+            let beginning = begin(&mut text)?;
+            let layout = detect(&text, &beginning.bytes, beginning.whole, ask)?;
+            RowReader::open(&layout, beginning.chain(text.input), ask.limits)?
+        }
+        other => reopen(other, None, ask.limits)?,
+    };
     let (mut lines, mut row) = (Vec::with_capacity(rows.len()), 0);
     while lines.len() < rows.len() && reader.advance()? {
         row += 1;
@@ -283,10 +310,11 @@ pub fn lines_of(source: Source, first: &Outcome, limits: ReadLimits, rows: &[u64
     Ok(lines)
 }
 
-fn reopen(source: Source, first: &Outcome, limits: ReadLimits) -> Result<RowReader<Box<dyn Read + Send>>> {
+/// `layout`: that of a text.
+fn reopen(source: Source, layout: Option<&Layout>, limits: ReadLimits) -> Result<RowReader<Box<dyn Read + Send>>> {
     let reader = match source {
         Source::Text(text) => {
-            let layout = first.layout.as_ref().ok_or_else(|| Error::internal("the file was no text at first"))?;
+            let layout = layout.ok_or_else(|| Error::internal("the file was no text at first"))?;
             return RowReader::open(layout, text.input, limits);
         }
         Source::Parquet(file) => columnar::Reader::parquet(file, limits)?,

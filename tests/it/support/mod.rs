@@ -9,6 +9,7 @@ pub use raw::Raw;
 pub use stores::{bzip2, gzip, xz, zstd};
 pub mod process;
 
+use bytes::Bytes;
 use clap::Parser;
 use larder::{
     app::App,
@@ -23,7 +24,15 @@ use std::{
     path::{Path, PathBuf},
     sync::OnceLock,
 };
-use tokio::{net::TcpListener, runtime::Runtime, sync::oneshot};
+use tokio::{
+    net::TcpListener,
+    runtime::Runtime,
+    sync::{
+        mpsc::{Sender, channel},
+        oneshot,
+    },
+    task::JoinHandle,
+};
 
 /// One running service with stores of its own; several replicas may stand on the same stores.
 pub struct Service {
@@ -123,6 +132,14 @@ impl Service {
 pub fn client() -> reqwest::Client {
     let client = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).no_proxy();
     client.pool_max_idle_per_host(0).build().expect("a client")
+}
+
+/// A request whose body comes through a channel; closing it ends the body, an error breaks it off.
+pub fn slow(request: RequestBuilder) -> (Sender<std::io::Result<Bytes>>, JoinHandle<reqwest::Result<Response>>) {
+    let (sender, receiver) = channel(1);
+    let body =
+        futures::stream::unfold(receiver, |mut receiver| async move { Some((receiver.recv().await?, receiver)) });
+    (sender, tokio::spawn(request.body(reqwest::Body::wrap_stream(body)).send()))
 }
 
 /// The answer's JSON, once its status was as expected.

@@ -12,7 +12,8 @@ use reqwest::Method;
 use std::time::{Duration, Instant};
 use tokio::runtime::Runtime;
 
-const LIMITS: ReadLimits = ReadLimits { columns_max: 1599, cell_bytes_max: 1 << 16, row_bytes_max: 1 << 18 , rows_max: u64::MAX};
+const LIMITS: ReadLimits =
+    ReadLimits { columns_max: 1599, cell_bytes_max: 1 << 16, row_bytes_max: 1 << 18, rows_max: u64::MAX };
 /// Of one small file, in a build that is not optimised, on a machine that does other things.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// A file that was repeated may be longer than what the reader guesses from, but not by much.

@@ -1,17 +1,12 @@
-//! `/v1/tables`: a table in, its descriptor, its rows out, its raw upload.
+//! Rows out: as `rows`, `rows.csv` and its like.
 
-use super::{Hint, NewTableFile, RowFormat, RowQuery, Schema, Told};
 use crate::{
     app::App,
     auth::Caller,
-    catalogue::{Dataset, Kind, Replace},
+    catalogue::{Dataset, Kind, Version},
     error::{Error, Result},
-    http::{
-        Descriptor, File, NoParameters, Path, Problem, Query, answer_upload, content_disposition, content_encoding,
-        content_type, flag, incoming, is_fresh, precondition, serve_object, upload_share, user_bytes,
-    },
-    jobs::http::{prefers_async, respond_async},
-    objects::Incoming,
+    http::{Path, Problem, Query, content_disposition, is_fresh, user_bytes},
+    tables::{RowFormat, RowQuery},
 };
 use axum::{
     body::Body,
@@ -24,125 +19,7 @@ use http::{
 };
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
-use std::{cmp::Reverse, time::Duration};
-
-#[derive(Debug, Default, Deserialize)]
-pub struct PutQuery {
-    /// Makes or extends a share link, such as `7d`.
-    share: Option<String>,
-    #[serde(default)]
-    schema: Schema,
-    #[serde(default, deserialize_with = "flag")]
-    dry_run: bool,
-    /// How the file is to be read: the parameters of [`Options`](super::read::Options), which refuses all others.
-    #[serde(flatten)]
-    told: Told,
-}
-
-/// `PUT /v1/tables/{name}`
-pub async fn put(
-    State(app): State<App>,
-    caller: Caller,
-    Path(name): Path<String>,
-    Query(query): Query<PutQuery>,
-    headers: HeaderMap,
-    body: Body,
-) -> Result<Response, Problem> {
-    let share = upload_share(&app, query.share.as_deref())?;
-    let content_type = content_type(&headers);
-    let file = NewTableFile {
-        name,
-        title: None,
-        original_name: None,
-        hint: content_type.as_deref().map(Hint::of_content_type).unwrap_or_default(),
-        content_type,
-        content_encoding: content_encoding(&headers),
-        told: query.told,
-        schema: query.schema,
-        replace: Replace::Any,
-        condition: precondition(&headers)?,
-        job: None,
-    };
-    let incoming = incoming(&app.config, &headers, body)?;
-    if query.dry_run {
-        return Ok(axum::Json(app.tables.rehearse_put(&caller, file, incoming).await?).into_response());
-    }
-    if prefers_async(&headers) {
-        return Ok(put_async(&app, &caller, file, share, incoming).await?);
-    }
-    let outcome = app.tables.put(&caller, file, incoming).await?;
-    let (descriptor, created) = Descriptor::of_upload(&app, &caller, &outcome, share).await?;
-    Ok(answer_upload(&descriptor, created))
-}
-
-/// The same as a job: the answer comes as soon as the file has.
-async fn put_async(
-    app: &App,
-    caller: &Caller,
-    file: NewTableFile,
-    share: Option<Duration>,
-    incoming: Incoming,
-) -> Result<Response> {
-    let name = file.name.clone();
-    respond_async(app, caller, ("table-upload", &name), |job, progress| {
-        let (app, caller) = (app.clone(), caller.clone());
-        async move {
-            let file = NewTableFile { job: Some((job, progress)), ..file };
-            let outcome = app.tables.put(&caller, file, incoming).await?;
-            Descriptor::of_upload(&app, &caller, &outcome, share).await.map(|_| ())
-        }
-    })
-    .await
-}
-
-/// `GET /v1/tables/{name}`: the descriptor, with columns and types.
-pub async fn get(
-    State(app): State<App>,
-    caller: Caller,
-    Path(name): Path<String>,
-    _: Query<NoParameters>,
-) -> Result<Response, Problem> {
-    let dataset = app.catalogue.find(&caller, Kind::Table, &name).await?;
-    let descriptor = Descriptor::of(&app, &dataset);
-    let etag = descriptor.etag.clone().unwrap_or_default();
-    Ok(([(ETAG, etag), (CACHE_CONTROL, "private, no-cache".to_owned())], axum::Json(descriptor)).into_response())
-}
-
-/// `DELETE /v1/tables/{name}`: hides it.
-pub async fn delete(
-    State(app): State<App>,
-    caller: Caller,
-    Path(name): Path<String>,
-    _: Query<NoParameters>,
-    headers: HeaderMap,
-) -> Result<StatusCode, Problem> {
-    app.catalogue.delete(&caller, Kind::Table, &name, &precondition(&headers)?).await?;
-    Ok(StatusCode::NO_CONTENT)
-}
-
-/// `POST /v1/tables/{name}/restore`
-pub async fn restore(
-    State(app): State<App>,
-    caller: Caller,
-    Path(name): Path<String>,
-    _: Query<NoParameters>,
-) -> Result<axum::Json<Descriptor>, Problem> {
-    let dataset = app.catalogue.restore(&caller, Kind::Table, &name).await?;
-    Ok(axum::Json(Descriptor::of(&app, &dataset)))
-}
-
-/// `GET /v1/tables/{name}/raw`: the upload as it came, byte for byte.
-pub async fn raw(
-    State(app): State<App>,
-    caller: Caller,
-    Path(name): Path<String>,
-    _: Query<NoParameters>,
-    method: Method,
-    headers: HeaderMap,
-) -> Result<Response, Problem> {
-    let dataset = app.catalogue.find(&caller, Kind::Table, &name).await?;
-    Ok(serve_object(&app.objects, &method, &headers, &File::of(&dataset, dataset.current()?)).await?)
-}
+use std::cmp::Reverse;
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -151,6 +28,9 @@ pub struct RowsQuery {
     order: Option<String>,
     limit: Option<u64>,
     offset: Option<u64>,
+    /// One of the older versions that are kept.
+    #[serde(default)]
+    version: Option<i64>,
 }
 
 /// `GET /v1/tables/{name}/rows`: the format by `Accept`.
@@ -158,11 +38,11 @@ pub async fn rows(
     State(app): State<App>,
     caller: Caller,
     Path(name): Path<String>,
-    Query(query): Query<RowsQuery>,
+    Query(mut query): Query<RowsQuery>,
     method: Method,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let dataset = app.catalogue.find(&caller, Kind::Table, &name).await?;
+    let dataset = app.catalogue.find_version(&caller, Kind::Table, &name, query.version.take()).await?;
     let format = accepted(&headers, RowFormat::Json)?;
     Ok(serve_rows(&app, &dataset, format, query, &method, &headers).await?)
 }
@@ -172,16 +52,16 @@ pub async fn rows_as(
     State(app): State<App>,
     caller: Caller,
     Path((name, file)): Path<(String, String)>,
-    Query(query): Query<RowsQuery>,
+    Query(mut query): Query<RowsQuery>,
     method: Method,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let extension = file.strip_prefix("rows.").ok_or(Error::NotFound { what: "page" })?;
-    let dataset = app.catalogue.find(&caller, Kind::Table, &name).await?;
+    let dataset = app.catalogue.find_version(&caller, Kind::Table, &name, query.version.take()).await?;
     Ok(serve_rows(&app, &dataset, RowFormat::from_extension(extension)?, query, &method, &headers).await?)
 }
 
-/// The rows of the current version. Without `limit` all of them; a failure midway breaks the transfer.
+/// The rows of the dataset's version. Without `limit` all of them; a failure midway breaks the transfer.
 pub async fn serve_rows(
     app: &App,
     dataset: &Dataset,
@@ -190,6 +70,9 @@ pub async fn serve_rows(
     method: &Method,
     headers: &HeaderMap,
 ) -> Result<Response> {
+    if query.version.is_some() {
+        return Err(Error::invalid("version", "a link shows the current version alone."));
+    }
     let version = dataset.current()?;
     let table_id = version.table_id.ok_or_else(|| Error::internal("a version of a table without rows"))?;
     let rows =
@@ -207,11 +90,17 @@ pub async fn serve_rows(
     answer.insert(ACCEPT_RANGES, HeaderValue::from_static("none"));
     let disposition = content_disposition(format.content_type(), &format!("{}.{}", dataset.name, format.extension()));
     answer.insert(CONTENT_DISPOSITION, HeaderValue::from_str(&disposition).map_err(Error::internal)?);
-    let body = match method {
+    if method == Method::HEAD {
         // Of a length that is not known: an empty body would be announced as one of 0 bytes.
-        &Method::HEAD => Body::from_stream(futures::stream::empty::<Result<bytes::Bytes>>()),
-        _ => Body::from_stream(app.tables.rows(table_id, &version.columns, &rows, format).await?),
-    };
+        return Ok((answer, Body::from_stream(futures::stream::empty::<Result<bytes::Bytes>>())).into_response());
+    }
+    let (revision, body) = app.tables.rows(table_id, &version.columns, &rows, format).await?;
+    if let Some(revision) = revision.filter(|revision| *revision != version.revision) {
+        // Rows came between our look at the catalogue and the snapshot that is sent.
+        let sent = Version { revision, ..version.clone() };
+        answer.insert(ETAG, HeaderValue::from_str(&rows_etag(&sent.etag(), &rows, format)).map_err(Error::internal)?);
+    }
+    let body = Body::from_stream(body);
     Ok((answer, body).into_response())
 }
 

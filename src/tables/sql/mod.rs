@@ -1,6 +1,15 @@
-//! The one file that builds SQL around names: those of physical tables and columns, which are ours alone.
+//! The one place that builds SQL around names: those of physical tables, columns and indexes, which are ours alone. `change` adds rows to a table that exists,
+//! `index` makes them unique or quick to find.
 //!
 //! **Invariant.** No user text comes in here: a table is a UUID, a column a position, a type one of ours.
+
+mod change;
+mod index;
+
+pub use change::{Insertion, OnDuplicate, add_column, insert, last_row, upsert};
+pub use index::{
+    allow_null, create_index, drop_index, duplicate_rows, index_bytes, null_rows, set_not_null, taken_rows,
+};
 
 use super::query::{Direction, RowQuery};
 use crate::catalogue::ColumnType;
@@ -25,11 +34,21 @@ fn table(id: Uuid) -> String {
 pub fn create_table(id: Uuid, types: &[ColumnType]) -> String {
     let mut sql = format!("create table {} (_row bigint not null", table(id));
     for (position, column_type) in (1..).zip(types) {
-        let collation = if *column_type == ColumnType::Text { " collate \"C\"" } else { "" };
-        write!(sql, ", c{position} {}{collation}", column_type.sql()).unwrap_or_default();
+        write!(sql, ", c{position} {}", typed(*column_type)).unwrap_or_default();
     }
     sql.push(')');
     sql
+}
+
+fn typed(column_type: ColumnType) -> String {
+    let collation = if column_type == ColumnType::Text { " collate \"C\"" } else { "" };
+    format!("{}{collation}", column_type.sql())
+}
+
+/// `c1, c2`, of positions that count from 0.
+fn columns(prefix: &str, positions: impl IntoIterator<Item = usize>) -> String {
+    let names: Vec<_> = positions.into_iter().map(|position| format!("{prefix}c{}", position + 1)).collect();
+    names.join(", ")
 }
 
 pub fn add_primary_key(id: Uuid) -> String {

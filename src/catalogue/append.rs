@@ -1,0 +1,96 @@
+//! Rows added to a version that stays. What is done to its physical table and what the catalogue says of it commit in one transaction, under the lock of the
+//! dataset's row.
+
+use super::{Catalogue, Column, Dataset, Kind, Version, publish, store::database};
+use crate::{
+    auth::Caller,
+    error::{Error, Result},
+    objects::Stored,
+};
+use serde_json::Value;
+use sqlx::{PgConnection, types::Json};
+use uuid::Uuid;
+
+/// A file whose rows a version gets.
+#[derive(Debug)]
+pub struct NewAppend<'a> {
+    pub object: &'a Stored,
+    pub content_type: &'a str,
+    pub content_encoding: Option<&'a str>,
+    /// Rows of the file.
+    pub row_count: u64,
+    pub row_base: u64,
+    /// Rows that the table has more of.
+    pub inserted: u64,
+    /// All columns of the table from now on.
+    pub columns: &'a [Column],
+    pub ingest: &'a Value,
+    pub options: &'a Value,
+}
+
+impl Catalogue {
+    /// Locks the dataset until the transaction ends, and reads it as it now is.
+    ///
+    /// # Errors
+    /// `NotFound` if it was deleted meanwhile.
+    pub async fn lock(&self, connection: &mut PgConnection, kind: Kind, id: Uuid) -> Result<Dataset> {
+        let sql = "select id from larder.datasets where id = $1 and deleted_at is null for update";
+        let locked: Option<Uuid> =
+            sqlx::query_scalar(sql).bind(id).fetch_optional(&mut *connection).await.map_err(database)?;
+        match locked {
+            Some(id) => publish::find_by_id(connection, id).await,
+            None => Err(kind.not_found()),
+        }
+    }
+
+    /// How often the rows of a physical table have changed, in the snapshot of this transaction; `None` once its version is no longer kept.
+    pub async fn revision(&self, connection: &mut PgConnection, table: Uuid) -> Result<Option<i64>> {
+        let sql = "select revision from larder.versions where table_id = $1";
+        sqlx::query_scalar(sql).bind(table).fetch_optional(connection).await.map_err(database)
+    }
+
+    /// Notes the append and raises the revision; the dataset as it then is.
+    pub async fn record_append(
+        &self,
+        connection: &mut PgConnection,
+        caller: &Caller,
+        dataset: Uuid,
+        version: &Version,
+        new: &NewAppend<'_>,
+    ) -> Result<Dataset> {
+        publish::insert_object(connection, new.object).await?;
+        let count = |rows: u64| i64::try_from(rows).map_err(Error::internal);
+        sqlx::query(
+            "insert into larder.appends (id, version_id, position, object_id, content_type, content_encoding, row_count, row_base, ingest, options, created_by)
+             select $1, $2, coalesce(max(position), 0) + 1, $3, $4, $5, $6, $7, $8, $9, $10 from larder.appends where version_id = $2",
+        )
+        .bind(Uuid::now_v7())
+        .bind(version.id)
+        .bind(new.object.id)
+        .bind(new.content_type)
+        .bind(new.content_encoding)
+        .bind(count(new.row_count)?)
+        .bind(count(new.row_base)?)
+        .bind(new.ingest)
+        .bind(new.options)
+        .bind(caller.principal)
+        .execute(&mut *connection)
+        .await
+        .map_err(database)?;
+        sqlx::query(
+            "update larder.versions set revision = revision + 1, row_count = row_count + $2, columns = $3 where id = $1",
+        )
+        .bind(version.id)
+        .bind(count(new.inserted)?)
+        .bind(Json(new.columns))
+        .execute(&mut *connection)
+        .await
+        .map_err(database)?;
+        sqlx::query("update larder.datasets set updated_at = now() where id = $1")
+            .bind(dataset)
+            .execute(&mut *connection)
+            .await
+            .map_err(database)?;
+        publish::find_by_id(connection, dataset).await
+    }
+}

@@ -1,0 +1,263 @@
+//! Rows of a file into a table that exists: they go into a staging table while they arrive, and from there into the table in one transaction.
+//!
+//! Columns are matched by name. If the table was replaced meanwhile, the rows are matched anew, and read again from their own raw upload where the types differ.
+
+mod store;
+
+use super::{
+    decompress::check_encoding,
+    indexes::Refusal,
+    load::{Manner, StoredFile, TargetTable},
+    put::told_of,
+    read::{Column, Hint, Options, Outcome, Told},
+    sql::{self, OnDuplicate},
+    store::Tables,
+};
+use crate::{
+    auth::Caller,
+    catalogue::{Dataset, Index, KeptAnswer, Kind, Lease, Pending, Precondition},
+    error::{Error, Malformed, Result},
+    objects::Incoming,
+};
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+use std::sync::Arc;
+use store::{Attempt, Plan};
+use uuid::Uuid;
+
+/// How often rows are matched with a table that is replaced again and again, before we give up.
+const TRIES_MAX: u32 = 8;
+
+/// Rows as they are sent.
+#[derive(Debug)]
+pub struct NewRows {
+    pub name: String,
+    pub content_type: Option<String>,
+    pub content_encoding: Option<String>,
+    /// How the file is to be read; what was told of the table's own file holds for it too.
+    pub told: Told,
+    /// Whether columns that the table lacks are added to it.
+    pub add_columns: bool,
+    /// What becomes of rows whose key is there already; without it they are refused.
+    pub on_duplicate: Option<OnDuplicate>,
+    /// The columns that tell; the table's key if not given.
+    pub on_conflict: Option<Vec<String>>,
+    pub condition: Precondition,
+    pub idempotency: Option<IdempotencyKey>,
+}
+
+#[derive(Debug)]
+pub struct IdempotencyKey {
+    pub key: String,
+    /// Of all the request but its body.
+    pub request: Sha256,
+}
+
+/// What became of the rows of the file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Appended {
+    pub rows: u64,
+    pub inserted: u64,
+    pub updated: u64,
+    /// Ignored, or overwritten by a later row of the same file.
+    pub ignored: u64,
+}
+
+/// What the caller is answered, now or before.
+#[derive(Debug)]
+pub struct Answered {
+    pub body: Value,
+    /// It was done before, for a request with the same `Idempotency-Key`.
+    pub replayed: bool,
+}
+
+/// Makes the answer, which commits together with what it says.
+pub type Answer = dyn Fn(&Dataset, &Appended) -> Value + Send + Sync;
+
+/// Rows in the staging table.
+struct Staged {
+    table: Uuid,
+    file: Arc<Outcome>,
+    source: StoredFile,
+}
+
+impl Tables {
+    /// Adds the rows of a file to a table, all or none.
+    ///
+    /// # Errors
+    /// `NotFound`, `PreconditionFailed`, `Malformed` for rows that do not fit, `DuplicateKey`, and as for `put`.
+    pub async fn append(
+        &self,
+        caller: &Caller,
+        rows: NewRows,
+        mut incoming: Incoming,
+        answer: &Answer,
+    ) -> Result<Answered> {
+        check_encoding(rows.content_encoding.as_deref())?;
+        let dataset = self.catalogue.find(caller, Kind::Table, &rows.name).await?;
+        let (object_id, table) = (Uuid::now_v7(), Uuid::now_v7());
+        let lease =
+            self.catalogue.lease(Pending { object_id: Some(object_id), table_id: Some(table), document: None }).await?;
+        let Some(claimed) = &rows.idempotency else {
+            return self.append_once(caller, &rows, (dataset, lease), (object_id, table), &mut incoming, answer).await;
+        };
+        let pending = lease.id;
+        if let Some(kept) = self.catalogue.claim_key(caller, &claimed.key, pending).await? {
+            return replay(claimed, kept, &mut incoming).await;
+        }
+        let done = self.append_once(caller, &rows, (dataset, lease), (object_id, table), &mut incoming, answer).await;
+        if done.is_err() {
+            self.catalogue.release_key(caller, &claimed.key, pending).await?;
+        }
+        done
+    }
+
+    async fn append_once(
+        &self,
+        caller: &Caller,
+        new: &NewRows,
+        (mut dataset, lease): (Dataset, Lease),
+        (object_id, table): (Uuid, Uuid),
+        incoming: &mut Incoming,
+        answer: &Answer,
+    ) -> Result<Answered> {
+        let version = dataset.current()?;
+        new.condition.check(Some(&version.etag()))?;
+        conflict_index(new, &self.catalogue.indexes(dataset.id).await?)?;
+        let manner = manner(new, &dataset)?;
+        let loaded = self.receive(&lease, (object_id, table), &manner, incoming).await?;
+        let object = loaded.object;
+        let mut staged = Staged { table, file: loaded.file, source: StoredFile { object_id, manner } };
+        for _ in 0..TRIES_MAX {
+            let plan = Plan::new(caller, new, &dataset, &staged, &object)?;
+            match self.commit_append(&lease, &plan, answer).await {
+                Ok(Attempt::Done(body)) => {
+                    lease.committed();
+                    return Ok(Answered { body, replayed: false });
+                }
+                Ok(Attempt::Moved) | Err(Refusal::Busy) => {}
+                Err(refusal) => return Err(self.explain_append(refusal, &plan, &staged).await),
+            }
+            dataset = self.catalogue.find(caller, Kind::Table, &new.name).await?;
+            if !fits(&staged.file.columns, &dataset.current()?.columns, new.add_columns) {
+                self.drop_physical(table).await?;
+                let manner = self::manner(new, &dataset)?;
+                let file = self.receive_stored(&lease, (object_id, table), &manner).await?;
+                staged = Staged { table, file, source: StoredFile { object_id, manner } };
+            }
+        }
+        let detail = "The table was changed again and again while these rows came; send them again.".to_owned();
+        Err(Error::Conflict { detail })
+    }
+
+    /// What the caller is told: of rows that break a key, where the first ones stand in the file.
+    async fn explain_append(&self, refusal: Refusal, plan: &Plan<'_>, staged: &Staged) -> Error {
+        let name = match refusal {
+            Refusal::Other(error) => return error,
+            Refusal::Busy => return Error::internal("a lock was waited for and is now called a refusal"),
+            Refusal::Duplicate(name) => Some(name),
+            Refusal::Missing => None,
+        };
+        self.find_breaking(name, plan, staged).await.unwrap_or_else(|error| error)
+    }
+
+    async fn find_breaking(&self, name: Option<String>, plan: &Plan<'_>, staged: &Staged) -> Result<Error> {
+        let indexes = self.catalogue.indexes(plan.dataset).await?;
+        let is = |index: &&Index| match &name {
+            Some(name) => name.ends_with(&index.physical(plan.table).simple().to_string()),
+            None => index.key,
+        };
+        let Some(index) = indexes.iter().find(is) else {
+            return Ok(Error::Conflict { detail: "An index of the table changed at this moment.".to_owned() });
+        };
+        let here = |name: &String| staged.file.columns.iter().position(|column| column.name == *name);
+        let there = |name: &String| plan.columns.iter().position(|column| column.name == *name);
+        let pairs: Vec<_> = index.columns.iter().filter_map(|name| Some((here(name)?, there(name)?))).collect();
+        let positions: Vec<usize> = pairs.iter().map(|(here, _)| *here).collect();
+        let mut rows = Vec::new();
+        if pairs.len() == index.columns.len() {
+            rows = match name {
+                None => self.rows_found(sql::null_rows(staged.table, &positions)).await?,
+                Some(_) => {
+                    let mut rows = self.rows_found(sql::duplicate_rows(staged.table, &positions)).await?;
+                    rows.extend(self.rows_found(sql::taken_rows(staged.table, plan.table, &pairs)).await?);
+                    rows
+                }
+            };
+        }
+        rows.sort_unstable();
+        rows.dedup();
+        let lines = self.lines_of(&staged.source, rows).await?;
+        Ok(Error::DuplicateKey { columns: index.columns.clone(), lines, missing: name.is_none() })
+    }
+}
+
+/// The rows keep to the columns of the table, whatever this file alone would make of them.
+fn manner(new: &NewRows, dataset: &Dataset) -> Result<Arc<Manner>> {
+    let version = dataset.current()?;
+    // A delimiter that was told of one file says little of another; what was told of its columns does.
+    let mut told: Told = told_of(version)?;
+    told.retain(|name, _| ["rename", "nulls", "decimal", "dates"].contains(&name.as_str()));
+    told.extend(new.told.clone());
+    told.retain(|_, value| !value.is_empty());
+    Ok(Arc::new(Manner {
+        content_encoding: new.content_encoding.clone(),
+        hint: new.content_type.as_deref().map(Hint::of_content_type).unwrap_or_default(),
+        options: Options::parse(&told)?,
+        target: Some(TargetTable { columns: version.columns.clone(), add_columns: new.add_columns }),
+        ..Manner::default()
+    }))
+}
+
+/// The answer of the first time, once this body has shown to be the same.
+async fn replay(claimed: &IdempotencyKey, kept: KeptAnswer, incoming: &mut Incoming) -> Result<Answered> {
+    let mut body = Sha256::new();
+    while let Some(bytes) = incoming.next().await? {
+        body.update(&bytes);
+    }
+    match claimed.fingerprint(body.finalize().into()) == kept.fingerprint {
+        true => Ok(Answered { body: kept.answer, replayed: true }),
+        false => Err(Error::KeyReused),
+    }
+}
+
+impl IdempotencyKey {
+    fn fingerprint(&self, body_sha256: [u8; 32]) -> Vec<u8> {
+        self.request.clone().chain_update(body_sha256).finalize().to_vec()
+    }
+}
+
+/// The unique index that tells which rows are there already, if that is asked.
+fn conflict_index<'a>(new: &NewRows, indexes: &'a [Index]) -> Result<Option<&'a Index>> {
+    if new.on_duplicate.is_none() {
+        return Ok(None);
+    }
+    let found = match &new.on_conflict {
+        Some(columns) => indexes.iter().find(|index| index.makes_unique(columns)),
+        None => indexes.iter().find(|index| index.key),
+    };
+    found.map(Some).ok_or_else(|| {
+        let (field, what) = match &new.on_conflict {
+            Some(columns) => (columns.join(","), "no key and no unique index on exactly these columns"),
+            None => ("on_conflict".to_owned(), "no key"),
+        };
+        Malformed {
+            detail: format!("The table has {what}."),
+            field: Some(field),
+            hint: Some(format!(
+                "Make one: `POST /v1/tables/{}/indexes` with `{{\"columns\":[…],\"unique\":true}}`.",
+                new.name
+            )),
+            ..Malformed::default()
+        }
+        .into()
+    })
+}
+
+/// Whether rows with these columns can go into a table as they are.
+fn fits(staged: &[Column], table: &[Column], add_columns: bool) -> bool {
+    staged.iter().all(|column| match table.iter().find(|there| there.name == column.name) {
+        Some(there) => there.column_type == column.column_type,
+        None => add_columns,
+    })
+}
