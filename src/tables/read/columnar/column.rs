@@ -169,7 +169,7 @@ impl Column {
 }
 
 impl Values {
-    #[expect(clippy::enum_glob_use, reason = "a table of types")]
+    #[allow(clippy::enum_glob_use, reason = "a table of types")]
     fn new(field: &Field, array: &ArrayRef) -> Option<Self> {
         use DataType::*;
         Some(match field.data_type() {
@@ -196,7 +196,7 @@ impl Values {
         })
     }
 
-    #[expect(clippy::enum_glob_use, reason = "a table of types")]
+    #[allow(clippy::enum_glob_use, reason = "a table of types")]
     fn nested(field: &Field, data_type: &DataType, array: &ArrayRef) -> Option<Self> {
         use DataType::*;
         let column = |field: &Field, array: &ArrayRef| Column::new(field, array).map(Box::new);

@@ -35,7 +35,7 @@ impl Form {
 }
 
 /// The type that a column of this field has in a table.
-#[expect(clippy::enum_glob_use, reason = "a table of types")]
+#[allow(clippy::enum_glob_use, reason = "a table of types")]
 pub(super) fn kept(field: &Field) -> ColumnType {
     use DataType::*;
     match field.data_type() {
