@@ -53,17 +53,23 @@ fn written(kind: Kind, batches: &[RecordBatch]) -> Vec<u8> {
         Kind::Parquet => {
             let properties = WriterProperties::builder().set_compression(Compression::SNAPPY).build();
             let mut writer = ArrowWriter::try_new(&mut bytes, schema, Some(properties)).unwrap();
-            batches.iter().for_each(|batch| writer.write(batch).unwrap());
+            for batch in batches {
+                writer.write(batch).unwrap();
+            }
             writer.close().unwrap();
         }
         Kind::File => {
             let mut writer = FileWriter::try_new(&mut bytes, &schema).unwrap();
-            batches.iter().for_each(|batch| writer.write(batch).unwrap());
+            for batch in batches {
+                writer.write(batch).unwrap();
+            }
             writer.finish().unwrap();
         }
         Kind::Stream => {
             let mut writer = StreamWriter::try_new(&mut bytes, &schema).unwrap();
-            batches.iter().for_each(|batch| writer.write(batch).unwrap());
+            for batch in batches {
+                writer.write(batch).unwrap();
+            }
             writer.finish().unwrap();
         }
     }
@@ -372,7 +378,9 @@ fn batches_and_compression_and_dictionaries_of_many_messages_are_read_to_the_end
         let options = IpcWriteOptions::default().try_with_compression(Some(compression)).unwrap();
         let mut bytes = Vec::new();
         let mut writer = StreamWriter::try_new_with_options(&mut bytes, &batches[0].schema(), options).unwrap();
-        batches.iter().for_each(|batch| writer.write(batch).unwrap());
+        for batch in &batches {
+            writer.write(batch).unwrap();
+        }
         writer.finish().unwrap();
         check(Kind::Stream, &bytes);
     }

@@ -36,7 +36,7 @@ impl Integers {
     }
 
     /// The numbers that stand for dates, times and durations.
-    #[expect(clippy::enum_glob_use, reason = "a table of types")]
+    #[allow(clippy::enum_glob_use, reason = "a table of types")]
     pub fn raw(array: &dyn Array) -> Option<Self> {
         macro_rules! raw {
             ($raw:ident, $type:ty) => {

@@ -149,15 +149,14 @@ impl Whole {
         };
         let batch = batch.ok_or_else(|| malformed("A batch of the Arrow file has no content."))?;
         let body = self.bytes.get(self.body..).unwrap_or_default();
-        if batch.compression().is_none() {
-            return Ok(body.len() as u64);
-        }
+        let is_compressed = batch.compression().is_some();
         let mut bytes = 0_u64;
         for buffer in batch.buffers().iter().flatten() {
             let place = usize::try_from(buffer.offset()).ok().zip(usize::try_from(buffer.length()).ok());
             let found = place.and_then(|(start, length)| body.get(start..)?.get(..length));
             let found = found.ok_or_else(|| malformed("A batch of the Arrow file is shorter than its columns."))?;
-            let length = found.first_chunk::<LENGTH_BYTES>().map_or(0, |length| i64::from_le_bytes(*length));
+            let prefix = found.first_chunk::<LENGTH_BYTES>().filter(|_| is_compressed);
+            let length = prefix.map_or(-1, |length| i64::from_le_bytes(*length));
             // Minus one says that this buffer is not compressed after all.
             bytes = bytes.saturating_add(u64::try_from(length).unwrap_or(found.len() as u64));
         }

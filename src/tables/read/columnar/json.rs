@@ -5,7 +5,8 @@
 
 use std::io::Write;
 
-use super::column::{Column, Fields, Form, Out, Values};
+use super::column::{Column, Fields, Out, Values};
+use super::types::Form;
 
 /// The value is longer than a cell may be.
 #[derive(Debug)]

@@ -11,6 +11,7 @@ mod json;
 mod moment;
 mod number;
 mod parquet;
+mod types;
 
 use std::fs::File;
 use std::io::Read;
@@ -19,7 +20,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use arrow_array::RecordBatch;
 use arrow_schema::Fields;
 
-use self::column::{Column, Out, kept};
+use self::column::{Column, Out};
+use self::types::kept;
 use super::position::Position;
 use super::warnings::{Trouble, Warnings};
 use super::{ColumnType, ReadLimits, Row, Span, names};

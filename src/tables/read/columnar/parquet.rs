@@ -16,9 +16,9 @@ use parquet::file::metadata::{ParquetMetaData, ParquetStatisticsPolicy};
 use parquet::file::reader::{ChunkReader, Length};
 use parquet::schema::types::ColumnDescPtr;
 
-use super::column::{EXTENSION, JSON, UUID};
 use super::footer::{self, Fault, NESTING_MAX};
 use super::malformed;
+use super::types::{EXTENSION, JSON, UUID};
 use crate::error::{Error, Limit, Result};
 
 const MAGIC: &[u8; 4] = b"PAR1";
