@@ -41,7 +41,7 @@ const DATABASE: &str = "larder";
 const PORT: u16 = 5432;
 
 /// What differs from Postgres' defaults, on the command line so that an upgrade of larder changes it for existing folders too.
-const SETTINGS: [&str; 9] = [
+const SETTINGS: [&str; 11] = [
     "listen_addresses=",
     "unix_socket_permissions=0700",
     "max_connections=100",
@@ -49,6 +49,9 @@ const SETTINGS: [&str; 9] = [
     // Bulk loads would otherwise force a checkpoint every gigabyte, and write every page anew after each.
     "max_wal_size=2GB",
     "wal_compression=on",
+    // Nothing replicates it, so what a transaction loads into a table of its own is written and synced once, not logged as well.
+    "wal_level=minimal",
+    "max_wal_senders=0",
     "log_checkpoints=off",
     "log_timezone=UTC",
     "timezone=UTC",

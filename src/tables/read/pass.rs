@@ -212,6 +212,7 @@ fn infer<R: Read>(
     }
     let rows = out.rows;
     let mut warnings = reader.warnings();
+    warnings.check(ask.options.strict)?;
     note_doubts(names, &decisions, &mut warnings)?;
     let column = |(name, decision): (&String, &Decision)| Column {
         name: name.clone(),

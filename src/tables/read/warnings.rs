@@ -8,6 +8,9 @@ use std::fmt;
 /// Lines named of each kind of trouble.
 const LINES_MAX: usize = 5;
 
+/// Kinds of trouble that are told apart; names of columns make kinds of their own.
+const KINDS_MAX: usize = 100;
+
 /// Kinds of trouble that a reader mends by itself. `Display` is the sentence of the descriptor.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Trouble {
@@ -149,6 +152,18 @@ impl Warnings {
         Ok(())
     }
 
+    /// For what was met by a reader that knows nothing of strictness.
+    ///
+    /// # Errors
+    /// As [`note`](Self::note), at the first line of the first repair.
+    pub fn check(&self, strict: bool) -> Result<()> {
+        let repair = self.met.iter().find(|(trouble, _, _)| strict && trouble.is_repair());
+        repair.map_or(Ok(()), |(trouble, _, lines)| {
+            let line = lines.first().copied();
+            Err(refused(trouble, Malformed { detail: trouble.to_string(), line, ..Malformed::default() }))
+        })
+    }
+
     /// Another reader's troubles behind these.
     pub fn extend(&mut self, other: Self) {
         self.met.extend(other.met);
@@ -165,7 +180,16 @@ impl Warnings {
     }
 
     fn count(&mut self, trouble: Trouble, line: Option<u64>) {
-        let index = self.met.iter().position(|(met, _, _)| *met == trouble).unwrap_or_else(|| {
+        let known = |trouble: &Trouble| self.met.iter().position(|(met, _, _)| met == trouble);
+        let (found, trouble) = match known(&trouble) {
+            None if self.met.len() >= KINDS_MAX => {
+                let detail = "There is more of the same in the file.".to_owned();
+                let more = Trouble::Other { code: "more", detail };
+                (known(&more), more)
+            }
+            found => (found, trouble),
+        };
+        let index = found.unwrap_or_else(|| {
             self.met.push((trouble, 0, Vec::new()));
             self.met.len() - 1
         });
