@@ -32,7 +32,10 @@ pub fn router(app: &App) -> Router {
             "/v1/blobs/{*key}",
             put(blobs::http::put).get(blobs::http::get).delete(blobs::http::delete).post(blobs::http::post),
         )
-        .route("/v1/tables/{name}", put(tables::http::put).get(tables::http::get).delete(tables::http::delete))
+        .route(
+            "/v1/tables/{name}",
+            put(tables::http::put).get(tables::http::get).delete(tables::http::delete).patch(tables::http::patch),
+        )
         .route("/v1/tables/{name}/rows", get(tables::http::rows).post(tables::http::append))
         .route(
             "/v1/documents/{collection}/{id}",

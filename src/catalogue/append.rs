@@ -28,7 +28,85 @@ pub struct NewAppend<'a> {
     pub options: &'a Value,
 }
 
+/// The raw upload of an append, and how it was read.
+#[derive(Debug, Clone, sqlx::FromRow)]
+pub struct KeptFile {
+    pub id: Uuid,
+    pub position: i64,
+    pub object_id: Uuid,
+    pub content_type: String,
+    pub content_encoding: Option<String>,
+    pub options: Value,
+}
+
+impl KeptFile {
+    /// How rows whose key was there were resolved, and by which columns if they were told.
+    pub fn resolution(&self) -> Option<(String, Option<Vec<String>>)> {
+        let resolution = self.options.get("resolution")?.as_str()?.to_owned();
+        let columns = self.options.get("on_conflict").cloned().and_then(|columns| serde_json::from_value(columns).ok());
+        Some((resolution, columns))
+    }
+}
+
+/// An append of the version before that a new version holds too.
+#[derive(Debug, Clone)]
+pub struct KeptAppend {
+    pub id: Uuid,
+    pub row_base: u64,
+}
+
+impl KeptAppend {
+    pub(super) async fn keep(&self, connection: &mut PgConnection, version: Uuid) -> Result<()> {
+        sqlx::query(
+            "insert into larder.appends (id, version_id, position, object_id, content_type, content_encoding, row_count, row_base, ingest, options, created_by, created_at)
+             select $3, $2, position, object_id, content_type, content_encoding, row_count, $4, ingest, options, created_by, created_at from larder.appends where id = $1",
+        )
+        .bind(self.id)
+        .bind(version)
+        .bind(Uuid::now_v7())
+        .bind(i64::try_from(self.row_base).map_err(Error::internal)?)
+        .execute(connection)
+        .await
+        .map_err(database)?;
+        Ok(())
+    }
+}
+
 impl Catalogue {
+    /// The appends of a version in their order.
+    pub async fn appends(&self, version: Uuid) -> Result<Vec<KeptFile>> {
+        let sql = "select id, position, object_id, content_type, content_encoding, options from larder.appends where version_id = $1 order by position";
+        sqlx::query_as(sql).bind(version).fetch_all(&self.control).await.map_err(database)
+    }
+
+    /// Calls the columns of a version otherwise, and says so to later uploads.
+    pub async fn rename_columns(
+        &self,
+        connection: &mut PgConnection,
+        version: Uuid,
+        columns: &[Column],
+        options: &Value,
+    ) -> Result<()> {
+        sqlx::query("update larder.versions set revision = revision + 1, columns = $2, options = $3 where id = $1")
+            .bind(version)
+            .bind(Json(columns))
+            .bind(options)
+            .execute(connection)
+            .await
+            .map_err(database)?;
+        Ok(())
+    }
+
+    pub async fn set_title(&self, dataset: Uuid, title: &str) -> Result<()> {
+        sqlx::query("update larder.datasets set title = $2, updated_at = now() where id = $1")
+            .bind(dataset)
+            .bind(title)
+            .execute(&self.control)
+            .await
+            .map_err(database)?;
+        Ok(())
+    }
+
     /// Locks the dataset until the transaction ends, and reads it as it now is.
     ///
     /// # Errors

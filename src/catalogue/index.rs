@@ -1,5 +1,7 @@
 //! The indexes of a table: of the dataset, by the names of columns, so that every version has them anew.
 
+use std::collections::BTreeMap;
+
 use super::{Catalogue, Column, Kind, store::database};
 use crate::error::{Error, Result};
 use sqlx::{FromRow, PgConnection, Row, postgres::PgRow, types::Json};
@@ -32,6 +34,12 @@ impl Index {
     /// What it is called by on one physical table: names are unique in a schema, and an older version may have it too.
     pub fn physical(&self, table: Uuid) -> Uuid {
         Uuid::from_u128(self.id.as_u128() ^ table.as_u128())
+    }
+
+    /// The same on columns that are called otherwise now.
+    pub fn renamed(&self, renamed: &BTreeMap<String, String>) -> Self {
+        let columns = self.columns.iter().map(|name| renamed.get(name).unwrap_or(name).clone());
+        Self { columns: columns.collect(), ..self.clone() }
     }
 
     /// Whether it makes rows unique by exactly these columns, in any order.

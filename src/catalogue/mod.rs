@@ -20,7 +20,7 @@ mod publish;
 mod store;
 mod sweep;
 
-pub use append::NewAppend;
+pub use append::{KeptAppend, KeptFile, NewAppend};
 pub use column::{Column, ColumnType};
 pub use dataset::{Dataset, Kind, Version};
 pub use idempotency::KeptAnswer;

@@ -1,7 +1,7 @@
 //! The commit of a new version: in one transaction the lease ends, the version appears, and versions past their keep become garbage.
 
 use super::{
-    Catalogue, Column, Dataset, Kind, Lease, NewIndexes, free_name,
+    Catalogue, Column, Dataset, KeptAppend, Kind, Lease, NewIndexes, free_name,
     job::finish_job,
     names::{KEY_BYTES_MAX, NAME_BYTES_MAX},
     store::{database, is_unique_violation},
@@ -44,6 +44,8 @@ pub struct NewTable {
     pub columns: Vec<Column>,
     pub row_count: u64,
     pub ingest: Value,
+    /// Those of the version before that the rows were read from as well.
+    pub appends: Vec<KeptAppend>,
     pub indexes: NewIndexes,
 }
 
@@ -174,7 +176,8 @@ impl Catalogue {
         .await?;
         // The answer describes what this transaction made, whatever the next one makes of it.
         let outcome = match existing {
-            Some(dataset) if is_same(&dataset, new) => {
+            // A raw upload that is read anew is the very object of the version before.
+            Some(dataset) if is_same(&dataset, new) && !refers_to(&dataset, new) => {
                 self.discard(&mut tx, Some(new.object.id), new.table.as_ref().map(|table| table.id)).await?;
                 Outcome::Unchanged(dataset)
             }
@@ -303,6 +306,10 @@ async fn first_free(connection: &mut PgConnection, kind: Kind, name: &str) -> Re
     .map_err(database)
 }
 
+fn refers_to(dataset: &Dataset, new: &NewVersion) -> bool {
+    dataset.version.as_ref().is_some_and(|version| version.object_id == new.object.id)
+}
+
 fn is_same(dataset: &Dataset, new: &NewVersion) -> bool {
     dataset.version.as_ref().is_some_and(|version| {
         version.sha256.as_deref() == Some(&new.object.sha256)
@@ -315,7 +322,7 @@ fn is_same(dataset: &Dataset, new: &NewVersion) -> bool {
 }
 
 pub(super) async fn insert_object(connection: &mut PgConnection, object: &Stored) -> Result<()> {
-    sqlx::query("insert into larder.objects (id, size_bytes, sha256, crc64nvme) values ($1, $2, $3, $4)")
+    sqlx::query("insert into larder.objects (id, size_bytes, sha256, crc64nvme) values ($1, $2, $3, $4) on conflict (id) do nothing")
         .bind(object.id)
         .bind(i64::try_from(object.size_bytes).map_err(Error::internal)?)
         .bind(object.sha256.as_slice())
@@ -355,6 +362,9 @@ async fn insert_version(
     .fetch_one(&mut *connection)
     .await
     .map_err(database)?;
+    for append in table.iter().flat_map(|table| &table.appends) {
+        append.keep(connection, id).await?;
+    }
     sqlx::query(
         "update larder.datasets set current = $2, updated_at = now(), original_name = coalesce($3, original_name),
          title = case when $3 is null then title else $4 end where id = $1",

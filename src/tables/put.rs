@@ -15,7 +15,7 @@ use crate::{
 };
 use serde::Serialize;
 use serde_json::{Value, json};
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 use uuid::Uuid;
 
 /// A table as it is uploaded.
@@ -85,11 +85,13 @@ impl Tables {
         let lease = self.catalogue.lease(pending).await?;
         let loaded = self.receive(&lease, (object_id, table_id), &manner, &mut incoming).await?;
         let read = &loaded.file;
-        let changes = changes(existing.as_ref(), &read.columns);
+        let changes = changes_of(existing.as_ref(), &read.columns);
         check_schema(file.schema, &file.told, &read.columns, &changes)?;
-        let mut ingest = describe(read, &changes);
+        let mut ingest = describe_file(read, &changes);
         let source = StoredFile { object_id, manner: Arc::clone(&manner) };
-        let indexes = self.index_anew(&file.name, file.key, &source, (table_id, &read.columns), &mut ingest).await?;
+        let indexes = self
+            .index_anew(&file.name, file.key, &BTreeMap::new(), &source, (table_id, &read.columns), &mut ingest)
+            .await?;
         let mut options = json!(told);
         if let Some(key) = indexes.built.iter().find(|index| index.key) {
             options["key"] = json!(key.columns);
@@ -108,6 +110,7 @@ impl Tables {
                 columns: read.columns.clone(),
                 row_count: read.rows,
                 indexes,
+                appends: Vec::new(),
             }),
             job: file.job.map(|(id, _)| id),
             options,
@@ -119,14 +122,14 @@ impl Tables {
     pub async fn rehearse_put(&self, caller: &Caller, file: NewTableFile, incoming: Incoming) -> Result<Rehearsal> {
         let (existing, _, manner) = self.prepare(caller, &file).await?;
         let read = self.rehearse(&manner, incoming).await?;
-        let changes = changes(existing.as_ref(), &read.columns);
+        let changes = changes_of(existing.as_ref(), &read.columns);
         check_schema(file.schema, &file.told, &read.columns, &changes)?;
         Ok(Rehearsal {
             dry_run: true,
             name: file.name,
             replaces: existing.is_some(),
             rows: read.rows,
-            ingest: describe(&read, &changes),
+            ingest: describe_file(&read, &changes),
             columns: read.columns,
         })
     }
@@ -164,13 +167,13 @@ pub(super) fn told_of(version: &Version) -> Result<Told> {
 }
 
 /// What was assumed of the file, for the descriptor.
-fn describe(read: &FileRead, changes: &[Change]) -> Value {
+pub(super) fn describe_file(read: &FileRead, changes: &[Change]) -> Value {
     let mut ingest = read.ingest.clone();
     ingest.insert("changes".to_owned(), json!(changes));
     Value::Object(ingest)
 }
 
-fn changes(existing: Option<&Dataset>, columns: &[Column]) -> Vec<Change> {
+pub(super) fn changes_of(existing: Option<&Dataset>, columns: &[Column]) -> Vec<Change> {
     let Some(before) = existing.and_then(|dataset| dataset.version.as_ref()) else { return Vec::new() };
     let find = |columns: &[Column], name: &str| {
         columns.iter().find(|column| column.name == name).map(|column| column.column_type)

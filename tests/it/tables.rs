@@ -3,6 +3,7 @@
 mod appends;
 mod broken_appends;
 mod keys;
+mod patches;
 mod queries;
 mod told;
 mod uploads;

@@ -9,19 +9,19 @@ use super::{
     indexes::Refusal,
     load::{Manner, StoredFile, TargetTable},
     put::told_of,
-    read::{Column, Hint, Options, Outcome, Told},
+    read::{Column, Hint, Options, Outcome, Told, write_pairs},
     sql::{self, OnDuplicate},
     store::Tables,
 };
 use crate::{
     auth::Caller,
-    catalogue::{Dataset, Index, KeptAnswer, Kind, Lease, Pending, Precondition},
+    catalogue::{Dataset, Index, KeptAnswer, KeptFile, Kind, Lease, Pending, Precondition},
     error::{Error, Malformed, Result},
     objects::Incoming,
 };
 use serde_json::Value;
 use sha2::{Digest, Sha256};
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 use store::{Attempt, Plan};
 use uuid::Uuid;
 
@@ -192,12 +192,57 @@ impl Tables {
     }
 }
 
+/// The same for an append that is read again, into a table that has these columns so far; `told` is what now holds for the table's own file.
+pub(super) fn replayed(
+    append: &KeptFile,
+    table: &Told,
+    renamed: &BTreeMap<String, String>,
+    columns: &[Column],
+) -> Result<Arc<Manner>> {
+    let mut told = for_appends(table);
+    let then: Told = append
+        .options
+        .get("told")
+        .cloned()
+        .map(serde_json::from_value)
+        .transpose()
+        .map_err(Error::internal)?
+        .unwrap_or_default();
+    // A file may have called its columns as the table did then.
+    let mut names: Vec<(String, String)> = Options::parse(&told)?.renames;
+    names.extend(
+        renamed
+            .iter()
+            .filter(|(from, _)| !names.iter().any(|(known, _)| known == *from))
+            .map(|(from, to)| (from.clone(), to.clone()))
+            .collect::<Vec<_>>(),
+    );
+    told.extend(then);
+    told.insert("rename".to_owned(), write_pairs(names.iter().map(|(from, to)| (from.as_str(), to.as_str()))));
+    told.retain(|_, value| !value.is_empty());
+    let add_columns = append.options.get("add_columns").and_then(Value::as_bool).unwrap_or(false);
+    Ok(Arc::new(Manner {
+        content_encoding: append.content_encoding.clone(),
+        hint: Hint::of_content_type(&append.content_type),
+        options: Options::parse(&told)?,
+        target: Some(TargetTable { columns: columns.to_vec(), add_columns }),
+        ..Manner::default()
+    }))
+}
+
+/// A delimiter that was told of one file says little of another; what was told of its columns does.
+fn for_appends(told: &Told) -> Told {
+    let kept = ["rename", "nulls", "decimal", "dates"];
+    told.iter()
+        .filter(|(name, _)| kept.contains(&name.as_str()))
+        .map(|(name, value)| (name.clone(), value.clone()))
+        .collect()
+}
+
 /// The rows keep to the columns of the table, whatever this file alone would make of them.
 fn manner(new: &NewRows, dataset: &Dataset) -> Result<Arc<Manner>> {
     let version = dataset.current()?;
-    // A delimiter that was told of one file says little of another; what was told of its columns does.
-    let mut told: Told = told_of(version)?;
-    told.retain(|name, _| ["rename", "nulls", "decimal", "dates"].contains(&name.as_str()));
+    let mut told = for_appends(&told_of(version)?);
     told.extend(new.told.clone());
     told.retain(|_, value| !value.is_empty());
     Ok(Arc::new(Manner {

@@ -95,8 +95,7 @@ fn describe(app: &App, dataset: &Dataset, appended: &Appended, upserted: bool) -
 
 fn resolution(headers: &HeaderMap) -> Result<Option<OnDuplicate>> {
     let Some(told) = preference(headers, "resolution") else { return Ok(None) };
-    let known = [OnDuplicate::Merge, OnDuplicate::Ignore].into_iter().find(|one| one.name() == told);
-    known
+    OnDuplicate::named(&told)
         .map(Some)
         .ok_or_else(|| Error::invalid("Prefer", "`resolution` is `merge-duplicates` or `ignore-duplicates`."))
 }

@@ -2,10 +2,12 @@
 
 mod append;
 mod indexes;
+mod patch;
 mod rows;
 
 pub use append::append;
 pub use indexes::{create_index, drop_index, indexes};
+pub use patch::patch;
 pub use rows::{RowsQuery, accepted, rows, rows_as, serve_rows};
 
 use super::{Hint, NewTableFile, Schema, Told, query::names};

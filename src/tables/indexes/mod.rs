@@ -18,7 +18,7 @@ use crate::{
     error::{Error, Limit, Malformed, Result},
 };
 use serde_json::{Value, json};
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 use uuid::Uuid;
 
 /// Postgres holds no more columns in one index.
@@ -33,7 +33,7 @@ pub struct BuiltIndex {
 }
 
 impl Tables {
-    /// Gives a new version's table, which nobody reads yet, the indexes that its dataset has, and the key that is told. One whose columns are gone is left out
+    /// Gives a new version's table, which nobody reads yet, the indexes that its dataset has, and the key that is told; `renamed` are names of columns that change with it. One whose columns are gone is left out
     /// and noted in `ingest`.
     ///
     /// # Errors
@@ -42,6 +42,7 @@ impl Tables {
         &self,
         name: &str,
         key: Option<Vec<String>>,
+        renamed: &BTreeMap<String, String>,
         source: &StoredFile,
         (table, columns): (Uuid, &[Column]),
         ingest: &mut Value,
@@ -49,7 +50,7 @@ impl Tables {
         let before = self.catalogue.indexes_of(name).await?;
         let mut new = NewIndexes { found: before.iter().map(|index| index.id).collect(), built: Vec::new() };
         let dropped_key = |index: &Index| index.key && is_ended(key.as_deref(), index);
-        for index in before {
+        for index in before.into_iter().map(|index| index.renamed(renamed)) {
             match (positions("key", columns, &index.columns), dropped_key(&index)) {
                 (_, true) => {}
                 (Ok(_), false) => new.built.push(index),

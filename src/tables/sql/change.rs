@@ -24,6 +24,10 @@ pub enum OnDuplicate {
 }
 
 impl OnDuplicate {
+    pub fn named(name: &str) -> Option<Self> {
+        [Self::Merge, Self::Ignore].into_iter().find(|one| one.name() == name)
+    }
+
     /// As PostgREST calls it.
     pub fn name(self) -> &'static str {
         match self {
