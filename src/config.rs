@@ -168,6 +168,10 @@ pub struct Limits {
     #[arg(long, env = "LARDER_ROWS_MAX", default_value_t = 10_000_000_000, value_parser = at_least_one(), help_heading = "Limits")]
     pub rows_max: u64,
 
+    /// Tables that this replica loads at once: uploads, appends and re-readings. Others wait up to LARDER_REQUEST_SECONDS.
+    #[arg(long, env = "LARDER_LOADS_MAX", default_value_t = 8, value_parser = clap::value_parser!(u64).range(1..=1000), help_heading = "Limits")]
+    pub loads_max: u64,
+
     /// Columns of a table; Postgres holds 1,599 beside ours.
     #[arg(long, env = "LARDER_COLUMNS_MAX", default_value_t = 1599, value_parser = clap::value_parser!(u64).range(1..=1599), help_heading = "Limits")]
     pub columns_max: u64,

@@ -207,6 +207,7 @@ pub enum Limit {
     RequestBytes,
     DecompressedBytes,
     Rows,
+    Loads,
     DecompressedRatio,
     ScratchBytes,
     WorkbookBytes,
@@ -229,6 +230,7 @@ impl Limit {
             Self::RequestBytes => "LARDER_REQUEST_BYTES_MAX",
             Self::DecompressedBytes => "LARDER_DECOMPRESSED_BYTES_MAX",
             Self::Rows => "LARDER_ROWS_MAX",
+            Self::Loads => "LARDER_LOADS_MAX",
             Self::DecompressedRatio => "LARDER_DECOMPRESSED_RATIO_MAX",
             Self::ScratchBytes => "LARDER_SCRATCH_BYTES_MAX",
             Self::WorkbookBytes => "LARDER_WORKBOOK_BYTES_MAX",
@@ -255,6 +257,9 @@ impl Limit {
             Self::RequestBytes => ("The body of a request that is no upload", "bytes"),
             Self::DecompressedBytes => ("A decompressed file", "bytes"),
             Self::Rows => ("A table", "rows"),
+            Self::Loads => {
+                ("Each replica", "tables being loaded at once, and others have waited as long as they may; it")
+            }
             Self::DecompressedRatio => ("A decompressed file", "bytes for each of the compressed ones"),
             Self::ScratchBytes => ("What a file needs of temporary space", "bytes"),
             Self::WorkbookBytes => ("A workbook, packed or unpacked,", "bytes"),

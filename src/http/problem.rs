@@ -4,7 +4,7 @@ mod describe;
 
 use self::describe::describe;
 use super::REQUEST_ID;
-use crate::error::Error;
+use crate::error::{Error, Limit};
 use axum::{
     extract::Path,
     response::{IntoResponse, Response},
@@ -188,6 +188,12 @@ pub const PROBLEMS: &[ProblemType] = &[
         "The decompressed file is too large",
         "Set by LARDER_DECOMPRESSED_BYTES_MAX, against files that grow without end. Store the file as it is with `?as=blob`.",
     ),
+    problem(
+        "too-many-loads",
+        S::SERVICE_UNAVAILABLE,
+        "Too many tables are being loaded",
+        "Nothing was stored; send the file again in a while. LARDER_LOADS_MAX says how many one replica loads at once.",
+    ),
     problem("too-many-rows", S::PAYLOAD_TOO_LARGE, "The table has too many rows", "Set by LARDER_ROWS_MAX."),
     problem(
         "row-too-wide",
@@ -327,7 +333,7 @@ impl IntoResponse for Problem {
                 headers.append(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"larder\""));
                 headers.append(WWW_AUTHENTICATE, HeaderValue::from_static("Basic realm=\"larder\", charset=\"UTF-8\""));
             }
-            Error::Store { .. } | Error::LeaseLost | Error::InProgress => {
+            Error::Store { .. } | Error::LeaseLost | Error::InProgress | Error::Limit { limit: Limit::Loads, .. } => {
                 headers.insert(RETRY_AFTER, HeaderValue::from_static("5"));
             }
             Error::RangeNotSatisfiable { size } => {

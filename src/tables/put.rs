@@ -80,6 +80,7 @@ impl Tables {
     /// Stores the raw bytes, infers the types from all values, loads the rows, and publishes both as the table's new version.
     pub async fn put(&self, caller: &Caller, file: NewTableFile, mut incoming: Incoming) -> Result<Outcome> {
         let (existing, told, manner) = self.prepare(caller, &file).await?;
+        let _turn = self.turn().await?;
         let (object_id, table_id) = (Uuid::now_v7(), Uuid::now_v7());
         let pending = Pending { object_id: Some(object_id), table_id: Some(table_id), document: None };
         let lease = self.catalogue.lease(pending).await?;
@@ -121,6 +122,7 @@ impl Tables {
     /// What [`put`](Self::put) would answer; nothing is written.
     pub async fn rehearse_put(&self, caller: &Caller, file: NewTableFile, incoming: Incoming) -> Result<Rehearsal> {
         let (existing, _, manner) = self.prepare(caller, &file).await?;
+        let _turn = self.turn().await?;
         let read = self.rehearse(&manner, incoming).await?;
         let changes = changes_of(existing.as_ref(), &read.columns);
         check_schema(file.schema, &file.told, &read.columns, &changes)?;

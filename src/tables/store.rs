@@ -15,9 +15,10 @@ use crate::{
 use bytes::Bytes;
 use futures::{Stream, TryStreamExt};
 use sqlx::{AssertSqlSafe, PgConnection, PgPool, postgres::PgDatabaseError};
-use std::{mem, time::Duration};
+use std::{mem, sync::Arc, time::Duration};
 use tokio::{
     sync::{
+        OwnedSemaphorePermit, Semaphore,
         mpsc::{Receiver, Sender, channel},
         oneshot,
     },
@@ -36,6 +37,10 @@ pub struct Tables {
     pub(super) queries: PgPool,
     pub(super) loads: PgPool,
     pub(super) indexes_max: u64,
+    /// Loads that may run at once.
+    loading: Arc<Semaphore>,
+    loads_max: u64,
+    request_seconds: u64,
     pub(super) limits: ReadLimits,
     pub(super) source_limits: SourceLimits,
     query_seconds: u64,
@@ -71,6 +76,11 @@ impl Tables {
             queries,
             loads,
             indexes_max: config.limits.indexes_max,
+            loading: Arc::new(Semaphore::new(
+                usize::try_from(config.limits.loads_max).unwrap_or(Semaphore::MAX_PERMITS),
+            )),
+            loads_max: config.limits.loads_max,
+            request_seconds: config.times.request_seconds,
             limits,
             source_limits: SourceLimits {
                 decompressed_bytes_max: config.limits.decompressed_bytes_max,
@@ -82,6 +92,18 @@ impl Tables {
             },
             query_seconds: config.times.query_seconds,
             idle: config.times.idle(),
+        }
+    }
+
+    /// The right to load, held until the load is published or given up.
+    ///
+    /// # Errors
+    /// `Limit` if all others take too long.
+    pub(super) async fn turn(&self) -> Result<OwnedSemaphorePermit> {
+        let turn = Arc::clone(&self.loading).acquire_owned();
+        match timeout(Duration::from_secs(self.request_seconds), turn).await {
+            Ok(turn) => turn.map_err(Error::internal),
+            Err(_) => Err(Limit::Loads.passed(self.loads_max, None)),
         }
     }
 

@@ -12,8 +12,12 @@ use crate::{
         Descriptor, Path, Problem, Query, answer_upload, content_encoding, content_type, flag, guess_content_type,
         incoming, incoming_field, plain_document, precondition, upload_share,
     },
+    jobs::http::prefers_async,
     objects::Incoming,
-    tables::{Hint, NewTableFile, Options, Schema, TableFormat, Told},
+    tables::{
+        Hint, NewTableFile, Options, Schema, TableFormat, Told,
+        http::{key_columns, put_async},
+    },
 };
 use axum::{
     body::Body,
@@ -30,6 +34,9 @@ use serde_json::value::RawValue;
 use serde_json::{Value, json};
 use std::{future::Future, time::Duration};
 use tokio::{sync::mpsc::Sender, time::timeout};
+
+/// Of a parameter of tables, at an upload of something else.
+const NO_TABLE: &str = "it is of use for tables only, and this file is none; send `?as=table` if it is.";
 
 /// Enough to tell JSON's kinds apart, behind a licence header even.
 const BEGINNING_BYTES: usize = 4096;
@@ -48,6 +55,11 @@ pub struct UploadQuery {
     /// Of a table: what a replace may do to the columns.
     #[serde(default)]
     schema: Schema,
+    /// Of a table: columns that make each row unique.
+    key: Option<String>,
+    /// Of a table: what would happen, and nothing is written.
+    #[serde(default, deserialize_with = "flag")]
+    dry_run: bool,
     /// Of a table: how the file is to be read.
     #[serde(flatten)]
     told: Told,
@@ -80,7 +92,22 @@ pub async fn put(
         share: upload_share(&app, query.share.as_deref())?,
         query,
     };
-    let (descriptor, created) = receive(&app, &caller, upload, incoming(&app.config, &headers, body)?).await?;
+    let mut incoming = incoming(&app.config, &headers, body)?;
+    let (dry_run, later) = (upload.query.dry_run, prefers_async(&headers));
+    if dry_run || later {
+        let route = judge(&upload, &incoming.peek(BEGINNING_BYTES).await?)?.0;
+        if let Route::Table { name, format } = route {
+            let file = table_file(&upload, name, format)?;
+            if dry_run {
+                return Ok(axum::Json(app.tables.rehearse_put(&caller, file, incoming).await?).into_response());
+            }
+            return Ok(put_async(&app, &caller, file, upload.share, incoming).await?);
+        }
+        if dry_run {
+            return Err(Error::invalid("dry_run", NO_TABLE).into());
+        }
+    }
+    let (descriptor, created) = receive(&app, &caller, upload, incoming).await?;
     Ok(answer_upload(&descriptor, created))
 }
 
@@ -104,6 +131,9 @@ pub async fn post(
     Query(query): Query<UploadQuery>,
     request: Request,
 ) -> Result<Response, Problem> {
+    if query.dry_run {
+        return Err(Error::invalid("dry_run", "it is of use for one file at a time: `PUT` it.").into());
+    }
     let unreadable = |detail: String| Error::UnsupportedMediaType { detail };
     let share = upload_share(&app, query.share.as_deref())?;
     let form = Multipart::from_request(request, &()).await;
@@ -194,16 +224,19 @@ async fn in_time<T>(app: &App, reading: impl Future<Output = Result<T, Multipart
     timeout(idle, reading).await.map_err(late)?.map_err(|error| Error::Interrupted { detail: error.body_text() })
 }
 
-async fn receive(app: &App, caller: &Caller, upload: Upload, mut incoming: Incoming) -> Result<(Descriptor, bool)> {
-    let beginning = incoming.peek(BEGINNING_BYTES).await?;
+fn judge(upload: &Upload, beginning: &[u8]) -> Result<(Route, String)> {
     let evidence = Evidence {
         path: &upload.path,
         told: upload.query.r#as,
         name: upload.query.name.as_deref(),
         content_type: upload.content_type.as_deref(),
-        beginning: &beginning,
+        beginning,
     };
-    let (route, because) = evidence.judge()?;
+    evidence.judge()
+}
+
+async fn receive(app: &App, caller: &Caller, upload: Upload, mut incoming: Incoming) -> Result<(Descriptor, bool)> {
+    let (route, because) = judge(&upload, &incoming.peek(BEGINNING_BYTES).await?)?;
     if !matches!(route, Route::Table { .. } | Route::Json { .. }) {
         upload.only_for_tables()?;
     }
@@ -270,15 +303,19 @@ async fn receive_json(
 impl Upload {
     /// Refuses parameters that say how a table is read, of what is none.
     fn only_for_tables(&self) -> Result<()> {
-        let schema = (self.query.schema != Schema::default()).then_some("schema");
-        let told = self.query.told.keys().map(String::as_str).chain(schema);
-        let detail = "it says how a table is read, and this file is none; send `?as=table` if it is.";
-        told.into_iter().next().map_or(Ok(()), |parameter| {
-            match Options::NAMES.contains(&parameter) || schema.is_some() {
-                true => Err(Error::invalid(parameter, detail)),
-                false => Err(Error::invalid(parameter, "there is no such parameter.")),
+        let known = [
+            ("schema", self.query.schema != Schema::default()),
+            ("key", self.query.key.is_some()),
+            ("dry_run", self.query.dry_run),
+        ];
+        let given = known.iter().filter(|(_, given)| *given).map(|(name, _)| *name);
+        match self.query.told.keys().map(String::as_str).chain(given).next() {
+            None => Ok(()),
+            Some(name) if Options::NAMES.contains(&name) || !self.query.told.contains_key(name) => {
+                Err(Error::invalid(name, NO_TABLE))
             }
-        })
+            Some(name) => Err(Error::invalid(name, "there is no such parameter.")),
+        }
     }
 
     fn replace(&self) -> Replace {
@@ -310,15 +347,9 @@ async fn put_blob(
     Descriptor::of_upload(app, caller, &outcome, upload.share).await
 }
 
-async fn put_table(
-    app: &App,
-    caller: &Caller,
-    upload: &Upload,
-    name: String,
-    format: Option<TableFormat>,
-    incoming: Incoming,
-) -> Result<(Descriptor, bool)> {
-    let file = NewTableFile {
+fn table_file(upload: &Upload, name: String, format: Option<TableFormat>) -> Result<NewTableFile> {
+    let key = upload.query.key.as_deref().map(key_columns).transpose()?;
+    Ok(NewTableFile {
         name,
         title: Some(upload.file_name()),
         original_name: Some(upload.path.clone()),
@@ -327,11 +358,22 @@ async fn put_table(
         hint: Hint { format, ..upload.content_type.as_deref().map(Hint::of_content_type).unwrap_or_default() },
         told: upload.query.told.clone(),
         schema: upload.query.schema,
-        key: None,
+        key,
         replace: upload.replace(),
         condition: upload.condition.clone(),
         job: None,
-    };
+    })
+}
+
+async fn put_table(
+    app: &App,
+    caller: &Caller,
+    upload: &Upload,
+    name: String,
+    format: Option<TableFormat>,
+    incoming: Incoming,
+) -> Result<(Descriptor, bool)> {
+    let file = table_file(upload, name, format)?;
     let outcome = app.tables.put(caller, file, incoming).await.map_err(suggest_blob)?;
     Descriptor::of_upload(app, caller, &outcome, upload.share).await
 }

@@ -50,6 +50,7 @@ fn limit_slug(limit: Limit) -> &'static str {
         Limit::ScratchBytes => "scratch-too-large",
         Limit::WorkbookBytes => "workbook-too-large",
         Limit::Rows => "too-many-rows",
+        Limit::Loads => "too-many-loads",
         Limit::Columns => "too-many-columns",
         Limit::CellBytes => "cell-too-large",
         Limit::RowBytes => "row-too-large",

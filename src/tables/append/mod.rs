@@ -95,6 +95,7 @@ impl Tables {
     ) -> Result<Answered> {
         check_encoding(rows.content_encoding.as_deref())?;
         let dataset = self.catalogue.find(caller, Kind::Table, &rows.name).await?;
+        let _turn = self.turn().await?;
         let (object_id, table) = (Uuid::now_v7(), Uuid::now_v7());
         let lease =
             self.catalogue.lease(Pending { object_id: Some(object_id), table_id: Some(table), document: None }).await?;

@@ -62,7 +62,7 @@ pub async fn put(
 ) -> Result<Response, Problem> {
     let share = upload_share(&app, query.share.as_deref())?;
     let content_type = content_type(&headers);
-    let key = query.key.as_deref().map(|key| if key.is_empty() { Ok(Vec::new()) } else { names("key", key) });
+    let key = query.key.as_deref().map(key_columns);
     let file = NewTableFile {
         name,
         title: None,
@@ -89,8 +89,13 @@ pub async fn put(
     Ok(answer_upload(&descriptor, created))
 }
 
-/// The same as a job: the answer comes as soon as the file has.
-async fn put_async(
+/// The columns of `?key=`; none if it is empty.
+pub fn key_columns(key: &str) -> Result<Vec<String>> {
+    if key.is_empty() { Ok(Vec::new()) } else { names("key", key) }
+}
+
+/// The upload as a job: the answer comes as soon as the file has.
+pub async fn put_async(
     app: &App,
     caller: &Caller,
     file: NewTableFile,

@@ -100,6 +100,7 @@ impl Tables {
         title: Option<&str>,
         job: Option<&(Uuid, Arc<Progress>)>,
     ) -> Result<bool> {
+        let _turn = self.turn().await?;
         let version = dataset.current()?;
         let table_id = Uuid::now_v7();
         let pending = Pending { table_id: Some(table_id), ..Pending::default() };

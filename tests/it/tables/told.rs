@@ -1,7 +1,8 @@
 //! What a caller tells about a file: options that persist, rehearsals, schemas that are kept.
 
 use super::{columns, put, rows};
-use crate::support::{json as answer, problem, shared};
+use crate::support::{Service, json as answer, problem, shared};
+use reqwest::Method;
 use serde_json::json;
 
 #[tokio::test]
@@ -76,4 +77,42 @@ async fn a_schema_that_is_to_be_kept_is_kept() {
     assert_eq!(rows("told-schema", "csv").await, "a,b\n1,x\n");
     put("told-schema?schema=keep", "b,a,new\ny,2,3\n").await;
     assert_eq!(rows("told-schema", "csv").await, "b,a,new\ny,2,3\n");
+}
+
+#[tokio::test]
+async fn a_smart_upload_can_be_rehearsed_keyed_and_left_to_a_job() {
+    let said = answer(shared().put("/told-smart.csv?dry_run=true", "a;b\n1;2,5\n2;3,5\n").await, 200).await;
+    assert_eq!((columns(&said), said["rows"].as_u64()), (vec!["a:bigint".into(), "b:numeric".into()], Some(2)));
+    problem(shared().get("/v1/tables/told-smart").await, 404, "not-found").await;
+    let refused = problem(shared().put("/told.png?dry_run=true", "x").await, 400, "bad-request").await;
+    assert_eq!(refused["parameter"], "dry_run");
+    problem(shared().put("/told-smart.csv?key=a", "a,b\n1,2\n1,3\n").await, 409, "duplicate-key").await;
+
+    let request = shared().request(Method::PUT, "/told-later.csv").header("prefer", "respond-async");
+    let job = answer(request.body("a\n1\n").send().await.unwrap(), 202).await;
+    let path = format!("/v1/jobs/{}", job["id"].as_str().unwrap());
+    while answer(shared().get(&path).await, 200).await["state"] == "running" {
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
+    assert_eq!(rows("told-later", "csv").await, "a\n1\n");
+}
+
+#[tokio::test]
+async fn more_loads_than_the_limit_wait_and_are_then_refused() {
+    let larder = Service::start(&["--loads-max=1", "--request-seconds=1"]).await;
+    // One that never ends takes the only place.
+    let endless = futures::stream::unfold((), |()| async {
+        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+        Some((Ok::<_, std::io::Error>("1,x\n".repeat(100)), ()))
+    });
+    let request = larder.request(Method::PUT, "/v1/tables/endless").body(reqwest::Body::wrap_stream(endless));
+    let sending = tokio::spawn(request.send());
+    while larder.column("select id from larder.pending").await.is_empty() {
+        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+    }
+    let refused = larder.put("/v1/tables/second", "a\n1\n").await;
+    assert_eq!(refused.headers()["retry-after"], "5");
+    assert_eq!(problem(refused, 503, "too-many-loads").await["limit"], 1);
+    sending.abort();
+    while larder.put("/v1/tables/second", "a\n1\n").await.status() != 201 {}
 }
