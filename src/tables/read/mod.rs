@@ -53,6 +53,7 @@ mod signature;
 mod source;
 mod split;
 mod temporal;
+mod titles;
 mod transcode;
 mod warnings;
 mod whole;
@@ -252,6 +253,14 @@ impl<R: Read> RowReader<R> {
         })
     }
 
+    /// From here on the first repair is an error, if so `told`; a delimited file's [`Layout`] says it itself.
+    pub fn strict(mut self, told: bool) -> Self {
+        if let (Self::Json(reader), true) = (&mut self, told) {
+            reader.be_strict();
+        }
+        self
+    }
+
     /// The names of the columns, unique and never empty. Those of a JSON file are the keys met so far, in the order of their first appearance.
     pub fn names(&self) -> &[String] {
         match self {
@@ -294,9 +303,14 @@ impl<R: Read> RowReader<R> {
     pub fn warnings(&self) -> Warnings {
         match self {
             Self::Delimited(reader) => reader.warnings().clone(),
-            Self::Json(_) => Warnings::default(),
+            Self::Json(reader) => reader.warnings().clone(),
             Self::Columnar(reader) => reader.warnings().clone(),
         }
+    }
+
+    /// Whether a `\N` was read as NULL.
+    pub fn has_null_marks(&self) -> bool {
+        matches!(self, Self::Delimited(reader) if reader.has_null_marks())
     }
 
     /// Lines below the table that were left out; all of them are known at the end of the file.
