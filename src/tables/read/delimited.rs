@@ -300,7 +300,8 @@ impl<R: Read> Reader<R> {
             self.read_null_marks();
         }
         let padded = self.fields.spans.last() == Some(&Span::Null);
-        if padded && is_padded_note(self.window.unread(), &self.fields.spans, &self.dialect.kinds) {
+        let apart = self.apart || !self.held.is_empty();
+        if padded && is_padded_note(self.window.unread(), &self.fields.spans, &self.dialect.kinds, apart) {
             self.hold();
             return Ok(false);
         }

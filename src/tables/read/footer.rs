@@ -96,9 +96,9 @@ pub(super) fn is_note(bytes: &[u8], spans: &[Span], kinds: &[Kind], apart: bool)
     }
 }
 
-/// Whether a row whose other fields are all empty is rather a note, which a spreadsheet has padded: several words where the column has numbers or dates, and other
-/// columns are seldom empty. Anything else is a row that lacks values.
-pub(super) fn is_padded_note(bytes: &[u8], spans: &[Span], kinds: &[Kind]) -> bool {
+/// Whether a row whose other fields are all empty is rather a note, which a spreadsheet has padded: words where the column has numbers or dates. Anything else is a
+/// row that lacks values. `apart` as for [`is_note`].
+pub(super) fn is_padded_note(bytes: &[u8], spans: &[Span], kinds: &[Kind], apart: bool) -> bool {
     let Some((Span::Text { start, end }, rest)) = spans.split_first() else { return false };
     if rest.is_empty() || rest.iter().any(|span| *span != Span::Null) {
         return false;
@@ -108,5 +108,5 @@ pub(super) fn is_padded_note(bytes: &[u8], spans: &[Span], kinds: &[Kind]) -> bo
     let filled = kinds.iter().skip(1).any(|kind| *kind != Kind::Empty);
     let name = String::from_utf8_lossy(first.trim_ascii()).to_lowercase();
     let summed = SUMS.iter().any(|sum| name == *sum);
-    typed && filled && Kind::of(first) == Kind::Text && (words(first) > 1 || summed)
+    typed && filled && Kind::of(first) == Kind::Text && (words(first) > 1 || summed || apart)
 }

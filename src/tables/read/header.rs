@@ -153,7 +153,7 @@ impl Table<'_> {
             Above::Padded { words } => *words > 1 || found.contains(&Above::Blank),
             Above::Prose => false,
         });
-        let evident = self.is_evident(cells, rest);
+        let evident = self.is_evident(cells, rest) || self.is_two_rows(*first, rest);
         if evident || (plain && names && !rest.is_empty()) { found.len() } else { 0 }
     }
 
