@@ -45,8 +45,8 @@ pub struct Reader<R> {
     /// The window stands at a row that comes after those held back.
     behind: bool,
     footer_lines: u64,
-    /// A `\N` was read as NULL.
-    null_marks: bool,
+    /// How often `\N` was read as NULL.
+    null_marks: u64,
     patience: usize,
     warnings: Warnings,
 }
@@ -77,7 +77,7 @@ impl<R: Read> Reader<R> {
             releasing: false,
             behind: false,
             footer_lines: 0,
-            null_marks: false,
+            null_marks: 0,
             patience: PATIENCE_BYTES,
             warnings: dialect.warnings.clone(),
             dialect,
@@ -98,7 +98,7 @@ impl<R: Read> Reader<R> {
     }
 
     pub(super) fn has_null_marks(&self) -> bool {
-        self.null_marks
+        self.null_marks > 0
     }
 
     pub(super) fn row(&self) -> Row<'_> {
@@ -319,7 +319,7 @@ impl<R: Read> Reader<R> {
                 && (start == 0 || quote.is_none() || bytes.get(start - 1).copied() != quote)
             {
                 *span = Span::Null;
-                self.null_marks = true;
+                self.null_marks += 1;
             }
         }
     }

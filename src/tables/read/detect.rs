@@ -183,8 +183,7 @@ impl Looked<'_> {
     fn has_backslashes(&self, delimiter: Option<Delimiter>) -> bool {
         let bytes = self.beginning();
         memchr::memchr_iter(b'\\', bytes).any(|at| match (bytes.get(at + 1), delimiter) {
-            (Some(b'"' | b'\'' | b'\n'), _) => true,
-            (Some(b'N'), Some(Delimiter::Byte(b'\t'))) => true,
+            (Some(b'"' | b'\'' | b'\n'), _) | (Some(b'N'), Some(Delimiter::Byte(b'\t'))) => true,
             (Some(next), Some(Delimiter::Byte(delimiter))) => *next == delimiter,
             _ => false,
         })

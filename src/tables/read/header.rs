@@ -248,7 +248,11 @@ impl Table<'_> {
         // One word behind the other, where nothing tells of names below.
         let words = self.names_of(above).iter().all(|name| !name.is_empty() && !name.contains(' '));
         let evident = self.is_evident(self.cells(first), rest);
-        ((!named || (words && !evident)) && fits && self.shape.columns() > 1 && row.next == self.sample.rows[first].start).then_some(above)
+        ((!named || (words && !evident))
+            && fits
+            && self.shape.columns() > 1
+            && row.next == self.sample.rows[first].start)
+            .then_some(above)
     }
 
     /// Whether a row above the table is its header, though it has more or fewer fields. `named`: the row below could be a header too.

@@ -235,7 +235,7 @@ impl<'a> Row<'a> {
 /// One walk over the rows of a file of any format.
 pub enum RowReader<R> {
     Delimited(delimited::Reader<R>),
-    Json(json::Reader<R>),
+    Json(Box<json::Reader<R>>),
     /// Parquet and Arrow. They are opened by [`columnar::Reader`], since they need not be read from their beginning.
     Columnar(Box<columnar::Reader>),
 }
@@ -248,12 +248,13 @@ impl<R: Read> RowReader<R> {
     pub fn open(layout: &Layout, input: R, limits: ReadLimits) -> Result<Self> {
         Ok(match layout {
             Layout::Delimited(dialect) => Self::Delimited(delimited::Reader::open(Arc::clone(dialect), input, limits)?),
-            Layout::NdJson => Self::Json(json::Reader::open(elements::Layout::Lines, input, limits)?),
-            Layout::JsonArray => Self::Json(json::Reader::open(elements::Layout::Array, input, limits)?),
+            Layout::NdJson => Self::Json(Box::new(json::Reader::open(elements::Layout::Lines, input, limits)?)),
+            Layout::JsonArray => Self::Json(Box::new(json::Reader::open(elements::Layout::Array, input, limits)?)),
         })
     }
 
     /// From here on the first repair is an error, if so `told`; a delimited file's [`Layout`] says it itself.
+    #[must_use]
     pub fn strict(mut self, told: bool) -> Self {
         if let (Self::Json(reader), true) = (&mut self, told) {
             reader.be_strict();

@@ -67,7 +67,11 @@ async fn a_column_that_is_empty_at_first_has_the_type_of_what_comes_late() {
     file.push_str("0,1.5,\n0,-,\nnothing more,,\n");
     let descriptor = support::json(support::shared().put("/v1/tables/corpus-empty", file).await, 201).await;
     let types: Vec<_> = descriptor["columns"].as_array().unwrap().iter().map(|column| &column["type"]).collect();
-    assert_eq!(types, ["text", "numeric", "text"], "no other column is ever filled, so the last line may well be a row");
+    assert_eq!(
+        types,
+        ["text", "numeric", "text"],
+        "no other column is ever filled, so the last line may well be a row"
+    );
     assert_eq!(descriptor["rows"], ROWS * 3 + 3);
 }
 
