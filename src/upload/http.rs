@@ -136,6 +136,8 @@ pub async fn post(
     }
     let unreadable = |detail: String| Error::UnsupportedMediaType { detail };
     let share = upload_share(&app, query.share.as_deref())?;
+    // What no file can be told is wrong with the request, not with each of its files.
+    Options::parse(&query.told)?;
     let form = Multipart::from_request(request, &()).await;
     let mut form =
         form.map_err(|error| unreadable(format!("Send the files as `multipart/form-data`: {}", error.body_text())))?;

@@ -43,6 +43,8 @@ def encodings():
     save("utf-16be-without-bom.csv", letters.encode("utf-16-be"))
     excel = 'id\tname\tamount\r\n1\tZoë, Ann\t1.50\r\n2\t"the ""best"""\t2.25\r\n'
     save("utf-16le-tabs-of-excel.txt", b"\xff\xfe" + excel.encode("utf-16-le"))
+    titles = "Umsatz 2026\t\t\r\n\t\t\r\nTag\tOrt\tMenge\r\n2026-01-31\tKöln\t5\r\n2026-02-01\tBonn\t6\r\n"
+    save("titles-in-utf-16.txt", b"\xff\xfe" + titles.encode("utf-16-le"))
     save("utf-16le-told.csv", "名,前\n山,川\n空,海\n".encode("utf-16-le"))
     save("windows-1252.csv", "id,name,price\n1,Müller,€5\n2,“Zoé”,€6\n3,naïve – café,€7\n".encode("cp1252"))
     save("windows-1252-semicolons.csv", "Größe;Straße\r\n1,5;Königstraße\r\n2,25;Am Bäche\r\n".encode("cp1252"))

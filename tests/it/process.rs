@@ -422,7 +422,7 @@ async fn logs_are_json_with_one_line_for_each_request_and_hold_no_secret() {
     }
     let wrong = service.anonymous(Method::GET, "/v1/shares").bearer_auth("a-wrong-token");
     assert_eq!(wrong.send().await.expect("an answer").status(), 401);
-    let broken = service.put("/broken.csv", "a,b\n1,2\nprivate-cell\n").await;
+    let broken = service.put("/broken.csv", "a,b\n1,2\n3,\"private-cell\n").await;
     crate::support::problem(broken, 422, "malformed").await;
     let broken = service.put("/v1/documents/notes/x", "{\"a\": private-cell}").await;
     crate::support::problem(broken, 422, "malformed").await;

@@ -58,7 +58,7 @@ async fn interrupted_uploads_leave_no_trace_in_any_store() {
         assert!(answer.await.unwrap().is_err());
     }
     // A file that is refused is given up at once as well.
-    problem(larder.put("/v1/tables/half", "a\n1,2\n").await, 422, "malformed").await;
+    problem(larder.put("/v1/tables/half", "a\n1\n\"2\n").await, 422, "malformed").await;
     larder.wait_for(PENDING, &["0"]).await;
     assert_eq!(larder.column(GARBAGE).await, ["3"]);
     // What the request was still doing may come after it, so it is not due yet.

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use memchr::memchr2;
 
 use super::dialect::Dialect;
-use super::footer::{Held, HeldRow, is_note};
+use super::footer::{Held, HeldRow, is_note, is_padded_note};
 use super::lenient::{Stray, split_any, unescape};
 use super::position::Position;
 use super::repair::{merge, trim};
@@ -17,6 +17,8 @@ use super::window::Window;
 use super::{ReadLimits, Row, Span, Trouble, Warnings};
 use crate::error::{Limit, Malformed, Result};
 
+/// What databases write for NULL.
+const NULL_MARK: &[u8] = b"\\N";
 /// How far a quote is looked for that would make a row whole.
 const STRAY_BYTES_MAX: usize = 16 * 1024;
 /// How much of a file is read in several ways, all rows together: a file that is wrong everywhere costs no more than that.
@@ -43,6 +45,8 @@ pub struct Reader<R> {
     /// The window stands at a row that comes after those held back.
     behind: bool,
     footer_lines: u64,
+    /// How often `\N` was read as NULL.
+    null_marks: u64,
     patience: usize,
     warnings: Warnings,
 }
@@ -73,6 +77,7 @@ impl<R: Read> Reader<R> {
             releasing: false,
             behind: false,
             footer_lines: 0,
+            null_marks: 0,
             patience: PATIENCE_BYTES,
             warnings: dialect.warnings.clone(),
             dialect,
@@ -90,6 +95,10 @@ impl<R: Read> Reader<R> {
     /// Lines below the table that were left out; all of them are known at the end of the file.
     pub(super) fn footer_lines(&self) -> u64 {
         self.footer_lines
+    }
+
+    pub(super) fn has_null_marks(&self) -> bool {
+        self.null_marks > 0
     }
 
     pub(super) fn row(&self) -> Row<'_> {
@@ -122,8 +131,10 @@ impl<R: Read> Reader<R> {
     /// Goes to the next row of those held back, which are rows after all, then to the one behind them.
     fn release(&mut self) -> Result<bool> {
         if let Some(row) = self.held.pop() {
-            let position = Position::line_start(row.line);
-            self.warnings.note(Trouble::ShortRow, position, &row.bytes, row.bytes.len())?;
+            if row.spans.len() < self.dialect.names.len() {
+                let position = Position::line_start(row.line);
+                self.warnings.note(Trouble::ShortRow, position, &row.bytes, row.bytes.len())?;
+            }
             self.current = Some(row);
             return Ok(true);
         }
@@ -285,8 +296,39 @@ impl<R: Read> Reader<R> {
         if self.fields.spans.len() != expected && !self.refit()? {
             return Ok(false);
         }
+        if self.dialect.null_mark {
+            self.read_null_marks();
+        }
+        let padded = self.fields.spans.last() == Some(&Span::Null);
+        let apart = self.apart || !self.held.is_empty();
+        if padded && is_padded_note(self.window.unread(), &self.fields.spans, &self.dialect.kinds, apart) {
+            self.hold();
+            return Ok(false);
+        }
         self.unescape_fields();
         Ok(true)
+    }
+
+    /// An unquoted `\N` has no value in any column.
+    fn read_null_marks(&mut self) {
+        let (bytes, quote) = (self.window.unread(), self.dialect.syntax.quote);
+        for span in &mut self.fields.spans {
+            if let Span::Text { start, end } = *span
+                && end - start == NULL_MARK.len()
+                && bytes.get(start..end) == Some(NULL_MARK)
+                && (start == 0 || quote.is_none() || bytes.get(start - 1).copied() != quote)
+            {
+                *span = Span::Null;
+                self.null_marks += 1;
+            }
+        }
+    }
+
+    /// Keeps the record aside until it is clear whether rows follow.
+    fn hold(&mut self) {
+        self.unescape_fields();
+        let bytes = self.window.unread()[..self.content()].to_vec();
+        self.held.push(HeldRow { line: self.line, bytes, spans: self.fields.spans.clone() });
     }
 
     /// As [`fit`](Self::fit), for a record of another number of fields.
@@ -299,9 +341,7 @@ impl<R: Read> Reader<R> {
         if self.fields.spans.len() < expected {
             let apart = self.apart || !self.held.is_empty();
             if expected > 1 && is_note(self.window.unread(), &self.fields.spans, &dialect.kinds, apart) {
-                self.unescape_fields();
-                let bytes = self.window.unread()[..self.content()].to_vec();
-                self.held.push(HeldRow { line: self.line, bytes, spans: self.fields.spans.clone() });
+                self.hold();
                 return Ok(false);
             }
             self.note(Trouble::ShortRow, self.content())?;

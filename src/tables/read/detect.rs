@@ -82,7 +82,7 @@ pub(super) fn dialect(
         }
     }
     match best {
-        Some((_, sample, shape)) if !sample.rows.is_empty() => header::dialect(&sample, &shape, options, limits),
+        Some((_, sample, shape)) if !sample.is_blank() => header::dialect(&sample, &shape, options, limits),
         _ => {
             let hint = Some("A table has at least a line that names its columns.".to_owned());
             Err(Malformed { detail: "The file is empty.".to_owned(), hint, ..Malformed::default() }.into())
@@ -179,10 +179,11 @@ impl Looked<'_> {
         within * 2 >= all
     }
 
+    /// Whether backslashes seem to escape. `\N` alone says so only in a dump, which has tabs: other programs write it for want of a better word.
     fn has_backslashes(&self, delimiter: Option<Delimiter>) -> bool {
         let bytes = self.beginning();
         memchr::memchr_iter(b'\\', bytes).any(|at| match (bytes.get(at + 1), delimiter) {
-            (Some(b'"' | b'\'' | b'N' | b'\n'), _) => true,
+            (Some(b'"' | b'\'' | b'\n'), _) | (Some(b'N'), Some(Delimiter::Byte(b'\t'))) => true,
             (Some(next), Some(Delimiter::Byte(delimiter))) => *next == delimiter,
             _ => false,
         })
@@ -238,6 +239,7 @@ fn score(sample: &Sample<'_>, shape: &Shape) -> f64 {
     let (mut cells, mut quality) = (0_usize, 0.0);
     let mut numbers = 0_usize;
     let mut words = 0_usize;
+    let dumped = sample.syntax.delimiter == Some(Delimiter::Byte(b'\t'));
     for row in &shape.table {
         for cell in shape.inner(sample.cells(&sample.rows[*row])) {
             cells += 1;
@@ -245,7 +247,7 @@ fn score(sample: &Sample<'_>, shape: &Shape) -> f64 {
             words += usize::from(sample.text(cell).iter().filter(|byte| byte.is_ascii_alphabetic()).count() > 2);
             quality += match (cell.kind, cell.quoted) {
                 (_, true) => 1.0,
-                (Kind::Missing, _) if sample.text(cell) == b"\\N" => 0.7,
+                (Kind::Missing, _) if dumped && sample.text(cell) == b"\\N" => 0.7,
                 (Kind::Empty, _) if sample.syntax.delimiter == Some(Delimiter::Byte(b' ')) => 0.4,
                 (Kind::Empty, _) => 0.9,
                 (Kind::Code | Kind::Text, _) => looks(sample.text(cell), sample.syntax),

@@ -35,6 +35,8 @@ impl Syntax {
 #[derive(Debug, Clone)]
 pub struct Dialect {
     pub(super) syntax: Syntax,
+    /// An unquoted `\N` is NULL, in a text column too: the caller told no other words for it.
+    pub(super) null_mark: bool,
     /// Lines that begin with it are no rows.
     pub(super) comment: Option<Vec<u8>>,
     /// Every row begins with a delimiter, as tables of Markdown do.

@@ -241,8 +241,15 @@ fn of_string(value: &[u8]) -> Facts {
     match temporal::iso(value) {
         Some(_) => of_iso(value),
         None if is_uuid(value) => Facts::UUID,
+        None if is_iso_time(value) => Facts::TIME,
         None => Facts::TEXT,
     }
+}
+
+/// `HH:MM:SS` with or without a fraction: what programs write. Anything shorter may be a score or a length.
+fn is_iso_time(text: &[u8]) -> bool {
+    matches!(text, [_, _, b':', _, _, b':', _, _] | [_, _, b':', _, _, b':', _, _, b'.', ..])
+        && temporal::time_of_day(text).is_some()
 }
 
 fn of_iso(text: &[u8]) -> Facts {

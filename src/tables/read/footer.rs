@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 
 use super::Span;
 use super::kind::Kind;
+use super::titles::words;
 
 /// More than any footer has; from here on they are rows, and memory stays bounded.
 const ROWS_MAX: usize = 20;
@@ -89,9 +90,23 @@ pub(super) fn is_note(bytes: &[u8], spans: &[Span], kinds: &[Kind], apart: bool)
     match spans.len() {
         1 => {
             let counted = start.starts_with('(') && first.trim_ascii_end().ends_with(b")");
-            let words = first.split(|byte| *byte == b' ').filter(|word| !word.is_empty()).count();
-            !fit || apart || counted || words >= WORDS_MIN || begins(&NOTES) || begins(&SUMS)
+            !fit || apart || counted || words(first) >= WORDS_MIN || begins(&NOTES) || begins(&SUMS)
         }
         _ => begins(&NOTES) || (apart && !fit),
     }
+}
+
+/// Whether a row whose other fields are all empty is rather a note, which a spreadsheet has padded: words where the column has numbers or dates. Anything else is a
+/// row that lacks values. `apart` as for [`is_note`].
+pub(super) fn is_padded_note(bytes: &[u8], spans: &[Span], kinds: &[Kind], apart: bool) -> bool {
+    let Some((Span::Text { start, end }, rest)) = spans.split_first() else { return false };
+    if rest.is_empty() || rest.iter().any(|span| *span != Span::Null) {
+        return false;
+    }
+    let first = bytes.get(*start..*end).unwrap_or_default();
+    let typed = kinds.first().is_some_and(|kind| kind.is_typed());
+    let filled = kinds.iter().skip(1).any(|kind| *kind != Kind::Empty);
+    let name = String::from_utf8_lossy(first.trim_ascii()).to_lowercase();
+    let summed = SUMS.iter().any(|sum| name == *sum);
+    typed && filled && Kind::of(first) == Kind::Text && (words(first) > 1 || summed || apart)
 }

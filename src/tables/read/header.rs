@@ -7,6 +7,7 @@ use super::options::{Delimiter, Options};
 use super::position::Position;
 use super::sample::{Sample, SampleCell, SampleRow};
 use super::shape::Shape;
+use super::titles::{Above, TITLES_MAX};
 use super::{ReadLimits, Trouble, Warnings};
 use crate::error::{Limit, Malformed, Result};
 
@@ -19,8 +20,8 @@ const YEARS: std::ops::RangeInclusive<u64> = 1800..=2200;
 
 /// What is decided of a file whose beginning is `sample`, in which the table stands as `shape` says.
 pub(super) fn dialect(sample: &Sample<'_>, shape: &Shape, options: &Options, limits: ReadLimits) -> Result<Dialect> {
-    let table = Table { sample, shape };
-    let header = table.header(options.header);
+    let table = Table { sample, shape, rows: rows(sample, shape) };
+    let header = table.header(options.header, options.skip.is_some());
     let first = header.first().or(shape.table.first()).and_then(|row| sample.rows.get(*row));
     let Some(first) = first else {
         return Err(Malformed { detail: "The file is empty.".to_owned(), ..Malformed::default() }.into());
@@ -30,7 +31,7 @@ pub(super) fn dialect(sample: &Sample<'_>, shape: &Shape, options: &Options, lim
     }
     check_whole(sample, first, limits)?;
     let body: Vec<usize> =
-        shape.table.iter().copied().filter(|row| header.last().is_none_or(|last| row > last)).collect();
+        table.rows.iter().copied().filter(|row| header.last().is_none_or(|last| row > last)).collect();
     let mut warnings = Warnings::new(options.strict);
     let names = table.names(&header, &body, &mut warnings)?;
     if names.len() > limits.columns() {
@@ -48,6 +49,7 @@ pub(super) fn dialect(sample: &Sample<'_>, shape: &Shape, options: &Options, lim
     let hash = shape.hash_comments.then(|| b"#".to_vec());
     Ok(Dialect {
         syntax: sample.syntax,
+        null_mark: options.nulls.is_none(),
         comment: options.comment.as_ref().map(|comment| comment.clone().into_bytes()).or(hash),
         leading: shape.leading,
         trailing: shape.trailing,
@@ -86,9 +88,23 @@ fn is_ruler(sample: &Sample<'_>, row: &SampleRow) -> bool {
     text.iter().all(draws) && text.windows(3).any(|three| three == b"---" || three == b"===")
 }
 
+/// The rows of the table without the notes at its end that are padded with empty cells.
+fn rows(sample: &Sample<'_>, shape: &Shape) -> Vec<usize> {
+    let mut rows = shape.table.clone();
+    let is_note = |row: &usize| {
+        let cells = shape.inner(sample.cells(&sample.rows[*row]));
+        matches!(Above::of(cells, |cell| sample.text(cell)), Some(Above::Padded { .. }))
+    };
+    while rows.len() > 2 && rows.last().is_some_and(is_note) {
+        rows.pop();
+    }
+    rows
+}
+
 struct Table<'a> {
     sample: &'a Sample<'a>,
     shape: &'a Shape,
+    rows: Vec<usize>,
 }
 
 impl Table<'_> {
@@ -97,8 +113,10 @@ impl Table<'_> {
     }
 
     /// The rows of the sample that make up the header; none if the first row is data already.
-    fn header(&self, told: Option<usize>) -> Vec<usize> {
-        let (before, table) = (&self.shape.before, &self.shape.table);
+    fn header(&self, told: Option<usize>, fixed: bool) -> Vec<usize> {
+        let (before, table) = (&self.shape.before, self.rows.as_slice());
+        let titles = if fixed || told.is_some_and(|rows| rows != 1) { 0 } else { self.titles() };
+        let (before, table) = if titles > 0 { (&Vec::new(), &table[titles..]) } else { (before, table) };
         if let Some(rows) = told {
             // Upper rows may be narrower than the table.
             let joined =
@@ -108,7 +126,7 @@ impl Table<'_> {
         }
         let Some((first, rest)) = table.split_first() else { return Vec::new() };
         let named = self.is_header(*first, rest);
-        if let Some(hash) = self.commented_header(*first, named) {
+        if let Some(hash) = self.commented_header(*first, rest, named) {
             return vec![hash];
         }
         if let Some(uneven) = before.last().filter(|row| self.is_uneven_header(**row, named)) {
@@ -121,6 +139,28 @@ impl Table<'_> {
                 table.iter().copied().take(more).collect()
             }
         }
+    }
+
+    /// How many of the first rows are titles: names stand below them that leave no doubt, or that at least look like none of them.
+    fn titles(&self) -> usize {
+        let above = |row: &usize| Above::of(self.cells(*row), |cell| self.sample.text(cell));
+        let found: Vec<Above> = self.rows.iter().take(TITLES_MAX).map_while(above).collect();
+        let Some((first, rest)) = self.rows.get(found.len()..).and_then(<[usize]>::split_first) else { return 0 };
+        let cells = self.cells(*first);
+        let names = cells.iter().all(|cell| cell.kind.is_value() && !cell.kind.is_typed());
+        let plain = found.iter().all(|row| match row {
+            Above::Blank => true,
+            Above::Padded { words } => *words > 1 || found.contains(&Above::Blank),
+            Above::Prose => false,
+        });
+        let evident = self.is_evident(cells, rest) || self.is_two_rows(*first, rest);
+        if evident || (plain && names && !rest.is_empty()) { found.len() } else { 0 }
+    }
+
+    /// Whether names stand above columns of numbers or dates, and nothing that is of their kind.
+    fn is_evident(&self, cells: &[SampleCell], rest: &[usize]) -> bool {
+        let (names, data) = self.votes(cells, rest, &self.tallies(rest));
+        names > 0 && data == 0
     }
 
     /// What the cells of each column look like.
@@ -146,8 +186,14 @@ impl Table<'_> {
             let typed = cells.iter().all(|cell| cell.kind.is_typed() || !cell.kind.is_value());
             return !(typed && cells.iter().any(|cell| cell.kind.is_typed()));
         }
+        let (names, data) = self.votes(cells, rest, &tallies);
+        data == 0 || (names > 0 && names >= data) || self.is_sequence(cells, rest)
+    }
+
+    /// How many of the cells are names rather than values of the columns below, and how many are such values.
+    fn votes(&self, cells: &[SampleCell], rest: &[usize], tallies: &[Tally]) -> (usize, usize) {
         let (mut names, mut data) = (0, 0);
-        for (index, (cell, tally)) in cells.iter().zip(&tallies).enumerate() {
+        for (index, (cell, tally)) in cells.iter().zip(tallies).enumerate() {
             let kind = tally.kind(TYPED_PERCENT);
             match (kind.is_typed(), cell.kind) {
                 (true, found) if found == kind => data += 1,
@@ -157,7 +203,7 @@ impl Table<'_> {
                 _ => {}
             }
         }
-        data == 0 || (names > 0 && names >= data) || self.is_sequence(cells, rest)
+        (names, data)
     }
 
     /// Whether all values of the column have letters and digits where this cell has them: `A001`.
@@ -195,11 +241,18 @@ impl Table<'_> {
     }
 
     /// A header behind `#`, above rows that are data.
-    fn commented_header(&self, first: usize, named: bool) -> Option<usize> {
+    fn commented_header(&self, first: usize, rest: &[usize], named: bool) -> Option<usize> {
         let above = first.checked_sub(1)?;
         let row = self.sample.rows.get(above).filter(|row| row.hash && self.shape.hash_comments)?;
         let fits = self.names_of(above).len() == self.shape.columns();
-        (!named && fits && self.shape.columns() > 1 && row.next == self.sample.rows[first].start).then_some(above)
+        // One word behind the other, where nothing tells of names below.
+        let words = self.names_of(above).iter().all(|name| !name.is_empty() && !name.contains(' '));
+        let evident = self.is_evident(self.cells(first), rest);
+        ((!named || (words && !evident))
+            && fits
+            && self.shape.columns() > 1
+            && row.next == self.sample.rows[first].start)
+            .then_some(above)
     }
 
     /// Whether a row above the table is its header, though it has more or fewer fields. `named`: the row below could be a header too.
@@ -245,14 +298,16 @@ impl Table<'_> {
         typed && self.is_header(*second, rows) && ((grouped && texts) || units)
     }
 
-    /// The cells of a header row as names, without a `#` before them.
+    /// The cells of a header row as names. A `#` that stands apart from them is the mark of a comment; `#chrom` and `#` are names.
     fn names_of(&self, row: usize) -> Vec<String> {
         let hash = self.sample.rows[row].hash && self.shape.hash_comments;
         let mut names: Vec<String> = self.cells(row).iter().map(|cell| self.sample.name(cell)).collect();
         if hash && let Some(first) = names.first_mut() {
-            *first = first.trim_start_matches('#').trim_start().to_owned();
-            if first.is_empty() {
+            let marked = first.trim_start_matches('#');
+            if marked.is_empty() && self.cells(row).len() > self.shape.columns() {
                 names.remove(0);
+            } else if marked.starts_with([' ', '\t']) {
+                *first = marked.trim_start().to_owned();
             }
         }
         names

@@ -7,19 +7,26 @@ use std::collections::HashMap;
 use std::fmt;
 use std::io::Read;
 
+use memchr::memmem::Finder;
 use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 use super::elements::{Elements, Layout};
 use super::facts::{JSON_DEPTH_MAX, json_depth};
 use super::position::Position;
-use super::{ReadLimits, Row, Span, names};
+use super::{ReadLimits, Row, Span, Trouble, Warnings, names};
 use crate::error::{Error, Limit, Malformed, Result};
+
+/// A NUL character as JSON has it, and what it is read as: of the same length, so that places stay.
+const NUL: &[u8] = b"\\u0000";
+const REPLACEMENT: &[u8] = b"\\ufffd";
 
 pub struct Reader<R> {
     elements: Elements<R>,
     object: Object,
     line: u64,
+    nul: Finder<'static>,
+    warnings: Warnings,
 }
 
 /// The object that the reader stands at, and the columns so far.
@@ -46,7 +53,17 @@ impl<R: Read> Reader<R> {
             spans: Vec::new(),
             failure: None,
         };
-        Ok(Self { elements: Elements::open(layout, input, limits)?, object, line: 1 })
+        let elements = Elements::open(layout, input, limits)?;
+        Ok(Self { elements, object, line: 1, nul: Finder::new(NUL), warnings: Warnings::default() })
+    }
+
+    /// From here on a repair is an error.
+    pub(super) fn be_strict(&mut self) {
+        self.warnings = Warnings::new(true);
+    }
+
+    pub(super) fn warnings(&self) -> &Warnings {
+        &self.warnings
     }
 
     pub(super) fn names(&self) -> &[String] {
@@ -66,7 +83,11 @@ impl<R: Read> Reader<R> {
             return Ok(false);
         };
         self.line = position.line;
-        self.object.read(position, position.check_text(json)?)?;
+        let json = position.check_text(json)?;
+        match self.nul.find(json.as_bytes()) {
+            None => self.object.read(position, json)?,
+            Some(_) => self.object.read(position, &mend_nul(position, json, &mut self.warnings)?)?,
+        }
         Ok(true)
     }
 }
@@ -106,9 +127,6 @@ impl Object {
         let column = self.names.len();
         if column == self.limits.columns() {
             return Err(Limit::Columns.passed(column as u64, None));
-        }
-        if key.contains('\0') {
-            return Err(malformed("A key holds a NUL character, which a table cannot hold.", None));
         }
         let name = names::invent(key, column, |name| self.names.iter().any(|taken| taken == name));
         self.keys.push(key.to_owned());
@@ -161,12 +179,28 @@ fn string(json: &str) -> Result<Cow<'_, str>, &'static str> {
     if memchr::memchr(b'\\', json.as_bytes()).is_none() {
         return Ok(Cow::Borrowed(&json[1..json.len() - 1]));
     }
-    let value: String =
-        serde_json::from_str(json).map_err(|_| "The string holds half of a surrogate pair, which is no character.")?;
-    match value.contains('\0') {
-        true => Err("The string holds a NUL character, which a table cannot hold."),
-        false => Ok(Cow::Owned(value)),
+    serde_json::from_str(json)
+        .map(Cow::Owned)
+        .map_err(|_| "The string holds half of a surrogate pair, which is no character.")
+}
+
+/// The same with U+FFFD for every escaped NUL, in values as in keys. `json` begins at `position`.
+fn mend_nul(position: Position, json: &str, warnings: &mut Warnings) -> Result<String> {
+    let mut mended = Vec::with_capacity(json.len());
+    let mut rest = json.as_bytes();
+    while let Some(at) = memchr::memchr(b'\\', rest) {
+        let (before, escape) = rest.split_at(at);
+        mended.extend_from_slice(before);
+        let len = if escape.starts_with(NUL) { NUL.len() } else { escape.len().min(2) };
+        let (escape, behind) = escape.split_at(len);
+        if escape == NUL {
+            warnings.note(Trouble::Nul, position, json.as_bytes(), mended.len())?;
+        }
+        mended.extend_from_slice(if escape == NUL { REPLACEMENT } else { escape });
+        rest = behind;
     }
+    mended.extend_from_slice(rest);
+    String::from_utf8(mended).map_err(|error| Error::internal(error.to_string()))
 }
 
 /// To be given its line and column by the reader.

@@ -53,6 +53,7 @@ mod signature;
 mod source;
 mod split;
 mod temporal;
+mod titles;
 mod transcode;
 mod warnings;
 mod whole;
@@ -234,7 +235,7 @@ impl<'a> Row<'a> {
 /// One walk over the rows of a file of any format.
 pub enum RowReader<R> {
     Delimited(delimited::Reader<R>),
-    Json(json::Reader<R>),
+    Json(Box<json::Reader<R>>),
     /// Parquet and Arrow. They are opened by [`columnar::Reader`], since they need not be read from their beginning.
     Columnar(Box<columnar::Reader>),
 }
@@ -247,9 +248,18 @@ impl<R: Read> RowReader<R> {
     pub fn open(layout: &Layout, input: R, limits: ReadLimits) -> Result<Self> {
         Ok(match layout {
             Layout::Delimited(dialect) => Self::Delimited(delimited::Reader::open(Arc::clone(dialect), input, limits)?),
-            Layout::NdJson => Self::Json(json::Reader::open(elements::Layout::Lines, input, limits)?),
-            Layout::JsonArray => Self::Json(json::Reader::open(elements::Layout::Array, input, limits)?),
+            Layout::NdJson => Self::Json(Box::new(json::Reader::open(elements::Layout::Lines, input, limits)?)),
+            Layout::JsonArray => Self::Json(Box::new(json::Reader::open(elements::Layout::Array, input, limits)?)),
         })
+    }
+
+    /// From here on the first repair is an error, if so `told`; a delimited file's [`Layout`] says it itself.
+    #[must_use]
+    pub fn strict(mut self, told: bool) -> Self {
+        if let (Self::Json(reader), true) = (&mut self, told) {
+            reader.be_strict();
+        }
+        self
     }
 
     /// The names of the columns, unique and never empty. Those of a JSON file are the keys met so far, in the order of their first appearance.
@@ -294,9 +304,14 @@ impl<R: Read> RowReader<R> {
     pub fn warnings(&self) -> Warnings {
         match self {
             Self::Delimited(reader) => reader.warnings().clone(),
-            Self::Json(_) => Warnings::default(),
+            Self::Json(reader) => reader.warnings().clone(),
             Self::Columnar(reader) => reader.warnings().clone(),
         }
+    }
+
+    /// Whether a `\N` was read as NULL.
+    pub fn has_null_marks(&self) -> bool {
+        matches!(self, Self::Delimited(reader) if reader.has_null_marks())
     }
 
     /// Lines below the table that were left out; all of them are known at the end of the file.

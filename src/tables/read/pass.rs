@@ -97,7 +97,7 @@ fn text_pass(mut text: Text, ask: Ask<'_>, sink: &mut dyn RowSink) -> Result<Out
     let beginning = begin(&mut text)?;
     let layout = detect(&text, &beginning.bytes, beginning.whole, ask)?;
     let (inference, columns) = guess(&layout, &beginning.bytes, beginning.whole, ask);
-    let reader = RowReader::open(&layout, beginning.chain(text.input), ask.limits)?;
+    let reader = RowReader::open(&layout, beginning.chain(text.input), ask.limits)?.strict(ask.options.strict);
     let notes = Arc::clone(&text.notes);
     let mut outcome = infer(reader, inference, &columns, ask, sink)?;
     let format = layout.format();
@@ -214,6 +214,10 @@ fn infer<R: Read>(
     let mut warnings = reader.warnings();
     warnings.check(ask.options.strict)?;
     note_doubts(names, &decisions, &mut warnings)?;
+    let mut nulls = inference.nulls(&decisions);
+    if reader.has_null_marks() && !nulls.iter().any(|null| null == "\\N") {
+        nulls.push("\\N".to_owned());
+    }
     let column = |(name, decision): (&String, &Decision)| Column {
         name: name.clone(),
         column_type: decision.reading.column_type,
@@ -221,7 +225,7 @@ fn infer<R: Read>(
     let ingest = json!({
         "format": null,
         "skipped": reader.footer_lines(),
-        "nulls": inference.nulls(&decisions),
+        "nulls": nulls,
         "warnings": warnings.list(),
     });
     Ok(Outcome {

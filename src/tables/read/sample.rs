@@ -115,6 +115,11 @@ impl<'a> Sample<'a> {
         &self.cells[row.cells.0..row.cells.1]
     }
 
+    /// Whether no row has anything.
+    pub fn is_blank(&self) -> bool {
+        self.cells.iter().all(|cell| cell.kind == Kind::Empty && !cell.quoted)
+    }
+
     pub fn text(&self, cell: &SampleCell) -> &'a [u8] {
         &self.bytes[cell.start..cell.end]
     }

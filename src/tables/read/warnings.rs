@@ -86,7 +86,7 @@ impl fmt::Display for Trouble {
             Self::TrailingFields => f.write_str("The row has more fields than the header; the empty ones at its end are left out."),
             Self::LongRow => f.write_str("The row has more fields than the header; a delimiter stands unquoted in a text, which was put together again."),
             Self::StrayQuote => f.write_str("A quote stands within a field without being escaped; it is read as it stands."),
-            Self::Footer => f.write_str("A note below the table, of fewer fields than its rows, is left out."),
+            Self::Footer => f.write_str("A note below the table, which is no row of it, is left out."),
             Self::BadEncoding => f.write_str("Bytes here are not in the encoding of the file; they are read as Windows-1252."),
             Self::Nul => f.write_str("A NUL character, which a table cannot hold, is read as U+FFFD."),
             Self::Renamed { from, to } if from.is_empty() => write!(f, "A column without a name is called `{to}`."),

@@ -57,6 +57,24 @@ async fn a_late_key_of_json_is_a_column_and_a_late_kind_makes_its_column_json() 
     assert_eq!(last[1], json!({"id":200_001,"v":"none","w":null,"late":"2026-11-23"}));
 }
 
+#[tokio::test]
+async fn a_column_that_is_empty_at_first_has_the_type_of_what_comes_late() {
+    let mut file = "id,late,never\n".to_owned();
+    for id in 1..=ROWS * 3 {
+        writeln!(file, "{id},,").expect("memory");
+    }
+    assert!(file.len() > 5 << 20, "the file is longer than what the guess is made from");
+    file.push_str("0,1.5,\n0,-,\nnothing more,,\n");
+    let descriptor = support::json(support::shared().put("/v1/tables/corpus-empty", file).await, 201).await;
+    let types: Vec<_> = descriptor["columns"].as_array().unwrap().iter().map(|column| &column["type"]).collect();
+    assert_eq!(
+        types,
+        ["text", "numeric", "text"],
+        "no other column is ever filled, so the last line may well be a row"
+    );
+    assert_eq!(descriptor["rows"], ROWS * 3 + 3);
+}
+
 async fn rows(query: &str) -> Value {
     let path = format!("/v1/tables/corpus-late/rows.json?{query}");
     serde_json::from_str(&support::shared().text(&path).await).unwrap()

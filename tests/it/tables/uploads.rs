@@ -61,8 +61,10 @@ async fn a_malformed_file_is_refused_with_its_place_and_the_version_before_stays
             "{body}: {refused}"
         );
     }
-    for nul in ["{\"a\\u0000\":1}", "{\"a\":\"x\\u0000\"}", "{\"a\":\"\\ud800\"}"] {
-        problem(shared().put("/v1/tables/u-malformed", nul).await, 422, "malformed").await;
+    problem(shared().put("/v1/tables/u-malformed", "{\"a\":\"\\ud800\"}").await, 422, "malformed").await;
+    for nul in ["{\"a\\u0000\":1}", "{\"a\":\"x\\u0000\"}", "{\"a\":[\"\\u0000\"]}"] {
+        let strict = shared().put("/v1/tables/u-malformed?strict=true", nul).await;
+        assert_eq!(problem(strict, 422, "malformed").await["line"], 1);
     }
     assert_eq!(json(shared().get("/v1/tables/u-malformed").await, 200).await["etag"], before["etag"]);
     assert_eq!(rows("u-malformed", "csv").await, "a,b\n1,2\n");

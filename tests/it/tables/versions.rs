@@ -58,11 +58,17 @@ async fn the_descriptor_says_what_the_table_is() {
         }
       ],
       "ingest": {
-        "format": "csv",
-        "encoding": "utf-8",
         "nulls": [],
+        "quote": "\"",
+        "escape": "double",
+        "format": "csv",
+        "changes": [],
+        "comment": null,
+        "skipped": 0,
+        "encoding": "utf-8",
         "warnings": [],
-        "changes": []
+        "delimiter": ",",
+        "header_rows": 1
       },
       "links": "[links]"
     }

@@ -44,7 +44,7 @@ async fn a_form_with_a_bad_file_has_its_status_and_stores_the_others() {
     let large = "x".repeat(3 << 20);
     let files = [
         ("mixed/1.txt", "one"),
-        ("mixed-2.csv", "a\n1,2\n"),
+        ("mixed-2.csv", "a\n\"2\n"),
         ("health", &large),
         ("mixed/4.txt", &large),
         ("mixed-5.csv", "a\n5\n"),
