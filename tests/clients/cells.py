@@ -2,8 +2,9 @@
 
 import io
 import json
-from datetime import date, datetime
+from datetime import date, datetime, time
 from decimal import Decimal
+from uuid import UUID
 
 import pandas
 
@@ -17,14 +18,28 @@ def read_json(text):
     return json.loads(text, parse_float=Decimal)
 
 
+def moment(read):
+    """Of ISO 8601, and of the two other ways in which the package writes dates: `2015/01/01` and `Jan 1 2000`."""
+
+    def value(text):
+        try:
+            return read(text.replace("/", "-"))
+        except ValueError:
+            return read(datetime.strptime(text, "%b %d %Y").date().isoformat())
+
+    return value
+
+
 VALUE_OF_TEXT = {
     "boolean": lambda text: {"true": True, "false": False}[text.lower()],
     "bigint": int,
     "numeric": Decimal,
     "double": float,
-    "date": date.fromisoformat,
-    "timestamp": datetime.fromisoformat,
-    "timestamptz": datetime.fromisoformat,
+    "date": moment(date.fromisoformat),
+    "time": time.fromisoformat,
+    "timestamp": moment(datetime.fromisoformat),
+    "timestamptz": moment(datetime.fromisoformat),
+    "uuid": UUID,
     "text": str,
     "json": read_json,
 }
@@ -39,7 +54,7 @@ def of_json(kind, value):
     """The value of a cell of JSON."""
     if value is None or kind in ("json", "text"):
         return value
-    if kind in ("date", "timestamp", "timestamptz"):
+    if kind in ("date", "time", "timestamp", "timestamptz", "uuid"):
         return VALUE_OF_TEXT[kind](value)
     return float(value) if kind == "double" else value
 

@@ -267,10 +267,11 @@ def test_a_million_rows_come_back_in_their_order(client, name):
 
 
 @pytest.mark.parametrize("file", vega.files(".parquet", ".arrow"))
-def test_the_files_of_the_package_come_back_value_by_value(service, client, file):
+def test_the_files_of_the_package_come_back_value_by_value(service, client, name, file):
     path = vega.path(file)
     wanted = parquet.read_table(path) if file.endswith(".parquet") else ipc.open_file(path).read_all()
-    descriptor = service.upload(path)
+    # Under a name of its own: the package has some of them as CSV or JSON too.
+    descriptor = service.upload(path, f"/{name}-{file}")
     assert (descriptor["kind"], descriptor["rows"]) == ("table", wanted.num_rows)
     assert [column["name"] for column in descriptor["columns"]] == wanted.column_names
     # Millions of rows; those at the end are where they should be only if none before them is missing.

@@ -57,7 +57,8 @@ def test_the_package_has_what_these_tests_are_about():
         ("zipcodes.csv", {"zip_code": "text", "latitude": "numeric", "city": "text"}),
         ("seattle-weather.csv", {"date": "date", "precipitation": "numeric", "weather": "text"}),
         ("seattle-weather-hourly-normals.csv", {"date": "timestamp", "temperature": "numeric"}),
-        ("github.csv", {"time": "text", "count": "bigint"}),
+        ("github.csv", {"time": "timestamp", "count": "bigint"}),
+        ("stocks.csv", {"symbol": "text", "date": "date", "price": "numeric"}),
         ("unemployment.tsv", {"id": "bigint", "rate": "numeric"}),
         ("birdstrikes.csv", {"Flight Date": "date", "Cost Total $": "bigint", "Wildlife Size": "text"}),
         ("monarchs.json", {"name": "text", "start": "bigint", "commonwealth": "boolean"}),
@@ -109,7 +110,7 @@ def test_a_byte_order_mark_is_no_part_of_the_first_name(client, name):
 
 
 def test_cells_with_quotes_line_ends_and_every_script_survive(client, name):
-    cells = ['say "hi"', "two\nlines", "Ünïcødé 数据 🦀", "a,b", "\\N", "\\.", "tab\there", "' or 1=1 --", " space "]
+    cells = ['say "hi"', "two\nlines", "Ünïcødé 数据 🦀", "a,b", "\\n", "\\.", "tab\there", "' or 1=1 --", " space "]
     text = pandas.DataFrame({"no": range(len(cells)), "cell": cells}).to_csv(index=False)
     assert_table_is(client, put(client, name, text), read_text(io.StringIO(text)))
 
@@ -212,10 +213,8 @@ def test_a_deleted_table_comes_back_with_restore(client, name):
 @pytest.mark.parametrize(
     ("text", "line", "column"),
     [
-        pytest.param("a,b\n1,2\n3\n", 3, None, id="a cell too few"),
         pytest.param("a,b\n1,2\n3,4,5\n", 3, None, id="a cell too many"),
         pytest.param('a,b\n1,"2\n3,4\n', 2, 3, id="a quote that is never closed"),
-        pytest.param('a,b\n1,"2"x\n', 2, 6, id="text behind a quoted cell"),
     ],
 )
 def test_a_malformed_file_says_where_and_leaves_the_version_before_it(client, name, text, line, column):
@@ -229,8 +228,26 @@ def test_a_malformed_file_says_where_and_leaves_the_version_before_it(client, na
     assert client.json_of(f"/v1/tables/{name}/rows") == [{"a": 1, "b": 2}]
 
 
+@pytest.mark.parametrize(
+    ("text", "code", "line", "row"),
+    [
+        pytest.param("a,b\n1,2\n3\n", "short-row", 3, {"a": 3, "b": None}, id="a cell too few"),
+        pytest.param("a,b\n1,2\n3,4,,\n", "trailing-fields", 3, {"a": 3, "b": 4}, id="empty cells too many"),
+        pytest.param('a,b\n1,x\n3,"4"x\n', "stray-quote", 3, {"a": 3, "b": '"4"x'}, id="text behind a quoted cell"),
+    ],
+)
+def test_what_a_person_would_mend_is_mended_and_told_and_refused_with_strict(client, name, text, code, line, row):
+    headers = {"Content-Type": "text/csv"}
+    refused = problem(client.put(f"/v1/tables/{name}?strict=true", data=text.encode(), headers=headers), 422, "malformed")
+    assert refused["line"] == line and code in refused["detail"], refused
+    problem(client.get(f"/v1/tables/{name}"), 404, "not-found")
+    warnings = put(client, name, text)["ingest"]["warnings"]
+    assert [(one["code"], one["count"], one["lines"]) for one in warnings] == [(code, 1, [line])]
+    assert client.json_of(f"/v1/tables/{name}/rows")[-1] == row
+
+
 def test_a_malformed_smart_upload_names_the_way_to_keep_the_file_anyway(client, name):
-    answer = client.put(f"/{name}.csv", data=b"a,b\n1\n")
+    answer = client.put(f"/{name}.csv", data=b'a,b\n1,"2\n')
     assert "as=blob" in problem(answer, 422, "malformed")["detail"]
     problem(client.get(f"/v1/tables/{name}"), 404, "not-found")
     kept = client.json_of(f"/{name}.csv?as=blob", 201, "PUT", data=b"a,b\n1\n")

@@ -85,7 +85,7 @@ def test_a_form_can_bring_several_files(service, client, name):
 
 
 def test_one_bad_file_of_a_form_is_told_and_the_others_are_kept(client, name):
-    fields = [("file", (f"{name}-bad.csv", b"a,b\n1\n", "text/csv")), ("file", (f"{name}-good.csv", b"a\n1\n", "text/csv"))]
+    fields = [("file", (f"{name}-bad.csv", b'a,b\n1,"2\n', "text/csv")), ("file", (f"{name}-good.csv", b"a\n1\n", "text/csv"))]
     bad, good = client.json_of("/", 422, "POST", files=fields)["files"]
     assert (bad["status"], bad["problem"]["type"], bad["problem"]["line"]) == (422, "/problems/malformed", 2)
     assert (good["status"], good["descriptor"]["rows"]) == (201, 1)

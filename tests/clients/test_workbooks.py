@@ -5,6 +5,7 @@ import datetime as dt
 import openpyxl
 import pandas
 import pytest
+from service import problem
 
 FRAME = pandas.DataFrame(
     {
@@ -43,6 +44,5 @@ def test_a_table_may_begin_anywhere_in_the_first_sheet_that_holds_anything(servi
 
 
 def test_a_broken_workbook_is_refused_and_leaves_nothing(client, name):
-    put = client.whole("PUT", f"/{name}.xlsx", 422, data=b"PK\x03\x04 and then nothing")
-    assert put.json()["type"] == "/problems/malformed"
-    assert client.whole("GET", f"/v1/tables/{name}", 404)
+    problem(client.put(f"/{name}.xlsx", data=b"PK\x03\x04 and then nothing"), 422, "malformed")
+    problem(client.get(f"/v1/tables/{name}"), 404, "not-found")

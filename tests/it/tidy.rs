@@ -1,6 +1,6 @@
 //! What neither the compiler nor clippy looks at: who imports whom, the length of files, and that settings, problems and routes are documented.
 
-use larder::{config::Config, http::PROBLEMS};
+use larder::{config::Config, http::PROBLEMS, tables::Options};
 use serde_json::Value;
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -212,8 +212,7 @@ fn every_problem_is_explained_and_every_explanation_is_of_a_problem() {
 #[test]
 fn every_route_is_in_the_reference_and_nothing_else_is() {
     let router = fs::read_to_string(root().join("src/router.rs")).unwrap();
-    let reference = fs::read_to_string(root().join("src/http/openapi.json")).unwrap();
-    let reference: Value = serde_json::from_str(&reference).unwrap();
+    let reference = reference();
     let mut documented = BTreeMap::new();
     for (path, item) in reference["paths"].as_object().expect("`paths` in openapi.json") {
         let methods = item.as_object().unwrap().keys().filter(|key| METHODS.contains(&key.as_str()));
@@ -225,6 +224,30 @@ fn every_route_is_in_the_reference_and_nothing_else_is() {
     }
     assert!(routes.len() > 20, "the routes are no longer found in src/router.rs");
     assert_eq!(routes, documented);
+}
+
+#[test]
+fn the_reference_lists_every_problem_and_every_parameter_of_reading() {
+    let reference = reference();
+    let problems = &reference["components"]["schemas"]["Problem"]["properties"]["type"]["enum"];
+    let problems: Vec<&str> = problems.as_array().unwrap().iter().filter_map(Value::as_str).collect();
+    assert_eq!(problems, PROBLEMS.iter().map(|kind| format!("/problems/{}", kind.slug)).collect::<Vec<_>>());
+    for (path, method) in
+        [("/", "put"), ("/", "post"), ("/{path}", "put"), ("/v1/tables/{name}", "put"), ("/v1/tables/{name}/rows", "post")]
+    {
+        let listed = reference["paths"][path][method]["parameters"].as_array().unwrap();
+        let named = listed.iter().filter_map(|parameter| {
+            let resolved = parameter["$ref"].as_str().and_then(|at| reference.pointer(at.strip_prefix('#')?));
+            resolved.unwrap_or(parameter)["name"].as_str()
+        });
+        let named: Vec<&str> = named.collect();
+        let missing = Options::NAMES.into_iter().filter(|name| !named.contains(name));
+        assert_eq!(missing.collect::<Vec<_>>(), Vec::<&str>::new(), "{method} {path}");
+    }
+}
+
+fn reference() -> Value {
+    serde_json::from_str(&fs::read_to_string(root().join("src/http/openapi.json")).unwrap()).unwrap()
 }
 
 /// Without HEAD, which every GET brings along.
