@@ -232,9 +232,13 @@ fn the_reference_lists_every_problem_and_every_parameter_of_reading() {
     let problems = &reference["components"]["schemas"]["Problem"]["properties"]["type"]["enum"];
     let problems: Vec<&str> = problems.as_array().unwrap().iter().filter_map(Value::as_str).collect();
     assert_eq!(problems, PROBLEMS.iter().map(|kind| format!("/problems/{}", kind.slug)).collect::<Vec<_>>());
-    for (path, method) in
-        [("/", "put"), ("/", "post"), ("/{path}", "put"), ("/v1/tables/{name}", "put"), ("/v1/tables/{name}/rows", "post")]
-    {
+    for (path, method) in [
+        ("/", "put"),
+        ("/", "post"),
+        ("/{path}", "put"),
+        ("/v1/tables/{name}", "put"),
+        ("/v1/tables/{name}/rows", "post"),
+    ] {
         let listed = reference["paths"][path][method]["parameters"].as_array().unwrap();
         let named = listed.iter().filter_map(|parameter| {
             let resolved = parameter["$ref"].as_str().and_then(|at| reference.pointer(at.strip_prefix('#')?));
