@@ -22,8 +22,8 @@ pub(super) const END: &[u8] = &(-1_i16).to_be_bytes();
 const EPOCH_DAYS: i32 = 10_957;
 const EPOCH_MICROS: i64 = EPOCH_DAYS as i64 * 86_400_000_000;
 
+#[expect(clippy::cast_possible_truncation, reason = "Postgres has at most 1,600 columns")]
 pub(super) fn append_field_count(out: &mut Vec<u8>, fields: usize) {
-    // Postgres has at most 1,600 columns.
     out.extend_from_slice(&(fields as i16).to_be_bytes());
 }
 
@@ -31,8 +31,8 @@ pub(super) fn append_null(out: &mut Vec<u8>) {
     out.extend_from_slice(&(-1_i32).to_be_bytes());
 }
 
+#[expect(clippy::cast_possible_truncation, reason = "no cell is as long as 2 GiB")]
 pub(super) fn append_bytes(out: &mut Vec<u8>, value: &[u8]) {
-    // No cell is as long as 2 GiB.
     out.extend_from_slice(&(value.len() as i32).to_be_bytes());
     out.extend_from_slice(value);
 }
@@ -42,6 +42,7 @@ pub(super) fn append_bigint(out: &mut Vec<u8>, value: i64) {
 }
 
 /// The length and the value in one write.
+#[expect(clippy::cast_possible_truncation, reason = "no value of a fixed length is longer than 16 bytes")]
 fn fixed<const N: usize>(out: &mut Vec<u8>, value: [u8; N]) {
     out.extend_from_slice(&(N as i32).to_be_bytes());
     out.extend_from_slice(&value);
@@ -51,7 +52,7 @@ fn fixed<const N: usize>(out: &mut Vec<u8>, value: [u8; N]) {
 pub(super) fn append_cell(out: &mut Vec<u8>, cell: Cell<'_>, reading: Reading) -> bool {
     match (cell, reading.column_type) {
         (Cell::Null, _) => append_null(out),
-        (Cell::String { json, .. }, ColumnType::Json) | (Cell::Json(json), ColumnType::Json) => append_bytes(out, json),
+        (Cell::String { json, .. } | Cell::Json(json), ColumnType::Json) => append_bytes(out, json),
         // JSON says itself what is a string and what is not; only who tells a type may think otherwise.
         (Cell::Json(_), ColumnType::Text)
         | (Cell::String { .. }, ColumnType::Bigint | ColumnType::Numeric | ColumnType::Double | ColumnType::Boolean)
@@ -60,7 +61,7 @@ pub(super) fn append_cell(out: &mut Vec<u8>, cell: Cell<'_>, reading: Reading) -
             return false;
         }
         (Cell::String { value: text, .. } | Cell::Text(text) | Cell::Json(text), ColumnType::Text) => {
-            append_bytes(out, text)
+            append_bytes(out, text);
         }
         (Cell::String { value: text, .. } | Cell::Text(text), _) => {
             return append_text(out, text.trim_ascii(), reading);
@@ -80,7 +81,10 @@ fn append_text(out: &mut Vec<u8>, text: &[u8], reading: Reading) -> bool {
         ColumnType::Time => temporal::time_of_day(text).map(|micros| fixed(out, micros.to_be_bytes())),
         ColumnType::Uuid => uuid(text).map(|value| fixed(out, value)),
         ColumnType::Json => is_json(text).then(|| append_bytes(out, text)),
-        ColumnType::Text => Some(append_bytes(out, text)),
+        ColumnType::Text => {
+            append_bytes(out, text);
+            Some(())
+        }
     };
     if fits.is_some() {
         return true;
@@ -124,8 +128,7 @@ fn append_number(out: &mut Vec<u8>, text: &[u8], reading: Reading) -> Option<()>
 fn without_padding<'a>(text: &'a [u8], unpadded: &'a mut Vec<u8>) -> &'a [u8] {
     let (negative, digits) = match text {
         [b'-', rest @ ..] => (true, rest),
-        [b'+', rest @ ..] => (false, rest),
-        rest => (false, rest),
+        [b'+', rest @ ..] | rest => (false, rest),
     };
     let zeros = digits
         .iter()
@@ -159,7 +162,7 @@ fn append_temporal(out: &mut Vec<u8>, text: &[u8], reading: Reading) -> Option<(
     match (value, reading.column_type) {
         (Temporal::Date(days), ColumnType::Date) => fixed(out, (days - EPOCH_DAYS).to_be_bytes()),
         (Temporal::Date(days), ColumnType::Timestamp) => {
-            fixed(out, (i64::from(days - EPOCH_DAYS) * 86_400_000_000).to_be_bytes())
+            fixed(out, (i64::from(days - EPOCH_DAYS) * 86_400_000_000).to_be_bytes());
         }
         (Temporal::Timestamp(micros), ColumnType::Timestamp)
         | (Temporal::Timestamptz(micros), ColumnType::Timestamptz) => {

@@ -6,6 +6,7 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 use std::fmt;
 use std::io::Read;
+use std::sync::LazyLock;
 
 use memchr::memmem::Finder;
 use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, Visitor};
@@ -19,13 +20,13 @@ use crate::error::{Error, Limit, Malformed, Result};
 
 /// A NUL character as JSON has it, and what it is read as: of the same length, so that places stay.
 const NUL: &[u8] = b"\\u0000";
+static NUL_FINDER: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(NUL));
 const REPLACEMENT: &[u8] = b"\\ufffd";
 
 pub struct Reader<R> {
     elements: Elements<R>,
     object: Object,
     line: u64,
-    nul: Finder<'static>,
     warnings: Warnings,
 }
 
@@ -54,7 +55,7 @@ impl<R: Read> Reader<R> {
             failure: None,
         };
         let elements = Elements::open(layout, input, limits)?;
-        Ok(Self { elements, object, line: 1, nul: Finder::new(NUL), warnings: Warnings::default() })
+        Ok(Self { elements, object, line: 1, warnings: Warnings::default() })
     }
 
     /// From here on a repair is an error.
@@ -84,7 +85,7 @@ impl<R: Read> Reader<R> {
         };
         self.line = position.line;
         let json = position.check_text(json)?;
-        match self.nul.find(json.as_bytes()) {
+        match NUL_FINDER.find(json.as_bytes()) {
             None => self.object.read(position, json)?,
             Some(_) => self.object.read(position, &mend_nul(position, json, &mut self.warnings)?)?,
         }

@@ -190,7 +190,7 @@ pub struct Row<'a> {
 }
 
 impl<'a> Row<'a> {
-    pub fn len(self) -> usize {
+    fn len(self) -> usize {
         self.spans.len()
     }
 
@@ -235,7 +235,7 @@ impl<'a> Row<'a> {
 /// One walk over the rows of a file of any format.
 pub enum RowReader<R> {
     Delimited(delimited::Reader<R>),
-    Json(Box<json::Reader<R>>),
+    Json(json::Reader<R>),
     /// Parquet and Arrow. They are opened by [`columnar::Reader`], since they need not be read from their beginning.
     Columnar(Box<columnar::Reader>),
 }
@@ -248,8 +248,8 @@ impl<R: Read> RowReader<R> {
     pub fn open(layout: &Layout, input: R, limits: ReadLimits) -> Result<Self> {
         Ok(match layout {
             Layout::Delimited(dialect) => Self::Delimited(delimited::Reader::open(Arc::clone(dialect), input, limits)?),
-            Layout::NdJson => Self::Json(Box::new(json::Reader::open(elements::Layout::Lines, input, limits)?)),
-            Layout::JsonArray => Self::Json(Box::new(json::Reader::open(elements::Layout::Array, input, limits)?)),
+            Layout::NdJson => Self::Json(json::Reader::open(elements::Layout::Lines, input, limits)?),
+            Layout::JsonArray => Self::Json(json::Reader::open(elements::Layout::Array, input, limits)?),
         })
     }
 

@@ -35,6 +35,7 @@ pub(super) fn append(out: &mut Vec<u8>, number: &Number<'_>) -> Option<()> {
 }
 
 /// The same for the ordinary form, `-?digits.digits` of up to 15 digits without a leading zero; false, and nothing appended, if it is any other.
+#[expect(clippy::cast_possible_truncation, reason = "there are at most 15 digits and 12 groups")]
 pub(super) fn append_short(out: &mut Vec<u8>, text: &[u8]) -> bool {
     let (negative, text) = match text {
         [b'-', rest @ ..] => (true, rest),
@@ -90,10 +91,11 @@ fn value(digits: &[u8]) -> Option<u64> {
     Some(value)
 }
 
+#[expect(clippy::cast_possible_truncation, reason = "a numeric of Postgres has at most 37,000 groups")]
 fn write(out: &mut Vec<u8>, groups: &[u16], weight: i16, negative: bool, scale: u16) {
     let count = groups.len() as u16;
     out.extend_from_slice(&(8 + 2 * i32::from(count)).to_be_bytes());
-    for part in [count, weight as u16, if negative { NEGATIVE } else { 0 }, scale] {
+    for part in [count, weight.cast_unsigned(), if negative { NEGATIVE } else { 0 }, scale] {
         out.extend_from_slice(&part.to_be_bytes());
     }
     for group in groups {

@@ -207,8 +207,8 @@ fn month(text: &[u8]) -> Option<(i32, &[u8])> {
             || word.eq_ignore_ascii_case(&name[..3])
             || (word.len() == 4 && word.eq_ignore_ascii_case(b"sept") && name.starts_with(b"sept"))
     };
-    let index = MONTHS.iter().position(|name| is(name))?;
-    Some((index as i32 + 1, rest.strip_prefix(b".").unwrap_or(rest)))
+    let index = MONTHS.iter().position(is)?;
+    Some((i32::try_from(index).ok()? + 1, rest.strip_prefix(b".").unwrap_or(rest)))
 }
 
 /// Four digits, or two of which the century is understood.
