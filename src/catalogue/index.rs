@@ -37,6 +37,7 @@ impl Index {
     }
 
     /// The same on columns that are called otherwise now.
+    #[must_use]
     pub fn renamed(&self, renamed: &BTreeMap<String, String>) -> Self {
         let columns = self.columns.iter().map(|name| renamed.get(name).unwrap_or(name).clone());
         Self { columns: columns.collect(), ..self.clone() }

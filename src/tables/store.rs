@@ -130,7 +130,7 @@ impl Tables {
         }
         copy.finish().await.map_err(load_error)?;
         sqlx::query(AssertSqlSafe(sql::add_primary_key(id))).execute(&mut *tx).await.map_err(database)?;
-        sqlx::query(AssertSqlSafe(sql::analyze(id))).execute(&mut *tx).await.map_err(database)?;
+        sqlx::query(AssertSqlSafe(sql::analyze(id, types.len()))).execute(&mut *tx).await.map_err(database)?;
         Lease::hold(lease, &mut tx).await?;
         tx.commit().await.map_err(database)
     }

@@ -19,6 +19,8 @@ use uuid::Uuid;
 /// The largest number of rows that Postgres can count, and more than any table has.
 const ROWS_MAX: u64 = i64::MAX.unsigned_abs();
 
+const ANALYZED_COLUMNS_MAX: usize = 64;
+
 /// How COPY writes the rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CopyFormat {
@@ -55,8 +57,10 @@ pub fn add_primary_key(id: Uuid) -> String {
     format!("alter table {} add primary key (_row)", table(id))
 }
 
-pub fn analyze(id: Uuid) -> String {
-    format!("analyze {}", table(id))
+/// Statistics for the planner, of so many columns; autovacuum sees to the others. Of a thousand columns they would take longer than the load.
+pub fn analyze(id: Uuid, columns: usize) -> String {
+    let columns: Vec<_> = (1..=columns.min(ANALYZED_COLUMNS_MAX)).map(|position| format!(", c{position}")).collect();
+    format!("analyze {} (_row{})", table(id), columns.concat())
 }
 
 pub fn drop_table(id: Uuid) -> String {
