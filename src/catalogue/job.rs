@@ -93,7 +93,16 @@ impl Catalogue {
             .fetch_optional(&self.control)
             .await
             .map_err(database)?;
-        Ok(asked == Some(false))
+        match asked {
+            Some(asked) => Ok(!asked),
+            // Its work has been published, and may have a little to do yet.
+            None => {
+                let sql = "select state = 'finished' from larder.jobs where id = $1";
+                let finished: Option<bool> =
+                    sqlx::query_scalar(sql).bind(id).fetch_optional(&self.control).await.map_err(database)?;
+                Ok(finished == Some(true))
+            }
+        }
     }
 
     /// Ends a job that published nothing. One that has ended stays as it is.

@@ -68,8 +68,8 @@ async fn run(app: App, job: Uuid, work: impl Future<Output = Result<()>>, progre
     let (state, problem) = tokio::select! {
         biased;
         done = work => match done {
-            // Its commit has ended the job.
-            Ok(()) => return,
+            // The commit of a new version has ended the job; another end is ours to note.
+            Ok(()) => ("finished", None),
             Err(error) => ("failed", Some(Problem::from(error).render().1)),
         },
         () = watched => ("cancelled", None),

@@ -200,7 +200,9 @@ pub(super) fn changes_of(existing: Option<&Dataset>, columns: &[Column]) -> Vec<
 
 fn check_schema(schema: Schema, told: &Told, columns: &[Column], changes: &[Change]) -> Result<()> {
     // Of a type that an earlier request told, the lost column is listed among the changes.
-    let options = Options::parse(told)?;
+    let mut told = told.clone();
+    told.retain(|_, value| !value.is_empty());
+    let options = Options::parse(&told)?;
     let types = options.types.named.into_iter().map(|(name, _)| ("types", name));
     for (parameter, name) in types.chain(options.renames.into_iter().map(|(_, to)| ("rename", to))) {
         if !columns.iter().any(|column| column.name == name) {

@@ -244,6 +244,10 @@ fn for_appends(told: &Told) -> Told {
 fn manner(new: &NewRows, dataset: &Dataset) -> Result<Arc<Manner>> {
     let version = dataset.current()?;
     let mut told = for_appends(&told_of(version)?);
+    // A name that is a column's now is that column, whatever the first file called so.
+    let mut renames = Options::parse(&told)?.renames;
+    renames.retain(|(from, _)| !version.columns.iter().any(|column| column.name == *from));
+    told.insert("rename".to_owned(), write_pairs(renames.iter().map(|(from, to)| (from.as_str(), to.as_str()))));
     told.extend(new.told.clone());
     told.retain(|_, value| !value.is_empty());
     Ok(Arc::new(Manner {

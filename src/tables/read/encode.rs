@@ -4,6 +4,7 @@
 
 use std::io::Write;
 
+use super::double;
 use super::facts::{Facts, JSON_DEPTH_MAX, json_depth};
 use super::infer::{Basis, Reading};
 use super::marks::{self, NumberStyle};
@@ -66,7 +67,8 @@ pub(super) fn append_cell(out: &mut Vec<u8>, cell: Cell<'_>, reading: Reading) -
         (Cell::String { value: text, .. } | Cell::Text(text), _) => {
             return append_text(out, text.trim_ascii(), reading);
         }
-        (Cell::Json(text), _) => return append_text(out, text, reading),
+        // JSON's numbers have a point, whatever those of texts have.
+        (Cell::Json(text), _) => return append_text(out, text, Reading { numbers: NumberStyle::Plain, ..reading }),
         (Cell::Value(value), column_type) => return append_value(out, value, column_type, reading),
     }
     true
@@ -106,6 +108,10 @@ fn boolean(text: &[u8]) -> Option<bool> {
 }
 
 fn append_number(out: &mut Vec<u8>, text: &[u8], reading: Reading) -> Option<()> {
+    if let Some(special) = special(text).filter(|_| reading.column_type == ColumnType::Double) {
+        fixed(out, special.to_be_bytes());
+        return Some(());
+    }
     let mut plain = Vec::new();
     let text = match reading.numbers {
         NumberStyle::Plain => text,
@@ -115,7 +121,14 @@ fn append_number(out: &mut Vec<u8>, text: &[u8], reading: Reading) -> Option<()>
     let text = if reading.basis == Basis::Told { without_padding(text, &mut unpadded) } else { text };
     match reading.column_type {
         ColumnType::Bigint => fixed(out, bigint(text)?.to_be_bytes()),
-        ColumnType::Double => fixed(out, double(text)?.to_be_bytes()),
+        ColumnType::Double => {
+            let number = Number::parse(text)?;
+            // What a table holds already is as exact as what made it.
+            if reading.basis == Basis::Table && !double::prints_back(&number) {
+                return None;
+            }
+            fixed(out, parsed::<f64>(text).filter(|double| double.is_finite())?.to_be_bytes());
+        }
         _ => {
             let number = Number::parse(text).filter(Number::is_numeric)?;
             numeric::append(out, &number)?;
@@ -145,12 +158,12 @@ fn bigint(text: &[u8]) -> Option<i64> {
     parsed(text)
 }
 
-fn double(text: &[u8]) -> Option<f64> {
+fn special(text: &[u8]) -> Option<f64> {
     match text {
         b"NaN" | b"nan" => Some(f64::NAN),
         b"inf" | b"Inf" | b"Infinity" => Some(f64::INFINITY),
         b"-inf" | b"-Inf" | b"-Infinity" => Some(f64::NEG_INFINITY),
-        _ => Number::parse(text).and_then(|_| parsed::<f64>(text)).filter(|double| double.is_finite()),
+        _ => None,
     }
 }
 

@@ -283,6 +283,10 @@ fn decide_told(
 
 /// The style of numbers with all these facts; `None` if there is none that all are in.
 fn number_style(seen: Facts, told: &Told, mark: Option<DecimalMark>) -> Result<Option<NumberStyle>, Doubt> {
+    // JSON has one way to write a number.
+    if seen.contains(Facts::KIND_NUMBER) {
+        return Ok(Some(NumberStyle::Plain));
+    }
     // Without a mark all styles say the same.
     if !seen.meets(Facts::DECIMAL | Facts::FLOAT) && seen.number_styles().next() == Some(NumberStyle::Plain) {
         return Ok(Some(NumberStyle::Plain));

@@ -170,6 +170,9 @@ fn cells(document: &mut Document<'_>) -> Vec<Cell> {
     cells
 }
 
+/// More than any limit on cells allows in a workbook of 64 MiB.
+const CELL_BYTES_MAX: usize = 64 << 20;
+
 /// The paragraphs of a cell, up to its end.
 fn cell_text(document: &mut Document<'_>, cell: &str) -> String {
     let mut text = String::new();
@@ -192,7 +195,9 @@ fn cell_text(document: &mut Document<'_>, cell: &str) -> String {
                 }
                 "text:s" => {
                     let spaces = usize::try_from(count(tag, "text:c")).unwrap_or(SPACES_MAX).min(SPACES_MAX);
-                    text.extend(std::iter::repeat_n(' ', spaces));
+                    // Beyond this the cell is refused in any case.
+                    let room = CELL_BYTES_MAX.saturating_sub(text.len());
+                    text.extend(std::iter::repeat_n(' ', spaces.min(room)));
                 }
                 "text:tab" => text.push('\t'),
                 "text:line-break" => text.push('\n'),

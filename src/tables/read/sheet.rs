@@ -8,6 +8,9 @@ use super::scratch::{ScratchFile, write_error};
 use crate::error::{Limit, Malformed, Result};
 
 /// Columns of any sheet there is.
+/// Of Excel and of LibreOffice alike.
+const ROWS_MAX: u32 = 1 << 20;
+
 const COLUMNS_MAX: usize = 16_384;
 /// How much more than the workbook its CSV may be: texts that stand in many cells are kept once.
 const GROWTH_MAX: u64 = 16;
@@ -141,6 +144,10 @@ impl<'a> CsvWriter<'a> {
         if row < self.row || (row == self.row && column < self.column) || column >= self.survey.columns.len() {
             let detail = format!("The cells of row {} are not in their order.", u64::from(row) + 1);
             return Err(Malformed { detail, line: Some(u64::from(row) + 1), ..Malformed::default() }.into());
+        }
+        if row >= ROWS_MAX {
+            let detail = format!("A sheet has no row {}.", u64::from(row) + 1);
+            return Err(Malformed { detail, ..Malformed::default() }.into());
         }
         while self.row < row {
             self.end_row()?;

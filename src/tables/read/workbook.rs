@@ -94,8 +94,15 @@ fn note(notes: &mut Warnings, survey: &Survey, unread: Vec<String>) -> Result<()
     }
 }
 
+/// More than any workbook of people has.
+const SHEETS_MAX: usize = 1000;
+
 /// The place of the sheet to read.
 fn choose(book: &mut dyn Book, sheets: &[Sheet], told: Option<&str>) -> Result<usize> {
+    // Each is looked through, so there is an end to how many there may be.
+    if sheets.len() > SHEETS_MAX {
+        return Err(malformed(&format!("The workbook has more than {SHEETS_MAX} sheets.")));
+    }
     let names = || sheets.iter().map(|sheet| format!("`{}`", sheet.name)).collect::<Vec<_>>().join(", ");
     if let Some(told) = told {
         let by = |same: fn(&str, &str) -> bool| sheets.iter().position(|sheet| same(&sheet.name, told));

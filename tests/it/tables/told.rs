@@ -116,3 +116,29 @@ async fn more_loads_than_the_limit_wait_and_are_then_refused() {
     sending.abort();
     while larder.put("/v1/tables/second", "a\n1\n").await.status() != 201 {}
 }
+
+#[tokio::test]
+async fn every_option_that_was_told_is_taken_back_by_an_empty_value() {
+    let told = "delimiter=;&quote=none&escape=double&encoding=utf-8&header=1&skip=0&comment=%23&decimal=,&dates=dmy&strict=true&nulls=x";
+    put(&format!("told-back?{told}"), "a;b\n1,5;2\n").await;
+    let back: Vec<_> = told.split('&').map(|pair| format!("{}=", pair.split('=').next().unwrap())).collect();
+    let freed = put(&format!("told-back?{}", back.join("&")), "a,b\n1.5,2\n").await;
+    assert_eq!(columns(&freed), ["a:numeric", "b:bigint"]);
+}
+
+#[tokio::test]
+async fn json_has_points_and_infinities_have_no_marks_whatever_was_told() {
+    put("told-json?decimal=,", "{\"a\":1.5}\n{\"a\":2}\n").await;
+    assert_eq!(rows("told-json", "csv").await, "a\n1.5\n2\n");
+    let special = put("told-special", "a;b\n1,5;x\n2,5;y\ninf;z\n").await;
+    assert_eq!(columns(&special), ["a:double", "b:text"]);
+    assert_eq!(rows("told-special", "csv").await, "a,b\n1.5,x\n2.5,y\nInfinity,z\n");
+}
+
+#[tokio::test]
+async fn an_appended_name_is_the_column_that_bears_it_now() {
+    put("told-swap?rename=a:b,b:a", "a,b\n1,x\n").await;
+    let request = shared().request(Method::POST, "/v1/tables/told-swap/rows").header("content-type", "text/csv");
+    answer(request.body("b,a\n2,y\n").send().await.unwrap(), 201).await;
+    assert_eq!(rows("told-swap", "csv").await, "b,a\n1,x\n2,y\n");
+}
