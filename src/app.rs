@@ -86,7 +86,7 @@ pub struct DocumentsAt {
 impl App {
     /// Connects to the stores, brings the database up to date, and compares the installation's id in all three.
     pub async fn connect(config: Config, public_url: String, keys: SecretKeys, stores: Stores) -> Result<Self> {
-        migrate(&stores.database, Duration::from_secs(config.times.request_seconds)).await?;
+        migrate(&stores.database, config.times.request()).await?;
         let pools = pools(&config, &stores.database);
         let [control, queries, loads] = pools.clone();
         let catalogue = Catalogue::new(control.clone(), &config);
@@ -166,10 +166,7 @@ pub fn retries() -> RetryConfig {
 
 /// A stalled call is found by the SDK's stalled-stream protection; a document's put must end well within its lease.
 pub fn timeouts(config: &Config) -> TimeoutConfig {
-    TimeoutConfig::builder()
-        .connect_timeout(CONNECT_TIME)
-        .read_timeout(Duration::from_secs(config.times.request_seconds))
-        .build()
+    TimeoutConfig::builder().connect_timeout(CONNECT_TIME).read_timeout(config.times.request()).build()
 }
 
 /// The database of DATABASE_URL.
@@ -197,7 +194,7 @@ fn pools(config: &Config, database: &PgConnectOptions) -> [PgPool; 3] {
         ];
         PgPoolOptions::new()
             .max_connections(u32::try_from(config.limits.pool_connections_max).unwrap_or(u32::MAX))
-            .acquire_timeout(Duration::from_secs(config.times.request_seconds))
+            .acquire_timeout(config.times.request())
             .connect_lazy_with(database.clone().application_name(&format!("larder {name}")).options(settings))
     };
     [pool("control", config.times.request_seconds), pool("queries", config.times.query_seconds), pool("loads", 0)]

@@ -362,6 +362,10 @@ impl Times {
         Duration::from_secs(self.presign_seconds)
     }
 
+    pub fn request(&self) -> Duration {
+        Duration::from_secs(self.request_seconds)
+    }
+
     pub fn idle(&self) -> Duration {
         Duration::from_secs(self.idle_seconds)
     }

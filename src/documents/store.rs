@@ -10,11 +10,8 @@ use crate::{
 use aws_sdk_dynamodb::{Client, config::timeout::TimeoutConfig, types::AttributeValue};
 use bytes::Bytes;
 use sha2::{Digest, Sha256};
-use std::time::Duration;
 use time::OffsetDateTime;
 use uuid::Uuid;
-
-const OPERATION_LIFE_MAX: Duration = Duration::from_secs(10);
 
 #[derive(Clone)]
 pub struct Documents {
@@ -47,10 +44,10 @@ pub struct Document {
 }
 
 impl Documents {
-    /// Whatever the client was built with: an operation, retries included, ends in a quarter of a lease and in ten seconds at most. The put of a document with an
-    /// object rests on it: when its lease has expired, it can no longer be under way.
+    /// Whatever the client was built with: an operation, retries included, ends in a quarter of a lease and in `LARDER_REQUEST_SECONDS` at most. The put of a
+    /// document with an object rests on it: when its lease has expired, it can no longer be under way.
     pub fn new(client: Client, table: String, catalogue: Catalogue, objects: Objects, config: &Config) -> Self {
-        let operation = (config.times.lease() / 4).min(OPERATION_LIFE_MAX);
+        let operation = (config.times.lease() / 4).min(config.times.request());
         let timeouts = TimeoutConfig::builder()
             .connect_timeout(operation / 3)
             .operation_attempt_timeout(operation / 2)
