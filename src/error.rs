@@ -23,6 +23,10 @@ pub enum Error {
     #[error("{detail}")]
     Gone { detail: String },
 
+    /// A cursor into a version that is no longer kept.
+    #[error("The version of the table that this cursor goes through is no longer kept. Begin again without `cursor`.")]
+    CursorExpired,
+
     /// A parameter, header or JSON field holds something it cannot.
     #[error("{parameter}: {detail}")]
     Invalid { parameter: String, detail: String },
@@ -106,6 +110,10 @@ pub enum Error {
     /// `Range` names nothing of the `size` bytes there are.
     #[error("The range lies outside the {size} bytes of this file.")]
     RangeNotSatisfiable { size: u64 },
+
+    /// `Range` begins behind the last of the `rows` there are.
+    #[error("The range begins behind the last of {rows} rows.")]
+    RowsNotSatisfiable { rows: u64 },
 
     /// The client went away, stalled, or sent a broken body. Nothing was stored.
     #[error("The upload broke off: {detail}. Nothing was stored; send it again.")]

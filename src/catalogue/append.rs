@@ -127,6 +127,12 @@ impl Catalogue {
         sqlx::query_scalar(sql).bind(table).fetch_optional(connection).await.map_err(database)
     }
 
+    /// The same, of this moment.
+    pub async fn revision_now(&self, table: Uuid) -> Result<Option<i64>> {
+        let mut connection = self.control.acquire().await.map_err(database)?;
+        self.revision(&mut connection, table).await
+    }
+
     /// Notes the append and raises the revision; the dataset as it then is.
     pub async fn record_append(
         &self,

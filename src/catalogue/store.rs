@@ -63,6 +63,17 @@ impl Catalogue {
         found.filter(|dataset| dataset.visible_to(caller)).ok_or(Error::NotFound { what: "version" })
     }
 
+    /// The dataset with another of its versions, if that is kept.
+    pub async fn at_version(&self, dataset: &Dataset, number: i64) -> Result<Option<Dataset>> {
+        let sql = format!(
+            "select {DATASET_COLUMNS} from larder.datasets d join larder.principals p on p.id = d.owner \
+             join larder.versions v on v.dataset_id = d.id and v.number = $2 join larder.objects o on o.id = v.object_id \
+             where d.id = $1 and d.deleted_at is null"
+        );
+        let query = sqlx::query_as(AssertSqlSafe(sql)).bind(dataset.id).bind(number);
+        query.fetch_optional(&self.control).await.map_err(database)
+    }
+
     /// One entry for each version that is kept, the newest first.
     pub async fn versions(&self, caller: &Caller, kind: Kind, name: &str) -> Result<Vec<Dataset>> {
         let sql = format!(

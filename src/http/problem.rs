@@ -10,8 +10,8 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use http::{
-    HeaderValue, StatusCode,
-    header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE},
+    HeaderMap, HeaderValue, StatusCode,
+    header::{CONTENT_RANGE, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE},
 };
 use serde_json::{Map, Value, json};
 
@@ -60,6 +60,12 @@ pub const PROBLEMS: &[ProblemType] = &[
         S::GONE,
         "No longer available",
         "The link has expired or was revoked. Ask whoever sent it for a new one.",
+    ),
+    problem(
+        "cursor-expired",
+        S::GONE,
+        "The cursor has expired",
+        "A cursor goes through one version of a table, and that version is no longer kept: the table was replaced since. Begin again without `cursor`; the pages before were whole.",
     ),
     problem(
         "bad-request",
@@ -124,8 +130,8 @@ pub const PROBLEMS: &[ProblemType] = &[
     problem(
         "range-not-satisfiable",
         S::RANGE_NOT_SATISFIABLE,
-        "The range lies outside the file",
-        "`Range` names no byte of the file; `size_bytes` says how many there are.",
+        "The range lies outside of what there is",
+        "`Range` names no byte of the file, or no row of the answer; `size_bytes` or `rows` says how many there are.",
     ),
     problem(
         "method-not-allowed",
@@ -336,15 +342,16 @@ impl IntoResponse for Problem {
             Error::Store { .. } | Error::LeaseLost | Error::InProgress | Error::Limit { limit: Limit::Loads, .. } => {
                 headers.insert(RETRY_AFTER, HeaderValue::from_static("5"));
             }
-            Error::RangeNotSatisfiable { size } => {
-                if let Ok(value) = format!("bytes */{size}").parse() {
-                    headers.insert(http::header::CONTENT_RANGE, value);
-                }
-            }
+            Error::RangeNotSatisfiable { size } => content_range(headers, &format!("bytes */{size}")),
+            Error::RowsNotSatisfiable { rows } => content_range(headers, &format!("items */{rows}")),
             _ => {}
         }
         response
     }
+}
+
+fn content_range(headers: &mut HeaderMap, value: &str) {
+    headers.extend(HeaderValue::from_str(value).ok().map(|value| (CONTENT_RANGE, value)));
 }
 
 pub async fn not_found() -> Problem {

@@ -8,10 +8,13 @@ use crate::{
     documents,
     error::{Error, Result},
     http::{
-        Cursor, File, Json, NoParameters, Path, Problem, Query, REQUEST_ID, idempotency_key, mint, page_size,
-        prefers_redirect, serve_object, share_life,
+        Cursor, File, Json, NoParameters, Path, Problem, Query, REQUEST_ID, encode_path, idempotency_key, mint,
+        page_size, prefers_redirect, serve_object, share_life,
     },
-    tables::{self, RowFormat},
+    tables::{
+        RowFormat,
+        http::{Asked, Shape, accepted, serve_rows},
+    },
 };
 use axum::{
     extract::State,
@@ -179,30 +182,28 @@ pub async fn revoke(
 pub async fn follow(
     State(app): State<App>,
     Path(token): Path<String>,
-    query: Query<tables::http::RowsQuery>,
+    query: Query<Vec<(String, String)>>,
     method: Method,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    Ok(open(&app, &token, None, query.0, &method, &headers).await?)
+    Ok(open(&app, (&token, None), query.0, &method, &headers).await?)
 }
 
 /// `GET` and `HEAD /s/{token}/{name}.{ext}`: the name is for people, the extension chooses a table's format.
 pub async fn follow_named(
     State(app): State<App>,
     Path((token, name)): Path<(String, String)>,
-    query: Query<tables::http::RowsQuery>,
+    query: Query<Vec<(String, String)>>,
     method: Method,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let extension = name.rsplit_once('.').map(|(_, extension)| extension);
-    Ok(open(&app, &token, extension, query.0, &method, &headers).await?)
+    Ok(open(&app, (&token, Some(&name)), query.0, &method, &headers).await?)
 }
 
 async fn open(
     app: &App,
-    token: &str,
-    extension: Option<&str>,
-    query: tables::http::RowsQuery,
+    (token, name): (&str, Option<&str>),
+    query: Vec<(String, String)>,
     method: &Method,
     headers: &HeaderMap,
 ) -> Result<Response> {
@@ -215,11 +216,13 @@ async fn open(
         Kind::Blob => open_blob(app, &share, &dataset, method, headers, &request_id).await,
         Kind::Table => {
             app.shares.record(share.id, streamed, &request_id).await?;
-            let format = match extension {
-                Some(extension) => RowFormat::from_extension(extension)?,
-                None => tables::http::accepted(headers, RowFormat::Csv)?,
+            let shape = match name.and_then(|name| name.rsplit_once('.')) {
+                Some((_, extension)) => Shape::Rows(RowFormat::from_extension(extension)?),
+                None => accepted(headers, RowFormat::Csv)?,
             };
-            tables::http::serve_rows(app, &dataset, format, query, method, headers).await
+            let name = name.map(|name| format!("/{}", encode_path(name))).unwrap_or_default();
+            let asked = Asked::parse(query)?;
+            serve_rows(app, dataset, (shape, asked), &format!("/s/{token}{name}"), method, headers).await
         }
         Kind::Collection => {
             let Some(document) = documents::http::find_shared(app, &dataset, &share).await? else {

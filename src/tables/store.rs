@@ -1,34 +1,23 @@
-//! Rows in Postgres: loading by COPY in, reading by COPY out.
+//! Rows into Postgres, by COPY.
 
 use super::{
-    export::{RowEncoder, RowFormat},
-    query::RowQuery,
     read::{ColumnType, ReadLimits, SourceLimits},
     sql,
 };
 use crate::{
-    catalogue::{Catalogue, Column, Lease, database},
+    catalogue::{Catalogue, Lease, database},
     config::Config,
     error::{Error, Limit, Malformed, Result},
     objects::Objects,
 };
 use bytes::Bytes;
-use futures::{Stream, TryStreamExt};
-use sqlx::{AssertSqlSafe, PgConnection, PgPool, postgres::PgDatabaseError};
-use std::{mem, sync::Arc, time::Duration};
+use sqlx::{AssertSqlSafe, PgPool, postgres::PgDatabaseError};
+use std::{sync::Arc, time::Duration};
 use tokio::{
-    sync::{
-        OwnedSemaphorePermit, Semaphore,
-        mpsc::{Receiver, Sender, channel},
-        oneshot,
-    },
+    sync::{OwnedSemaphorePermit, Semaphore, mpsc::Receiver},
     time::timeout,
 };
 use uuid::Uuid;
-
-/// Bytes of rows that go out in one piece.
-const CHUNK_BYTES: usize = 64 << 10;
-const CHUNKS_IN_FLIGHT_MAX: usize = 4;
 
 #[derive(Clone)]
 pub struct Tables {
@@ -43,8 +32,8 @@ pub struct Tables {
     request_seconds: u64,
     pub(super) limits: ReadLimits,
     pub(super) source_limits: SourceLimits,
-    query_seconds: u64,
-    idle: Duration,
+    pub(super) query_seconds: u64,
+    pub(super) idle: Duration,
 }
 
 /// What the reader tells the load.
@@ -140,118 +129,6 @@ impl Tables {
         sqlx::query(AssertSqlSafe(sql::drop_table(id))).execute(&self.catalogue.control).await.map_err(database)?;
         Ok(())
     }
-
-    /// The rows of a query as they come, from one snapshot, and the revision that it shows, if the version is still kept. An error before the first byte is an error of this call; a later one breaks the stream.
-    pub async fn rows(
-        &self,
-        table_id: Uuid,
-        columns: &[Column],
-        query: &RowQuery,
-        format: RowFormat,
-    ) -> Result<(Option<i64>, impl Stream<Item = Result<Bytes>> + Send + use<>)> {
-        let selected: Vec<&Column> = query.columns.iter().filter_map(|position| columns.get(*position)).collect();
-        let encoder = RowEncoder::new(format, &selected)?;
-        let begin = encoder.begin(&selected);
-        let types: Vec<ColumnType> = columns.iter().map(|column| column.column_type).collect();
-        let statement = sql::copy_out(table_id, &types, query, format.copy_format());
-        let (sender, mut receiver) = channel(CHUNKS_IN_FLIGHT_MAX);
-        let (tell, told) = oneshot::channel();
-        let tables = self.clone();
-        tokio::spawn(async move {
-            if let Err(error) = tables.copy_out(table_id, statement, encoder, (begin, tell), &sender).await {
-                // Nobody listens any more when the client has gone.
-                sender.send(Err(error)).await.unwrap_or_default();
-            }
-        });
-        let first = receiver.recv().await.ok_or_else(|| Error::internal("the query ended without an answer"))??;
-        let rest =
-            futures::stream::unfold(receiver, |mut receiver| async move { Some((receiver.recv().await?, receiver)) });
-        let revision = told.await.map_err(Error::internal)?;
-        Ok((revision, futures::StreamExt::chain(futures::stream::iter([Ok(first)]), rest)))
-    }
-
-    async fn copy_out(
-        &self,
-        table_id: Uuid,
-        statement: String,
-        encoder: RowEncoder,
-        (begin, tell): (Vec<u8>, oneshot::Sender<Option<i64>>),
-        sender: &Sender<Result<Bytes>>,
-    ) -> Result<()> {
-        let mut connection = self.queries.acquire().await.map_err(database)?;
-        // One snapshot of the rows and of their revision.
-        sqlx::raw_sql("begin isolation level repeatable read read only")
-            .execute(&mut *connection)
-            .await
-            .map_err(database)?;
-        let revision = self.catalogue.revision(&mut connection, table_id).await;
-        let revision = revision.inspect_err(|_| connection.close_on_drop())?;
-        // Nobody asks any more when the client has gone.
-        tell.send(revision).unwrap_or_default();
-        let copied =
-            copy_rows(&mut connection, statement, encoder, begin, sender, self.idle).await.map_err(
-                |error| match error {
-                    Error::Store { source, .. } if is_canceled(&*source) => {
-                        Limit::QuerySeconds.passed(self.query_seconds, None)
-                    }
-                    error => error,
-                },
-            );
-        match copied {
-            Ok(true) => {
-                // All rows are sent, so its failure is nothing to tell.
-                if sqlx::raw_sql("commit").execute(&mut *connection).await.is_err() {
-                    connection.close_on_drop();
-                }
-                Ok(())
-            }
-            // It may be in the middle of a COPY: it is closed, not used again.
-            other => {
-                connection.close_on_drop();
-                other.map(drop)
-            }
-        }
-    }
-}
-
-/// Sends `out` and the rows behind it; false if the reader went away before their end.
-async fn copy_rows(
-    connection: &mut PgConnection,
-    statement: String,
-    mut encoder: RowEncoder,
-    mut out: Vec<u8>,
-    sender: &Sender<Result<Bytes>>,
-    idle: Duration,
-) -> Result<bool> {
-    // A client that goes away while Postgres still sorts is noticed at once.
-    let mut copied = tokio::select! {
-        copied = connection.copy_out_raw(&statement) => copied.map_err(database)?,
-        () = sender.closed() => return Ok(false),
-    };
-    loop {
-        let rows = tokio::select! {
-            rows = copied.try_next() => rows.map_err(database)?,
-            () = sender.closed() => return Ok(false),
-        };
-        let Some(rows) = rows else { break };
-        encoder.rows(&rows, &mut out)?;
-        if out.len() >= CHUNK_BYTES {
-            let taken = timeout(idle, sender.send(Ok(mem::take(&mut out).into()))).await;
-            match taken.map_err(|_| Error::Interrupted { detail: "the reader took no byte".to_owned() })? {
-                Ok(()) => {}
-                Err(_) => return Ok(false),
-            }
-        }
-    }
-    out.extend_from_slice(encoder.end());
-    sender.send(Ok(out.into())).await.unwrap_or_default();
-    Ok(true)
-}
-
-/// `query_canceled`: our own limit on the time of a statement.
-fn is_canceled(error: &(dyn std::error::Error + 'static)) -> bool {
-    let error = error.downcast_ref::<sqlx::Error>().and_then(sqlx::Error::as_database_error);
-    error.is_some_and(|error| error.code().as_deref() == Some("57014"))
 }
 
 /// A value or row that Postgres itself refuses is the file's fault, not the store's.

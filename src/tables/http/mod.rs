@@ -1,14 +1,18 @@
 //! `/v1/tables`: a table in, its descriptor, its versions, its raw upload; `rows` has the rows that come out, `append` those that are added.
 
+mod accept;
 mod append;
 mod indexes;
 mod patch;
 mod rows;
+mod window;
 
+pub use accept::{Shape, accepted};
 pub use append::append;
 pub use indexes::{create_index, drop_index, indexes};
 pub use patch::patch;
-pub use rows::{RowsQuery, accepted, rows, rows_as, serve_rows};
+pub use rows::{rows, rows_as, serve_rows};
+pub use window::Asked;
 
 use super::{Hint, NewTableFile, Schema, Told, query::names};
 use crate::{

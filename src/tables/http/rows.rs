@@ -1,50 +1,48 @@
 //! Rows out: as `rows`, `rows.csv` and its like.
 
+use super::{
+    accept::{Shape, accepted},
+    window::{Asked, ItemRange, Position, content_range},
+};
 use crate::{
     app::App,
     auth::Caller,
     catalogue::{Dataset, Kind, Version},
-    error::{Error, Result},
-    http::{Path, Problem, Query, content_disposition, is_fresh, user_bytes},
-    tables::{RowFormat, RowQuery},
+    error::{Error, Limit, Result},
+    http::{Path, Problem, Query, content_disposition, encode_path, is_fresh, preference, user_bytes},
+    tables::{Count, Page, RowEncoder, RowFormat, RowQuery},
 };
 use axum::{
     body::Body,
     extract::State,
     response::{IntoResponse, Response},
 };
+use bytes::Bytes;
+use futures::{StreamExt, stream};
 use http::{
-    HeaderMap, HeaderValue, Method, StatusCode,
-    header::{ACCEPT, ACCEPT_RANGES, CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_TYPE, ETAG, VARY},
+    HeaderMap, HeaderName, HeaderValue, Method, StatusCode,
+    header::{
+        ACCEPT_RANGES, CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, ETAG, IF_RANGE,
+        LINK, VARY,
+    },
 };
-use serde::Deserialize;
 use sha2::{Digest, Sha256};
-use std::cmp::Reverse;
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct RowsQuery {
-    select: Option<String>,
-    order: Option<String>,
-    limit: Option<u64>,
-    offset: Option<u64>,
-    /// One of the older versions that are kept.
-    #[serde(default)]
-    version: Option<i64>,
-}
+use uuid::Uuid;
 
 /// `GET /v1/tables/{name}/rows`: the format by `Accept`.
 pub async fn rows(
     State(app): State<App>,
     caller: Caller,
     Path(name): Path<String>,
-    Query(mut query): Query<RowsQuery>,
+    Query(query): Query<Vec<(String, String)>>,
     method: Method,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let dataset = app.catalogue.find_version(&caller, Kind::Table, &name, query.version.take()).await?;
-    let format = accepted(&headers, RowFormat::Json)?;
-    Ok(serve_rows(&app, &dataset, format, query, &method, &headers).await?)
+    let mut asked = Asked::parse(query)?;
+    let dataset = app.catalogue.find_version(&caller, Kind::Table, &name, asked.version.take()).await?;
+    let shape = accepted(&headers, RowFormat::Json)?;
+    let path = format!("/v1/tables/{}/rows", encode_path(&name));
+    Ok(serve_rows(&app, dataset, (shape, asked), &path, &method, &headers).await?)
 }
 
 /// `GET /v1/tables/{name}/rows.csv`: the format by extension.
@@ -52,102 +50,231 @@ pub async fn rows_as(
     State(app): State<App>,
     caller: Caller,
     Path((name, file)): Path<(String, String)>,
-    Query(mut query): Query<RowsQuery>,
+    Query(query): Query<Vec<(String, String)>>,
     method: Method,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let extension = file.strip_prefix("rows.").ok_or(Error::NotFound { what: "page" })?;
-    let dataset = app.catalogue.find_version(&caller, Kind::Table, &name, query.version.take()).await?;
-    Ok(serve_rows(&app, &dataset, RowFormat::from_extension(extension)?, query, &method, &headers).await?)
+    let mut asked = Asked::parse(query)?;
+    let shape = Shape::Rows(RowFormat::from_extension(extension)?);
+    let dataset = app.catalogue.find_version(&caller, Kind::Table, &name, asked.version.take()).await?;
+    let path = format!("/v1/tables/{}/{}", encode_path(&name), encode_path(&file));
+    Ok(serve_rows(&app, dataset, (shape, asked), &path, &method, &headers).await?)
 }
 
-/// The rows of the dataset's version. Without `limit` all of them; a failure midway breaks the transfer.
+/// What is asked of the rows of one version.
+struct Request<'a> {
+    app: &'a App,
+    dataset: &'a Dataset,
+    version: &'a Version,
+    table_id: Uuid,
+    query: RowQuery,
+    shape: Shape,
+    asked: &'a Asked,
+    range: Option<ItemRange>,
+    after: Option<Vec<Option<String>>>,
+    count: Option<Count>,
+    /// Of the answer's own address.
+    path: &'a str,
+}
+
+/// The rows of the dataset's version. Without a limit all of them, and a failure midway breaks the transfer; with one, a part that says what follows it.
 pub async fn serve_rows(
     app: &App,
-    dataset: &Dataset,
-    format: RowFormat,
-    query: RowsQuery,
+    mut dataset: Dataset,
+    (shape, asked): (Shape, Asked),
+    path: &str,
     method: &Method,
     headers: &HeaderMap,
 ) -> Result<Response> {
-    if query.version.is_some() {
+    if asked.version.is_some() {
         return Err(Error::invalid("version", "a link shows the current version alone."));
+    }
+    let position = asked.cursor.as_deref().map(|cursor| Position::open(&app.keys, cursor, &dataset)).transpose()?;
+    if let Some(position) = &position
+        && dataset.current()?.number != position.version
+    {
+        dataset = app.catalogue.at_version(&dataset, position.version).await?.ok_or(Error::CursorExpired)?;
     }
     let version = dataset.current()?;
     let table_id = version.table_id.ok_or_else(|| Error::internal("a version of a table without rows"))?;
-    let rows =
-        RowQuery::parse(&version.columns, query.select.as_deref(), query.order.as_deref(), query.limit, query.offset)?;
-    let etag = rows_etag(&version.etag(), &rows, format);
+    let query = RowQuery::parse(&version.columns, &asked.parameters)?;
+    if let Some(position) = &position {
+        position.check(&query)?;
+    }
+    let etag = rows_etag(&version.etag(), &query, shape, asked.cursor.as_deref());
+    let mut request = Request {
+        app,
+        dataset: &dataset,
+        version,
+        table_id,
+        query,
+        shape,
+        asked: &asked,
+        range: item_range(headers, &asked, &etag)?,
+        after: position.map(|position| position.keys),
+        count: count(headers)?,
+        path,
+    };
+    request.bound_page()?;
     let mut answer = HeaderMap::new();
-    answer.insert(ETAG, HeaderValue::from_str(&etag).map_err(Error::internal)?);
-    answer.insert(CACHE_CONTROL, HeaderValue::from_static("private, no-cache"));
-    answer.insert(VARY, HeaderValue::from_static("Accept, Accept-Encoding, Authorization"));
+    set(&mut answer, ETAG, &etag)?;
+    set(&mut answer, CACHE_CONTROL, "private, no-cache")?;
+    set(&mut answer, VARY, "Accept, Accept-Encoding, Authorization, Prefer, Range")?;
     if is_fresh(headers, &etag) {
         return Ok((StatusCode::NOT_MODIFIED, answer).into_response());
     }
     user_bytes(&mut answer);
-    answer.insert(CONTENT_TYPE, HeaderValue::from_static(format.content_type()));
-    answer.insert(ACCEPT_RANGES, HeaderValue::from_static("none"));
-    let disposition = content_disposition(format.content_type(), &format!("{}.{}", dataset.name, format.extension()));
-    answer.insert(CONTENT_DISPOSITION, HeaderValue::from_str(&disposition).map_err(Error::internal)?);
-    if method == Method::HEAD {
-        // Of a length that is not known: an empty body would be announced as one of 0 bytes.
-        return Ok((answer, Body::from_stream(futures::stream::empty::<Result<bytes::Bytes>>())).into_response());
+    set(&mut answer, CONTENT_TYPE, shape.content_type())?;
+    let disposition = content_disposition(shape.content_type(), &format!("{}.{}", dataset.name, shape.extension()));
+    set(&mut answer, CONTENT_DISPOSITION, &disposition)?;
+    if let Some(count) = request.count {
+        set(&mut answer, HeaderName::from_static("preference-applied"), &format!("count={}", count.name()))?;
     }
-    let (revision, body) = app.tables.rows(table_id, &version.columns, &rows, format).await?;
-    if let Some(revision) = revision.filter(|revision| *revision != version.revision) {
-        // Rows came between our look at the catalogue and the snapshot that is sent.
-        let sent = Version { revision, ..version.clone() };
-        answer.insert(ETAG, HeaderValue::from_str(&rows_etag(&sent.etag(), &rows, format)).map_err(Error::internal)?);
+    match (request.query.limit, method) {
+        (_, &Method::HEAD) => request.head(answer).await,
+        (Some(limit), _) => request.page(answer, limit).await,
+        (None, _) => request.all(answer).await,
     }
-    let body = Body::from_stream(body);
-    Ok((answer, body).into_response())
+}
+
+impl Request<'_> {
+    /// The window of `Range` becomes that of the query; an answer whose body carries `next` is always a page.
+    fn bound_page(&mut self) -> Result<()> {
+        if let Some(range) = self.range {
+            (self.query.limit, self.query.offset) = (range.limit(), range.first);
+            // What a range holds is known once it has been read.
+            self.query.limit.get_or_insert(i64::MAX.unsigned_abs());
+        }
+        if self.after.is_some() && self.query.limit.is_none() && self.shape != Shape::Page {
+            return Err(Error::invalid("limit", "a cursor goes with the limit of its page."));
+        }
+        if self.shape == Shape::Page {
+            let max = self.app.config.limits.page_rows_max;
+            match self.query.limit {
+                Some(limit) if limit > max => return Err(Limit::PageRows.passed(max, None)),
+                limit => self.query.limit = Some(limit.unwrap_or(max)),
+            }
+        }
+        Ok(())
+    }
+
+    async fn total(&self) -> Result<Option<u64>> {
+        let Some(count) = self.count else { return Ok(None) };
+        self.app.tables.count(self.table_id, &self.query, count).await.map(Some)
+    }
+
+    /// No rows: of a length that is not known, since an empty body would be announced as one of 0 bytes.
+    async fn head(&self, mut answer: HeaderMap) -> Result<Response> {
+        set(&mut answer, ACCEPT_RANGES, "items")?;
+        if let Some(total) = self.total().await? {
+            let first = self.query.offset;
+            let rows = total.saturating_sub(first).min(self.query.limit.unwrap_or(u64::MAX));
+            set(&mut answer, CONTENT_RANGE, &content_range(first, rows, Some(total)))?;
+        }
+        Ok((answer, Body::from_stream(stream::empty::<Result<Bytes>>())).into_response())
+    }
+
+    async fn all(&self, mut answer: HeaderMap) -> Result<Response> {
+        set(&mut answer, ACCEPT_RANGES, "items")?;
+        if let Some(total) = self.total().await? {
+            set(&mut answer, CONTENT_RANGE, &content_range(0, total, Some(total)))?;
+        }
+        let encoder = RowEncoder::new(self.format(), &self.query.columns())?;
+        let (revision, body) = self.app.tables.rows(self.table_id, &self.query, encoder).await?;
+        self.describe_snapshot(&mut answer, revision)?;
+        Ok((answer, Body::from_stream(body)).into_response())
+    }
+
+    async fn page(&self, mut answer: HeaderMap, limit: u64) -> Result<Response> {
+        let total = self.total().await?;
+        let encoder = RowEncoder::new(self.format(), &self.query.columns())?;
+        let page = self.app.tables.page(self.table_id, &self.query, limit, self.after.as_deref(), encoder).await?;
+        if page.rows == 0 && self.range.is_some_and(|range| range.first > 0) {
+            let rows = match total {
+                Some(total) => total,
+                None => self.app.tables.count(self.table_id, &self.query, Count::Exact).await?,
+            };
+            return Err(Error::RowsNotSatisfiable { rows });
+        }
+        let next = self.next(&page)?;
+        if let Some(next) = &next {
+            set(&mut answer, LINK, &format!("<{next}>; rel=\"next\""))?;
+        }
+        set(&mut answer, ACCEPT_RANGES, "items")?;
+        if self.after.is_none()
+            && (self.range.is_some() || self.count.is_some() || self.asked.parameters.offset.is_some())
+        {
+            set(&mut answer, CONTENT_RANGE, &content_range(self.query.offset, page.rows, total))?;
+        }
+        let revision = match page.revision {
+            // An empty page shows no revision; if the one that we know still holds, it held then.
+            None => self.app.catalogue.revision_now(self.table_id).await?,
+            revision => revision,
+        };
+        self.describe_snapshot(&mut answer, revision)?;
+        let (before, behind) = self.around(next.as_deref(), total)?;
+        let bytes = page.body.bytes() + (before.len() + behind.len()) as u64;
+        answer.insert(CONTENT_LENGTH, HeaderValue::from(bytes));
+        let body = stream::iter([Ok(before)]).chain(page.body.stream().await?).chain(stream::iter([Ok(behind)]));
+        let status = if self.range.is_some() { StatusCode::PARTIAL_CONTENT } else { StatusCode::OK };
+        Ok((status, answer, Body::from_stream(body)).into_response())
+    }
+
+    fn next(&self, page: &Page) -> Result<Option<String>> {
+        let Some(keys) = page.next.clone().filter(|_| self.range.is_none()) else { return Ok(None) };
+        let cursor = Position::new(self.dataset, self.version.number, &self.query, keys).seal(&self.app.keys)?;
+        Ok(Some(format!("{}{}", self.app.public_url, self.asked.next(self.path, &cursor))))
+    }
+
+    /// What stands around the rows in the body of a page.
+    fn around(&self, next: Option<&str>, total: Option<u64>) -> Result<(Bytes, Bytes)> {
+        if self.shape != Shape::Page {
+            return Ok((Bytes::new(), Bytes::new()));
+        }
+        let next = serde_json::to_string(&next).map_err(Error::internal)?;
+        let total = total.map(|total| format!(",\"count\":{total}")).unwrap_or_default();
+        Ok((Bytes::from_static(b"{\"rows\":"), format!(",\"next\":{next}{total}}}\n").into()))
+    }
+
+    fn format(&self) -> RowFormat {
+        match self.shape {
+            Shape::Rows(format) => format,
+            Shape::Page => RowFormat::Json,
+        }
+    }
+
+    /// Rows can come between our look at the catalogue and the snapshot that is sent.
+    fn describe_snapshot(&self, answer: &mut HeaderMap, revision: Option<i64>) -> Result<()> {
+        let Some(revision) = revision.filter(|revision| *revision != self.version.revision) else { return Ok(()) };
+        let sent = Version { revision, ..self.version.clone() };
+        set(answer, ETAG, &rows_etag(&sent.etag(), &self.query, self.shape, self.asked.cursor.as_deref()))
+    }
+}
+
+fn item_range(headers: &HeaderMap, asked: &Asked, etag: &str) -> Result<Option<ItemRange>> {
+    let Some(range) = ItemRange::of(headers)? else { return Ok(None) };
+    if asked.cursor.is_some() || asked.parameters.limit.is_some() || asked.parameters.offset.is_some() {
+        return Err(Error::invalid("Range", "the URL says already which rows; send one of the two."));
+    }
+    // A range of another state would not go with the rest that the client has.
+    let other = headers.get(IF_RANGE).is_some_and(|value| value.as_bytes() != etag.as_bytes());
+    Ok(Some(range).filter(|_| !other))
+}
+
+fn count(headers: &HeaderMap) -> Result<Option<Count>> {
+    let Some(name) = preference(headers, "count") else { return Ok(None) };
+    let count = Count::named(&name);
+    count.map(Some).ok_or_else(|| Error::invalid("Prefer", "`count` is `exact`, `planned` or `estimated`."))
+}
+
+fn set(headers: &mut HeaderMap, name: HeaderName, value: &str) -> Result<()> {
+    headers.insert(name, HeaderValue::from_str(value).map_err(Error::internal)?);
+    Ok(())
 }
 
 /// `version.revision`, and a hash of what was asked of it.
-fn rows_etag(version: &str, query: &RowQuery, format: RowFormat) -> String {
-    let asked = Sha256::digest(format!("{query:?} {format:?}"));
+fn rows_etag(version: &str, query: &RowQuery, shape: Shape, cursor: Option<&str>) -> String {
+    let asked = Sha256::digest(format!("{query:?} {shape:?} {cursor:?}"));
     format!("\"{}-{}\"", version.trim_matches('"'), hex::encode(&asked[..8]))
-}
-
-/// The format that the client likes best of those there are: each has the quality of the most specific range that covers it (RFC 9110, section 12.5.1); of
-/// equals the one that is named first, and of those covered by one range the default.
-pub fn accepted(headers: &HeaderMap, default: RowFormat) -> Result<RowFormat> {
-    let lines: Vec<_> = headers.get_all(ACCEPT).iter().filter_map(|accept| accept.to_str().ok()).collect();
-    let ranges: Vec<_> = lines.iter().flat_map(|line| line.split(',')).map(media_range).collect();
-    if ranges.iter().all(|(range, _)| range.is_empty()) {
-        return Ok(default);
-    }
-    let mut best: Option<(f32, usize, RowFormat)> = None;
-    for format in [default, RowFormat::Csv, RowFormat::Json, RowFormat::NdJson] {
-        let covering = ranges.iter().enumerate().filter_map(|(at, (range, quality))| {
-            let specificity = specificity(range, format)?;
-            Some((specificity, at, *quality))
-        });
-        let Some((_, at, quality)) = covering.max_by_key(|(specificity, at, _)| (*specificity, Reverse(*at))) else {
-            continue;
-        };
-        let better = best.is_none_or(|(best, first, _)| quality.total_cmp(&best).then(first.cmp(&at)).is_gt());
-        if quality > 0.0 && better {
-            best = Some((quality, at, format));
-        }
-    }
-    let detail = "rows come as text/csv, application/json or application/x-ndjson.".to_owned();
-    best.map(|(_, _, format)| format).ok_or(Error::NotAcceptable { detail })
-}
-
-fn media_range(text: &str) -> (String, f32) {
-    let mut parts = text.split(';').map(|part| part.trim().to_ascii_lowercase());
-    let range = parts.next().unwrap_or_default();
-    (range, parts.find_map(|part| part.strip_prefix("q=")?.trim().parse().ok()).unwrap_or(1.0))
-}
-
-/// How closely a media range describes a format, if it covers it.
-fn specificity(range: &str, format: RowFormat) -> Option<u8> {
-    let kind = |name: &str| name.split('/').next() == range.strip_suffix("/*");
-    match range {
-        "*/*" => Some(0),
-        _ if format.media_types().iter().any(|name| kind(name)) => Some(1),
-        _ => format.media_types().contains(&range).then_some(2),
-    }
 }

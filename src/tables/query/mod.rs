@@ -1,0 +1,113 @@
+//! A query of rows, from the parameters of a URL. The grammar is that of PostgREST 12, with more aggregates, `distinct`, `having`, `trunc`, `bin` and cursors.
+//!
+//! `text` reads, `scalar` is one value of a row, `value` what it is compared with, `operator` and `condition` what is asked of it; `select` and `order` are the
+//! rest of a query. All of it is checked against the columns of one version, so that what comes out can only be run.
+//!
+//! **Invariant.** A column is a position here, and what the caller wrote is a value to be bound: no text of a query becomes SQL.
+
+mod condition;
+mod operator;
+mod order;
+mod parameters;
+mod scalar;
+mod select;
+mod text;
+mod value;
+
+pub use condition::Condition;
+pub use operator::{Comparison, Is, Operand, Operator, Syntax};
+pub use order::{Direction, Order};
+pub use parameters::Parameters;
+pub use scalar::{Scalar, Step};
+pub use select::{Aggregate, Expression, Function, Output};
+pub use value::Value;
+
+use crate::{
+    catalogue::Column,
+    error::{Error, Result},
+};
+use text::Text;
+
+/// Of what Postgres takes in one list.
+const COLUMNS_ASKED_MAX: usize = 1599;
+
+/// What is asked of the rows of one version of a table. Columns are positions in the version's list; in `having` and, of groups, in `order` they are
+/// positions in `outputs`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RowQuery {
+    pub outputs: Vec<Output>,
+    /// All must hold.
+    pub filter: Vec<Condition>,
+    pub distinct: bool,
+    /// Of groups; all must hold.
+    pub having: Vec<Condition>,
+    pub order: Vec<Order>,
+    pub limit: Option<u64>,
+    pub offset: u64,
+}
+
+impl RowQuery {
+    pub fn parse(columns: &[Column], parameters: &Parameters) -> Result<Self> {
+        let outputs = select::outputs(parameters.select.as_deref(), columns)?;
+        let distinct = parameters.distinct;
+        let grouped = distinct || outputs.iter().any(|output| output.value.is_aggregate());
+        let filter = parameters.filter(columns)?;
+        let order = parameters.order.as_deref().unwrap_or_default();
+        let (order, having) = if grouped {
+            select::check_groups(&outputs)?;
+            let results = select::as_columns(&outputs);
+            let having = parameters.having.iter().map(|text| Condition::of_text("having", text, &results));
+            (Order::parse_list(order, &results, &[])?, having.collect::<Result<_>>()?)
+        } else if parameters.having.is_empty() {
+            (Order::parse_list(order, columns, &outputs)?, Vec::new())
+        } else {
+            return Err(Error::invalid(
+                "having",
+                "it asks groups, and `select` makes none: no aggregate stands in it.",
+            ));
+        };
+        let (limit, offset) = (parameters.limit, parameters.offset.unwrap_or(0));
+        Ok(Self { outputs, filter, distinct, having, order, limit, offset })
+    }
+
+    /// All rows as they are.
+    pub fn all(columns: &[Column]) -> Result<Self> {
+        Self::parse(columns, &Parameters::default())
+    }
+
+    /// Whether a row of the answer stands for several of the table.
+    pub fn is_grouped(&self) -> bool {
+        self.distinct || self.outputs.iter().any(|output| output.value.is_aggregate())
+    }
+
+    /// Names and types of the answer.
+    pub fn columns(&self) -> Vec<Column> {
+        select::as_columns(&self.outputs)
+    }
+}
+
+/// A list of columns' names, such as `a,"b,c"`.
+pub fn names(parameter: &str, text: &str) -> Result<Vec<String>> {
+    let mut text = Text::new(parameter, text);
+    let mut names: Vec<String> = Vec::new();
+    loop {
+        let quoted = text.quoted()?;
+        names.push(quoted.unwrap_or_else(|| text.until(|c| c == ',').to_owned()));
+        if !text.eat(",") {
+            break;
+        }
+    }
+    text.expect_end()?;
+    let twice = names.iter().enumerate().find(|(at, name)| names.iter().take(*at).any(|before| before == *name));
+    match twice {
+        Some((_, name)) => Err(Error::invalid(parameter, format!("`{name}` stands in it twice."))),
+        None => Ok(names),
+    }
+}
+
+pub fn position(parameter: &str, columns: &[Column], name: &str) -> Result<usize> {
+    let found = columns.iter().position(|column| column.name == name);
+    found.ok_or_else(|| {
+        Error::invalid(parameter, format!("there is no column `{name}`; the table's descriptor lists those there are."))
+    })
+}

@@ -1,0 +1,73 @@
+//! The parameters of a query's URL: those that have a meaning of their own, and those that name a column.
+
+use super::Condition;
+use crate::{
+    catalogue::Column,
+    error::{Error, Result},
+};
+
+/// What was asked, before it is compared with a table.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Parameters {
+    pub select: Option<String>,
+    pub order: Option<String>,
+    pub distinct: bool,
+    pub having: Vec<String>,
+    pub limit: Option<u64>,
+    pub offset: Option<u64>,
+    /// Conditions: names and values as they were sent.
+    pub conditions: Vec<(String, String)>,
+}
+
+const TREES: [&str; 4] = ["and", "or", "not.and", "not.or"];
+
+impl Parameters {
+    /// Takes one parameter. Any that has no meaning of its own is a condition, to be understood once the columns are known.
+    pub fn take(&mut self, name: &str, value: String) -> Result<()> {
+        let number = |value: &str| {
+            let number = value.parse().ok().filter(|number: &u64| i64::try_from(*number).is_ok());
+            number.map(Some).ok_or_else(|| Error::invalid(name, format!("it must be a whole number, not `{value}`.")))
+        };
+        match name {
+            "select" => once(name, &mut self.select, value),
+            "order" => once(name, &mut self.order, value),
+            "limit" if self.limit.is_none() => number(&value).map(|number| self.limit = number),
+            "offset" if self.offset.is_none() => number(&value).map(|number| self.offset = number),
+            "limit" | "offset" => Err(twice(name)),
+            "distinct" => match value.as_str() {
+                "true" | "false" => {
+                    self.distinct = value == "true";
+                    Ok(())
+                }
+                _ => Err(Error::invalid(name, "it must be `true` or `false`.")),
+            },
+            "having" => {
+                self.having.push(value);
+                Ok(())
+            }
+            _ => {
+                self.conditions.push((name.to_owned(), value));
+                Ok(())
+            }
+        }
+    }
+
+    pub(super) fn filter(&self, columns: &[Column]) -> Result<Vec<Condition>> {
+        let condition = |(name, value): &(String, String)| match TREES.contains(&name.as_str()) {
+            true => Condition::of_tree(name, value, columns),
+            false => Condition::of_parameter(name, value, columns),
+        };
+        self.conditions.iter().map(condition).collect()
+    }
+}
+
+fn once(name: &str, place: &mut Option<String>, value: String) -> Result<()> {
+    match place.replace(value) {
+        None => Ok(()),
+        Some(_) => Err(twice(name)),
+    }
+}
+
+fn twice(name: &str) -> Error {
+    Error::invalid(name, "it stands in the URL twice.")
+}

@@ -1,0 +1,306 @@
+//! Rows out of Postgres, by statements with bound values whose answers come in binary.
+
+use super::{
+    export::RowEncoder,
+    query::RowQuery,
+    spool::Spool,
+    sql::{self, Bind, Statement},
+    store::Tables,
+};
+use crate::{
+    catalogue::database,
+    error::{Error, Limit, Result},
+};
+use bytes::Bytes;
+use futures::{Stream, TryStreamExt};
+use sqlx::{
+    AssertSqlSafe, Postgres, Row, ValueRef,
+    pool::PoolConnection,
+    postgres::{PgArguments, PgRow},
+    query::Query,
+};
+use std::mem;
+use tokio::{
+    sync::{
+        mpsc::{Sender, channel},
+        oneshot,
+    },
+    time::timeout,
+};
+use uuid::Uuid;
+
+/// Bytes of rows that go out in one piece.
+const CHUNK_BYTES: usize = 64 << 10;
+const CHUNKS_IN_FLIGHT_MAX: usize = 4;
+/// While no more rows than these are expected, an estimate is a count.
+const COUNTED_ROWS_MAX: u64 = 100_000;
+
+/// A part of the rows, whole.
+#[derive(Debug)]
+pub struct Page {
+    pub body: Spool,
+    pub rows: u64,
+    /// The keys of the last row, if others follow.
+    pub next: Option<Vec<Option<String>>>,
+    /// That of the snapshot; unknown where no row tells it.
+    pub revision: Option<i64>,
+}
+
+/// `Prefer: count=…`
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Count {
+    Exact,
+    /// What Postgres expects, from its statistics.
+    Planned,
+    /// Exact where few rows are expected.
+    Estimated,
+}
+
+impl Count {
+    pub fn named(name: &str) -> Option<Self> {
+        Some(match name {
+            "exact" => Self::Exact,
+            "planned" => Self::Planned,
+            "estimated" => Self::Estimated,
+            _ => return None,
+        })
+    }
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Exact => "exact",
+            Self::Planned => "planned",
+            Self::Estimated => "estimated",
+        }
+    }
+}
+
+impl Tables {
+    /// All rows of a query as they come, from one snapshot, and the revision that it shows, if the version is still kept. An error before the first byte is an
+    /// error of this call; a later one breaks the stream.
+    pub async fn rows(
+        &self,
+        table_id: Uuid,
+        query: &RowQuery,
+        encoder: RowEncoder,
+    ) -> Result<(Option<i64>, impl Stream<Item = Result<Bytes>> + Send + use<>)> {
+        let statement = sql::rows(table_id, query);
+        let columns = query.outputs.len();
+        let (sender, mut receiver) = channel(CHUNKS_IN_FLIGHT_MAX);
+        let (tell, told) = oneshot::channel();
+        let tables = self.clone();
+        tokio::spawn(async move {
+            if let Err(error) = tables.send_rows(table_id, (statement, columns), encoder, tell, &sender).await {
+                // Nobody listens any more when the client has gone.
+                sender.send(Err(error)).await.unwrap_or_default();
+            }
+        });
+        let first = receiver.recv().await.ok_or_else(|| Error::internal("the query ended without an answer"))??;
+        let rest =
+            futures::stream::unfold(receiver, |mut receiver| async move { Some((receiver.recv().await?, receiver)) });
+        let revision = told.await.map_err(Error::internal)?;
+        Ok((revision, futures::StreamExt::chain(futures::stream::iter([Ok(first)]), rest)))
+    }
+
+    async fn send_rows(
+        &self,
+        table_id: Uuid,
+        (statement, columns): (Statement, usize),
+        mut encoder: RowEncoder,
+        tell: oneshot::Sender<Option<i64>>,
+        sender: &Sender<Result<Bytes>>,
+    ) -> Result<()> {
+        let mut connection = self.reader().await?;
+        // One snapshot of the rows and of their revision.
+        sqlx::raw_sql("begin isolation level repeatable read read only")
+            .execute(&mut **connection)
+            .await
+            .map_err(database)?;
+        // Nobody asks any more when the client has gone.
+        tell.send(self.catalogue.revision(&mut connection, table_id).await?).unwrap_or_default();
+        let mut out = Vec::new();
+        encoder.begin(&mut out);
+        {
+            let mut rows = bound(&statement).persistent(false).fetch(&mut **connection);
+            loop {
+                // A client that goes away while Postgres still sorts is noticed at once.
+                let row = tokio::select! {
+                    row = rows.try_next() => row.map_err(|error| self.query_error(error))?,
+                    () = sender.closed() => return Ok(()),
+                };
+                let Some(row) = row else { break };
+                encoder.row(&cells(&row, columns)?, &mut out)?;
+                if out.len() >= CHUNK_BYTES {
+                    let taken = timeout(self.idle, sender.send(Ok(mem::take(&mut out).into()))).await;
+                    match taken.map_err(|_| Error::Interrupted { detail: "the reader took no byte".to_owned() })? {
+                        Ok(()) => {}
+                        Err(_) => return Ok(()),
+                    }
+                }
+            }
+        }
+        encoder.end(&mut out);
+        sender.send(Ok(out.into())).await.unwrap_or_default();
+        // All rows are sent, so its failure is nothing to tell.
+        if sqlx::raw_sql("commit").execute(&mut **connection).await.is_ok() {
+            connection.done();
+        }
+        Ok(())
+    }
+
+    /// At most `limit` rows, behind the one that has the keys `after`.
+    ///
+    /// # Errors
+    /// `Invalid` where a value of the table cannot be what the query makes of it, `Limit::QuerySeconds`.
+    pub async fn page(
+        &self,
+        table_id: Uuid,
+        query: &RowQuery,
+        limit: u64,
+        after: Option<&[Option<String>]>,
+        mut encoder: RowEncoder,
+    ) -> Result<Page> {
+        let mut page = Page { body: Spool::default(), rows: 0, next: None, revision: None };
+        let (mut out, mut last, mut more) = (Vec::new(), None, false);
+        encoder.begin(&mut out);
+        let mut connection = self.reader().await?;
+        for statement in sql::page(table_id, query, limit.saturating_add(1), after) {
+            let mut rows = bound(&statement).fetch(&mut **connection);
+            while let Some(row) = rows.try_next().await.map_err(|error| self.query_error(error))? {
+                if page.rows == limit {
+                    more = true;
+                    continue;
+                }
+                page.rows += 1;
+                encoder.row(&cells(&row, query.outputs.len())?, &mut out)?;
+                last = Some(row);
+                if out.len() >= CHUNK_BYTES {
+                    page.body.take(&mut out, &self.source_limits).await?;
+                }
+            }
+            if more {
+                break;
+            }
+        }
+        connection.done();
+        encoder.end(&mut out);
+        page.body.take(&mut out, &self.source_limits).await?;
+        if let Some(row) = last {
+            let (keys, revision) = (query.outputs.len(), row.len().saturating_sub(1));
+            page.revision = row.try_get(revision).map_err(database)?;
+            let keys: Result<Vec<_>> = (keys..revision).map(|at| row.try_get(at).map_err(database)).collect();
+            page.next = more.then_some(keys?);
+        }
+        Ok(page)
+    }
+
+    /// How many rows a query has in all, whatever its window.
+    pub async fn count(&self, table_id: Uuid, query: &RowQuery, count: Count) -> Result<u64> {
+        let mut connection = self.reader().await?;
+        let mut rows = None;
+        if count != Count::Exact {
+            let plan = bound(&sql::plan(table_id, query)).fetch_one(&mut **connection).await;
+            let plan: serde_json::Value =
+                plan.and_then(|row| row.try_get(0)).map_err(|error| self.query_error(error))?;
+            rows = plan.pointer("/0/Plan/Plan Rows").and_then(serde_json::Value::as_f64).map(expected);
+        }
+        let few = rows.is_none_or(|rows| rows <= COUNTED_ROWS_MAX);
+        if count == Count::Exact || (count == Count::Estimated && few) {
+            let counted = bound(&sql::count(table_id, query)).fetch_one(&mut **connection).await;
+            let counted: i64 = counted.and_then(|row| row.try_get(0)).map_err(|error| self.query_error(error))?;
+            rows = Some(counted.unsigned_abs());
+        }
+        connection.done();
+        rows.ok_or_else(|| Error::internal("a plan that says no number of rows"))
+    }
+
+    async fn reader(&self) -> Result<Reader> {
+        Ok(Reader { connection: self.queries.acquire().await.map_err(database)?, busy: true })
+    }
+
+    /// What Postgres makes of a query that was sound by itself: its words may quote values, so ours stand for them.
+    pub(super) fn query_error(&self, error: sqlx::Error) -> Error {
+        let code = error.as_database_error().and_then(|error| error.code()).unwrap_or_default().into_owned();
+        let detail = match code.as_str() {
+            "57014" => return Limit::QuerySeconds.passed(self.query_seconds, None),
+            "2201B" => "a regular expression is not one that Postgres knows.",
+            "22025" => "a pattern ends with the escape character `\\`.",
+            "22012" => "a number is divided by zero.",
+            "22003" => "a number of the answer is larger than its type holds; a cast to `numeric` holds any.",
+            "22007" | "22008" | "22P02" => "a value of the table is none of the type that it is cast to.",
+            "22P05" => "a JSON value of the table holds U+0000, which cannot be compared.",
+            "42601" => "the words of a search are not written as its operator asks; `wfts` takes any.",
+            _ => return database(error),
+        };
+        Error::invalid("query", detail)
+    }
+}
+
+fn expected(rows: f64) -> u64 {
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "a count of rows, which `as` keeps within its type"
+    )]
+    let rows = rows as u64;
+    rows
+}
+
+/// A connection that is closed, not used again, if it is given up in the middle of an answer.
+struct Reader {
+    connection: PoolConnection<Postgres>,
+    busy: bool,
+}
+
+impl Reader {
+    fn done(&mut self) {
+        self.busy = false;
+    }
+}
+
+impl std::ops::Deref for Reader {
+    type Target = PoolConnection<Postgres>;
+
+    fn deref(&self) -> &Self::Target {
+        &self.connection
+    }
+}
+
+impl std::ops::DerefMut for Reader {
+    fn deref_mut(&mut self) -> &mut Self::Target {
+        &mut self.connection
+    }
+}
+
+impl Drop for Reader {
+    fn drop(&mut self) {
+        if self.busy {
+            self.connection.close_on_drop();
+        }
+    }
+}
+
+/// The statement with its values.
+pub(super) fn bound(statement: &Statement) -> Query<'static, Postgres, PgArguments> {
+    let query = sqlx::query(AssertSqlSafe(statement.text.clone()));
+    statement.values.iter().cloned().fold(query, |query, value| match value {
+        Bind::Boolean(value) => query.bind(value),
+        Bind::Bigint(value) => query.bind(value),
+        Bind::Double(value) => query.bind(value),
+        Bind::Text(value) => query.bind(value),
+        Bind::Uuid(value) => query.bind(value),
+        Bind::Booleans(values) => query.bind(values),
+        Bind::Bigints(values) => query.bind(values),
+        Bind::Doubles(values) => query.bind(values),
+        Bind::Texts(values) => query.bind(values),
+    })
+}
+
+/// The first cells of a row, each in the binary form of its type.
+pub(super) fn cells(row: &PgRow, count: usize) -> Result<Vec<Option<&[u8]>>> {
+    let cell = |at| {
+        let value = row.try_get_raw(at).map_err(database)?;
+        if value.is_null() { Ok(None) } else { value.as_bytes().map(Some).map_err(Error::internal) }
+    };
+    (0..count).map(cell).collect()
+}

@@ -1,0 +1,286 @@
+//! Statements that read rows. What a caller wrote is in `values`, bound; the text holds positions, types and words of ours.
+//!
+//! A row of a table is read from `t`, with `c1` … `cN` and `_row`; rows that stand for groups from `g`, with `o1` … `oN`.
+
+use super::{
+    condition::Conditions,
+    scalar::{aggregate, scalar},
+    table,
+};
+use crate::{
+    catalogue::{Column, ColumnType},
+    tables::query::{Condition, Direction, Expression, Order, RowQuery},
+};
+use uuid::Uuid;
+
+/// A statement and what is bound to `$1`, `$2`, …
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Statement {
+    pub text: String,
+    pub values: Vec<Bind>,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub enum Bind {
+    Boolean(bool),
+    Bigint(i64),
+    Double(f64),
+    Text(String),
+    Uuid(Uuid),
+    Booleans(Vec<bool>),
+    Bigints(Vec<i64>),
+    Doubles(Vec<f64>),
+    Texts(Vec<String>),
+}
+
+/// The values bound so far.
+#[derive(Debug, Default)]
+pub struct Binds(Vec<Bind>);
+
+impl Binds {
+    /// `$n`
+    pub fn bind(&mut self, value: Bind) -> String {
+        self.0.push(value);
+        format!("${}", self.0.len())
+    }
+}
+
+/// What a row is sorted by.
+struct Key {
+    sql: String,
+    column_type: ColumnType,
+    descending: bool,
+    nulls_first: bool,
+    nullable: bool,
+}
+
+/// All rows of a query in a total order, from its offset on and up to its limit.
+pub fn rows(id: Uuid, query: &RowQuery) -> Statement {
+    let mut binds = Binds::default();
+    let source = Source::new(id, query, &mut binds);
+    let keys = source.keys(query, &mut binds);
+    let window = window(query.limit, query.offset);
+    let text = format!("select {} {} order by {}{window}", source.outputs, source.from(None), sorted(&keys));
+    Statement { text, values: binds.0 }
+}
+
+/// A page of at most `limit` rows, behind the row that has the keys `after`, where NULL is `None`. It comes in
+/// statements of which each goes on where the one before has ended, so that each can use an index. Behind the outputs each
+/// row has the keys that a later page begins behind, as text, and the table's revision.
+pub fn page(id: Uuid, query: &RowQuery, limit: u64, after: Option<&[Option<String>]>) -> Vec<Statement> {
+    let statement = |part: Option<&dyn Fn(&[Key], &mut Binds) -> Option<String>>| {
+        let mut binds = Binds::default();
+        let source = Source::new(id, query, &mut binds);
+        let keys = source.keys(query, &mut binds);
+        let behind = match part {
+            Some(part) => Some(part(&keys, &mut binds)?),
+            None => None,
+        };
+        let mut outputs = source.outputs.clone();
+        for key in &keys {
+            outputs.push_str(&format!(", ({})::text", key.sql));
+        }
+        let revision = binds.bind(Bind::Uuid(id));
+        let text = format!(
+            "select {outputs}, (select revision from larder.versions where table_id = {revision}) {} order by {}{}",
+            source.from(behind.as_deref()),
+            sorted(&keys),
+            window(Some(limit), query.offset)
+        );
+        Some(Statement { text, values: binds.0 })
+    };
+    match after {
+        None => statement(None).into_iter().collect(),
+        Some(after) => {
+            let near = |keys: &[Key], binds: &mut Binds| Some(near(keys, after, binds));
+            let far = |keys: &[Key], _: &mut Binds| far(keys, after);
+            [statement(Some(&near)), statement(Some(&far))].into_iter().flatten().collect()
+        }
+    }
+}
+
+/// How many rows a query has, whatever its window; one row of one bigint.
+pub fn count(id: Uuid, query: &RowQuery) -> Statement {
+    let mut binds = Binds::default();
+    let source = Source::new(id, query, &mut binds);
+    Statement { text: format!("select count(*) {}", source.from(None)), values: binds.0 }
+}
+
+/// Postgres' plan for the rows of a query, from which it can be told how many it expects: one row of JSON.
+pub fn plan(id: Uuid, query: &RowQuery) -> Statement {
+    let mut binds = Binds::default();
+    let source = Source::new(id, query, &mut binds);
+    let text = format!("explain (format json) select {} {}", source.outputs, source.from(None));
+    Statement { text, values: binds.0 }
+}
+
+fn window(limit: Option<u64>, offset: u64) -> String {
+    let limit = limit.map(|limit| format!(" limit {limit}")).unwrap_or_default();
+    let offset = if offset > 0 { format!(" offset {offset}") } else { String::new() };
+    limit + &offset
+}
+
+fn sorted(keys: &[Key]) -> String {
+    let key = |key: &Key| {
+        let direction = if key.descending { " desc" } else { "" };
+        let nulls = match (key.nullable, key.nulls_first) {
+            (false, _) => "",
+            (true, true) => " nulls first",
+            (true, false) => " nulls last",
+        };
+        format!("{}{direction}{nulls}", key.sql)
+    };
+    keys.iter().map(key).collect::<Vec<_>>().join(", ")
+}
+
+/// `from … where …`, and what is selected from it.
+struct Source {
+    table: String,
+    outputs: String,
+    conditions: Vec<String>,
+    grouped: bool,
+}
+
+impl Source {
+    fn new(id: Uuid, query: &RowQuery, binds: &mut Binds) -> Self {
+        let grouped = query.is_grouped();
+        let values: Vec<String> = query
+            .outputs
+            .iter()
+            .map(|output| match &output.value {
+                Expression::Scalar(value) => scalar("t.c", value, binds),
+                Expression::Aggregate(value) => aggregate(value, binds),
+            })
+            .collect();
+        let filter = all("t.c", &query.filter, binds);
+        let plain = format!("{} as t", table(id));
+        if !grouped {
+            return Self {
+                table: plain,
+                outputs: values.join(", "),
+                conditions: filter.into_iter().collect(),
+                grouped,
+            };
+        }
+        let named: Vec<_> = (1..).zip(&values).map(|(n, value)| format!("{value} as o{n}")).collect();
+        let groups: Vec<_> = (1..)
+            .zip(&query.outputs)
+            .filter(|(_, output)| !output.value.is_aggregate())
+            .map(|(n, _): (usize, _)| n.to_string())
+            .collect();
+        let has_aggregate = groups.len() < query.outputs.len();
+        let group_by = match has_aggregate && !groups.is_empty() {
+            true => format!(" group by {}", groups.join(", ")),
+            false => String::new(),
+        };
+        let distinct = if query.distinct { "distinct " } else { "" };
+        let filter = filter.map(|filter| format!(" where {filter}")).unwrap_or_default();
+        let inner = format!("(select {distinct}{} from {plain}{filter}{group_by}) as g", named.join(", "));
+        let outputs: Vec<_> = (1..=values.len()).map(|n| format!("g.o{n}")).collect();
+        let conditions = all("g.o", &query.having, binds).into_iter().collect();
+        Self { table: inner, outputs: outputs.join(", "), conditions, grouped }
+    }
+
+    fn from(&self, behind: Option<&str>) -> String {
+        let conditions: Vec<&str> = self.conditions.iter().map(String::as_str).chain(behind).collect();
+        let filter = if conditions.is_empty() { String::new() } else { format!(" where {}", conditions.join(" and ")) };
+        format!("from {}{filter}", self.table)
+    }
+
+    /// What the query says, and what breaks ties: a row's place in the file, or what tells groups apart.
+    fn keys(&self, query: &RowQuery, binds: &mut Binds) -> Vec<Key> {
+        let prefix = if self.grouped { "g.o" } else { "t.c" };
+        let key = |order: &Order, binds: &mut Binds| Key {
+            sql: scalar(prefix, &order.by, binds),
+            column_type: order.by.column_type(),
+            descending: order.direction == Direction::Descending,
+            nulls_first: order.nulls_first,
+            nullable: true,
+        };
+        let mut keys: Vec<Key> = query.order.iter().map(|order| key(order, binds)).collect();
+        if !self.grouped {
+            let row = Key {
+                sql: "t._row".to_owned(),
+                column_type: ColumnType::Bigint,
+                descending: false,
+                nulls_first: false,
+                nullable: false,
+            };
+            keys.push(row);
+            return keys;
+        }
+        let columns: Vec<Column> = query.columns();
+        for (position, output) in query.outputs.iter().enumerate() {
+            let sorted = query.order.iter().any(|order| order.by.column == position && order.by.steps.is_empty());
+            if !sorted && (query.distinct || !output.value.is_aggregate()) {
+                let by = crate::tables::query::Scalar::plain(position, &columns);
+                let order = Order { by, direction: Direction::Ascending, nulls_first: false };
+                keys.push(key(&order, binds));
+            }
+        }
+        if keys.is_empty() {
+            // All rows are one group.
+            keys.push(Key {
+                sql: "1".to_owned(),
+                column_type: ColumnType::Bigint,
+                descending: false,
+                nulls_first: false,
+                nullable: false,
+            });
+        }
+        keys
+    }
+}
+
+fn all(prefix: &str, conditions: &[Condition], binds: &mut Binds) -> Option<String> {
+    if conditions.is_empty() {
+        return None;
+    }
+    Some(Conditions { prefix, binds }.all(conditions))
+}
+
+/// The rows behind `after` whose first key is NULL as its own is, or is none as its own is.
+fn near(keys: &[Key], after: &[Option<String>], binds: &mut Binds) -> String {
+    let behind = behind(keys, after, binds);
+    match (keys.first(), after.first()) {
+        (Some(key), Some(Some(value))) => {
+            let value = bind_key(key, value, binds);
+            let comparison = if key.descending { "<=" } else { ">=" };
+            format!("{} {comparison} {value} and ({behind})", key.sql)
+        }
+        (Some(key), _) => format!("{} is null and ({behind})", key.sql),
+        (None, _) => behind,
+    }
+}
+
+/// The rows that come after all of those: what is NULL behind what is not, or the other way about.
+fn far(keys: &[Key], after: &[Option<String>]) -> Option<String> {
+    let key = keys.first().filter(|key| key.nullable)?;
+    match (after.first()?, key.nulls_first) {
+        (Some(_), false) => Some(format!("{} is null", key.sql)),
+        (None, true) => Some(format!("{} is not null", key.sql)),
+        _ => None,
+    }
+}
+
+/// Rows that come later in the order of `keys`.
+fn behind(keys: &[Key], after: &[Option<String>], binds: &mut Binds) -> String {
+    let (Some((key, keys)), Some((value, after))) = (keys.split_first(), after.split_first()) else {
+        return "false".to_owned();
+    };
+    let Some(value) = value else {
+        let rest = behind(keys, after, binds);
+        let same = format!("{} is null and ({rest})", key.sql);
+        return if key.nulls_first { format!("{} is not null or {same}", key.sql) } else { same };
+    };
+    let value = bind_key(key, value, binds);
+    let comparison = if key.descending { "<" } else { ">" };
+    let nulls = if key.nullable && !key.nulls_first { format!(" or {} is null", key.sql) } else { String::new() };
+    let rest = behind(keys, after, binds);
+    format!("{0} {comparison} {value}{nulls} or {0} = {value} and ({rest})", key.sql)
+}
+
+fn bind_key(key: &Key, value: &str, binds: &mut Binds) -> String {
+    let place = binds.bind(Bind::Text(value.to_owned()));
+    format!("{place}::{}", key.column_type.sql())
+}
