@@ -153,9 +153,15 @@ fn numeric(cell: &[u8], out: &mut Vec<u8>) -> Result<()> {
     match u16::from_be_bytes(word(2)?) {
         0x0000 => {}
         0x4000 => out.push(b'-'),
-        0xD000 => return Ok(out.extend_from_slice(b"Infinity")),
-        0xF000 => return Ok(out.extend_from_slice(b"-Infinity")),
-        _ => return Ok(out.extend_from_slice(b"NaN")),
+        special => {
+            let name: &[u8] = match special {
+                0xD000 => b"Infinity",
+                0xF000 => b"-Infinity",
+                _ => b"NaN",
+            };
+            out.extend_from_slice(name);
+            return Ok(());
+        }
     }
     let groups = cell.get(8..).unwrap_or_default();
     let group = |at: i32| -> u64 {
@@ -173,11 +179,9 @@ fn numeric(cell: &[u8], out: &mut Vec<u8>) -> Result<()> {
     if decimals > 0 {
         out.push(b'.');
         let start = out.len();
-        let mut at = weight + 1;
         // Groups before the first that is kept are zero.
-        for _ in 0..decimals.div_ceil(4) {
+        for at in (weight + 1..).take(decimals.div_ceil(4)) {
             digits(group(at), 4, out);
-            at += 1;
         }
         out.truncate(start + decimals);
     }
