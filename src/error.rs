@@ -107,6 +107,10 @@ pub enum Error {
     #[error("{detail}")]
     NotAcceptable { detail: String },
 
+    /// What the format that was asked for cannot hold.
+    #[error("The answer does not fit into this format: {detail}")]
+    DoesNotFit { detail: String },
+
     /// `Range` names nothing of the `size` bytes there are.
     #[error("The range lies outside the {size} bytes of this file.")]
     RangeNotSatisfiable { size: u64 },

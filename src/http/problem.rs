@@ -122,6 +122,12 @@ pub const PROBLEMS: &[ProblemType] = &[
         "The bytes that arrived are not those that `Content-MD5`, `Repr-Digest` or `x-amz-checksum-…` describes. Nothing was stored; send them again.",
     ),
     problem(
+        "does-not-fit",
+        S::UNPROCESSABLE_ENTITY,
+        "The format cannot hold the answer",
+        "A sheet of a workbook has at most 1,048,576 rows with its header, 32,767 characters in a cell and 4 GiB of XML, and the rows asked for have more; nothing was cut off. Ask for fewer rows or columns (`limit`, `select`), or for `csv` or `parquet`, which hold any.",
+    ),
+    problem(
         "precondition-failed",
         S::PRECONDITION_FAILED,
         "The precondition did not hold",

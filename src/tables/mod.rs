@@ -25,7 +25,7 @@ mod store;
 
 pub use append::{Answered, Appended, IdempotencyKey, NewRows};
 pub use decompress::is_compressed;
-pub use export::{RowEncoder, RowFormat};
+pub use export::{Export, ExportOptions, RowFormat, XLSX_ROWS_MAX};
 pub use indexes::BuiltIndex;
 pub use patch::TableChanges;
 pub use put::{NewTableFile, Rehearsal, Schema};

@@ -32,6 +32,7 @@ pub(super) fn describe(error: &Error) -> (&'static str, Value) {
         Error::UnsupportedMediaType { .. } => ("unsupported-media-type", json!({})),
         Error::RowTooWide { line } => ("row-too-wide", json!({ "line": line })),
         Error::SchemaChanged { changes } => ("schema-changed", json!({ "changes": changes })),
+        Error::DoesNotFit { .. } => ("does-not-fit", json!({})),
         Error::NotAcceptable { .. } => ("not-acceptable", json!({})),
         Error::RangeNotSatisfiable { size } => ("range-not-satisfiable", json!({ "size_bytes": size })),
         Error::RowsNotSatisfiable { rows } => ("range-not-satisfiable", json!({ "rows": rows })),

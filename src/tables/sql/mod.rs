@@ -13,7 +13,7 @@ pub use change::{Insertion, OnDuplicate, add_column, insert, last_row, upsert};
 pub use index::{
     allow_null, create_index, drop_index, duplicate_rows, index_bytes, null_rows, set_not_null, taken_rows,
 };
-pub use select::{Bind, Statement, count, page, plan, rows};
+pub use select::{Bind, Statement, count, extents, page, plan, rows};
 
 use crate::catalogue::ColumnType;
 use std::fmt::Write;
