@@ -147,7 +147,10 @@ fn all(position: usize, columns: &[Column]) -> Output {
 
 /// Takes `alias:value`, `value`.
 fn output(text: &mut Text<'_>, columns: &[Column]) -> Result<Output> {
-    let alias = alias(text)?;
+    let mut ahead = *text;
+    let is_column =
+        ahead.column(columns).is_ok_and(|at| columns.get(at).is_some_and(|column| column.name.contains(':')));
+    let alias = if is_column { None } else { alias(text)? };
     let (value, natural) = expression(text, columns)?;
     Ok(Output { name: alias.unwrap_or(natural), value })
 }
