@@ -15,6 +15,7 @@ use bytes::Bytes;
 use futures::{Stream, TryStreamExt};
 use sqlx::{
     AssertSqlSafe, Postgres, Row, ValueRef,
+    error::DatabaseError,
     pool::PoolConnection,
     postgres::{PgArguments, PgRow},
     query::Query,
@@ -250,7 +251,7 @@ impl Tables {
 
     /// What Postgres makes of a query that was sound by itself: its words may quote values, so ours stand for them.
     pub(super) fn query_error(&self, error: sqlx::Error) -> Error {
-        let code = error.as_database_error().and_then(|error| error.code()).unwrap_or_default().into_owned();
+        let code = error.as_database_error().and_then(DatabaseError::code).unwrap_or_default().into_owned();
         let detail = match code.as_str() {
             "57014" => return Limit::QuerySeconds.passed(self.query_seconds, None),
             "2201B" => "a regular expression is not one that Postgres knows.",

@@ -194,3 +194,46 @@ impl RowEncoder {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{RowEncoder, RowFormat};
+    use crate::catalogue::{Column, ColumnType};
+
+    #[test]
+    fn cells_become_json_and_csv_of_their_types() {
+        use ColumnType::{Bigint, Boolean, Double, Json, Numeric, Text, Timestamptz};
+        let columns: Vec<_> = [Bigint, Boolean, Double, Json, Text, Timestamptz, Numeric]
+            .into_iter()
+            .zip(["n\"", "b", "d", "j", "t", "z", "x"])
+            .map(|(column_type, name)| Column { name: name.to_owned(), column_type })
+            .collect();
+        let (number, nan) = ((-7_i64).to_be_bytes(), f64::NAN.to_be_bytes());
+        let (instant, decimal) = (500_000_i64.to_be_bytes(), [0, 1, 255, 255, 64, 0, 0, 3, 19, 136]);
+        let cells: [Option<&[u8]>; 7] = [
+            Some(&number),
+            Some(&[1]),
+            Some(&nan),
+            Some(b"{\"a\":\n1}"),
+            Some(b"a,\"b\""),
+            Some(&instant),
+            Some(&decimal),
+        ];
+        let written = |format| {
+            let mut encoder = RowEncoder::new(format, &columns).unwrap();
+            let mut out = Vec::new();
+            encoder.row(&cells, &mut out).unwrap();
+            encoder.row(&[None; 7], &mut out).unwrap();
+            String::from_utf8(out).unwrap()
+        };
+        assert_eq!(
+            written(RowFormat::NdJson),
+            "{\"n\\\"\":-7,\"b\":true,\"d\":null,\"j\":{\"a\": 1},\"t\":\"a,\\\"b\\\"\",\"z\":\"2000-01-01T00:00:00.5+00:00\",\"x\":-0.500}\n\
+             {\"n\\\"\":null,\"b\":null,\"d\":null,\"j\":null,\"t\":null,\"z\":null,\"x\":null}\n"
+        );
+        assert_eq!(
+            written(RowFormat::Csv),
+            "-7,true,NaN,\"{\"\"a\"\":\n1}\",\"a,\"\"b\"\"\",2000-01-01 00:00:00.5+00,-0.500\n,,,,,,\n"
+        );
+    }
+}

@@ -128,7 +128,7 @@ pub async fn serve_rows(
     let mut answer = HeaderMap::new();
     set(&mut answer, ETAG, &etag)?;
     set(&mut answer, CACHE_CONTROL, "private, no-cache")?;
-    set(&mut answer, VARY, "Accept, Accept-Encoding, Authorization, Prefer, Range")?;
+    set(&mut answer, VARY, "Accept, Accept-Encoding, Authorization")?;
     if is_fresh(headers, &etag) {
         return Ok((StatusCode::NOT_MODIFIED, answer).into_response());
     }

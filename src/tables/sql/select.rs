@@ -13,6 +13,9 @@ use crate::{
 };
 use uuid::Uuid;
 
+/// The largest number of rows that Postgres can count, and more than any table has.
+const ROWS_MAX: u64 = i64::MAX.unsigned_abs();
+
 /// A statement and what is bound to `$1`, `$2`, …
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Statement {
@@ -68,35 +71,45 @@ pub fn rows(id: Uuid, query: &RowQuery) -> Statement {
 /// statements of which each goes on where the one before has ended, so that each can use an index. Behind the outputs each
 /// row has the keys that a later page begins behind, as text, and the table's revision.
 pub fn page(id: Uuid, query: &RowQuery, limit: u64, after: Option<&[Option<String>]>) -> Vec<Statement> {
-    let statement = |part: Option<&dyn Fn(&[Key], &mut Binds) -> Option<String>>| {
-        let mut binds = Binds::default();
-        let source = Source::new(id, query, &mut binds);
-        let keys = source.keys(query, &mut binds);
-        let behind = match part {
-            Some(part) => Some(part(&keys, &mut binds)?),
-            None => None,
-        };
-        let mut outputs = source.outputs.clone();
-        for key in &keys {
-            outputs.push_str(&format!(", ({})::text", key.sql));
-        }
-        let revision = binds.bind(Bind::Uuid(id));
-        let text = format!(
-            "select {outputs}, (select revision from larder.versions where table_id = {revision}) {} order by {}{}",
-            source.from(behind.as_deref()),
-            sorted(&keys),
-            window(Some(limit), query.offset)
-        );
-        Some(Statement { text, values: binds.0 })
-    };
     match after {
-        None => statement(None).into_iter().collect(),
+        None => part(id, query, limit, &Part::First).into_iter().collect(),
         Some(after) => {
-            let near = |keys: &[Key], binds: &mut Binds| Some(near(keys, after, binds));
-            let far = |keys: &[Key], _: &mut Binds| far(keys, after);
-            [statement(Some(&near)), statement(Some(&far))].into_iter().flatten().collect()
+            [Part::Near(after), Part::Far(after)].iter().filter_map(|one| part(id, query, limit, one)).collect()
         }
     }
+}
+
+/// What a page begins behind.
+enum Part<'a> {
+    /// Nothing.
+    First,
+    /// A row with these keys, and the first key stays NULL, or stays none.
+    Near(&'a [Option<String>]),
+    /// All of those.
+    Far(&'a [Option<String>]),
+}
+
+/// `None` if there can be no rows in it.
+fn part(id: Uuid, query: &RowQuery, limit: u64, part: &Part<'_>) -> Option<Statement> {
+    let mut binds = Binds::default();
+    let source = Source::new(id, query, &mut binds);
+    let keys = source.keys(query, &mut binds);
+    let behind = match part {
+        Part::First => None,
+        Part::Near(after) => Some(near(&keys, after, &mut binds)),
+        Part::Far(after) => Some(far(&keys, after)?),
+    };
+    let as_text: Vec<_> = keys.iter().map(|key| format!("({})::text", key.sql)).collect();
+    let revision = binds.bind(Bind::Uuid(id));
+    let text = format!(
+        "select {}, {}, (select revision from larder.versions where table_id = {revision}) {} order by {}{}",
+        source.outputs,
+        as_text.join(", "),
+        source.from(behind.as_deref()),
+        sorted(&keys),
+        window(Some(limit), query.offset)
+    );
+    Some(Statement { text, values: binds.0 })
 }
 
 /// What the values of a query need, whatever its window, so that all pages have the same types: one row of one array of texts, two for each output, as `Extent` has
@@ -146,8 +159,8 @@ pub fn plan(id: Uuid, query: &RowQuery) -> Statement {
 }
 
 fn window(limit: Option<u64>, offset: u64) -> String {
-    let limit = limit.map(|limit| format!(" limit {limit}")).unwrap_or_default();
-    let offset = if offset > 0 { format!(" offset {offset}") } else { String::new() };
+    let limit = limit.map(|limit| format!(" limit {}", limit.min(ROWS_MAX))).unwrap_or_default();
+    let offset = if offset > 0 { format!(" offset {}", offset.min(ROWS_MAX)) } else { String::new() };
     limit + &offset
 }
 

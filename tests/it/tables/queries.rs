@@ -114,7 +114,7 @@ async fn rows_leave_with_the_headers_of_users_bytes() {
         .collect();
     headers.sort();
     insta::assert_snapshot!(headers.join("\n"), @r#"
-    accept-ranges: none
+    accept-ranges: items
     cache-control: private, no-cache
     content-disposition: inline; filename="q-headers.csv"; filename*=UTF-8''q%2Dheaders%2Ecsv
     content-security-policy: sandbox
