@@ -78,7 +78,7 @@ fn append(value: Value<'_>, out: &mut Vec<u8>) -> Result<()> {
         Value::Double(double) if !double.is_finite() => out.extend_from_slice(b"null"),
         Value::Numeric(Numeric::NaN | Numeric::Infinity | Numeric::NegativeInfinity) => out.extend_from_slice(b"null"),
         Value::Boolean(_) | Value::Bigint(_) | Value::Double(_) | Value::Numeric(_) => {
-            text::value(value, RFC3339, out)?
+            text::value(value, RFC3339, out)?;
         }
         // A line end in valid JSON is white space between its tokens, and would cut a line of NDJSON in two.
         Value::Json(json) => {

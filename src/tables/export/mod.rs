@@ -197,7 +197,7 @@ impl RowEncoder {
 
 #[cfg(test)]
 mod tests {
-    use super::{RowEncoder, RowFormat};
+    use super::{Export, ExportOptions, RowEncoder, RowFormat};
     use crate::catalogue::{Column, ColumnType};
 
     #[test]
@@ -220,7 +220,8 @@ mod tests {
             Some(&decimal),
         ];
         let written = |format| {
-            let mut encoder = RowEncoder::new(format, &columns).unwrap();
+            let (title, options, columns) = (String::new(), ExportOptions::default(), columns.clone());
+            let mut encoder = RowEncoder::new(&Export { format, options, title, columns }, &[]).unwrap();
             let mut out = Vec::new();
             encoder.row(&cells, &mut out).unwrap();
             encoder.row(&[None; 7], &mut out).unwrap();
