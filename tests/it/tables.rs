@@ -2,6 +2,7 @@
 
 mod appends;
 mod broken_appends;
+mod formats;
 mod keys;
 mod patches;
 mod queries;

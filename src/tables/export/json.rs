@@ -81,10 +81,9 @@ fn append(value: Value<'_>, out: &mut Vec<u8>) -> Result<()> {
             text::value(value, RFC3339, out)?;
         }
         // A line end in valid JSON is white space between its tokens, and would cut a line of NDJSON in two.
-        Value::Json(json) => out.extend(json.iter().map(|byte| match byte {
-            b'\n' | b'\r' => b' ',
-            byte => *byte,
-        })),
+        Value::Json(json) => {
+            out.extend(json.iter().map(|byte| if matches!(byte, b'\n' | b'\r') { b' ' } else { *byte }));
+        }
         Value::Text(text) => string(text, out),
         Value::Date(_) | Value::Time(_) | Value::Timestamp(_) | Value::Timestamptz(_) | Value::Uuid(_) => {
             out.push(b'"');

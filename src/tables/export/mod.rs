@@ -1,6 +1,6 @@
 //! Rows on their way out, from the cells of a row, in Postgres' binary form, to the format that was asked for. Streams: one row in, some bytes out.
 //!
-//! `cell` reads a value, `numeric` its decimals, `text` spells it; `csv`, `json` and `html` write it at once. `columns` gathers values for `columnar` (Parquet and
+//! `cell` reads a value, `numeric` its decimals, `text` spells it, `decimal` the doubles; `csv`, `json` and `html` write it at once. `columns` gathers values for `columnar` (Parquet and
 //! Arrow, of the types that `layout` finds), `sheet` for `xlsx`; both pack on a thread in the `background`.
 
 mod background;
@@ -8,6 +8,7 @@ mod cell;
 mod columnar;
 mod columns;
 mod csv;
+mod decimal;
 mod html;
 mod json;
 mod layout;
