@@ -213,7 +213,7 @@ mod tests {
     fn cells_become_json_of_their_type_wherever_the_chunks_are_cut() {
         use ColumnType::{Bigint, Boolean, Double, Json, Text, Timestamptz};
         let types = [Bigint, Boolean, Double, Json, Text, Timestamptz];
-        let columns: Vec<_> = types.map(|column_type| Column { name: "n\"".to_owned(), column_type }).into();
+        let columns: Vec<_> = types.map(|column_type| Column::new("n\"", column_type)).into();
         let columns: Vec<_> = columns.iter().collect();
         let copied =
             b"1\tt\tNaN\t{\"a\":\\n\"\\\\\\\\\"}\ta\\tb\\\\\t2026-01-02 03:04:05.5+00\n\\N\t\\N\t1e+20\t\\N\t\t\\N\n";

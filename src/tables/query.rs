@@ -93,7 +93,7 @@ fn parse_order(columns: &[Column], term: &str) -> Result<Order> {
         words = rest;
     }
     let column = position("order", columns, &unquote(&words.join(".")))?;
-    if let Some(Column { name, column_type: ColumnType::Json }) = columns.get(column) {
+    if let Some(Column { name, column_type: ColumnType::Json, .. }) = columns.get(column) {
         return Err(Error::invalid("order", format!("`{name}` holds JSON, which has no order.")));
     }
     // Postgres' own default: NULL is larger than everything.
@@ -148,7 +148,7 @@ mod tests {
 
     fn parse(select: &str, order: &str) -> Option<Parsed> {
         let names = ["a", "b.c", "d,\"e", "desc"];
-        let columns: Vec<_> = names.map(|name| Column { name: name.to_owned(), column_type: ColumnType::Text }).into();
+        let columns: Vec<_> = names.map(|name| Column::new(name, ColumnType::Text)).into();
         let query = RowQuery::parse(&columns, Some(select), Some(order), None, None).ok()?;
         Some((
             query.columns,

@@ -2,6 +2,7 @@
 
 mod appends;
 mod broken_appends;
+mod habits;
 mod keys;
 mod patches;
 mod queries;
