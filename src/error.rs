@@ -145,7 +145,7 @@ pub enum Error {
 }
 
 /// Where a file or document could not be read, and why. Lines and columns count from 1; a column counts characters.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Malformed {
     pub detail: String,
     pub line: Option<u64>,

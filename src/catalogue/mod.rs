@@ -21,7 +21,7 @@ mod store;
 mod sweep;
 
 pub use append::{KeptAppend, KeptFile, NewAppend};
-pub use column::{Column, ColumnType};
+pub use column::{Column, ColumnType, DateOrder, DecimalMark};
 pub use dataset::{Dataset, Kind, Version};
 pub use idempotency::KeptAnswer;
 pub use index::{Index, NewIndexes};

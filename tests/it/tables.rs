@@ -3,6 +3,7 @@
 mod appends;
 mod broken_appends;
 mod formats;
+mod habits;
 mod keys;
 mod patches;
 mod queries;

@@ -206,7 +206,7 @@ mod tests {
         let columns: Vec<_> = [Bigint, Boolean, Double, Json, Text, Timestamptz, Numeric]
             .into_iter()
             .zip(["n\"", "b", "d", "j", "t", "z", "x"])
-            .map(|(column_type, name)| Column { name: name.to_owned(), column_type })
+            .map(|(column_type, name)| Column::new(name, column_type))
             .collect();
         let (number, nan) = ((-7_i64).to_be_bytes(), f64::NAN.to_be_bytes());
         let (instant, decimal) = (500_000_i64.to_be_bytes(), [0, 1, 255, 255, 64, 0, 0, 3, 19, 136]);

@@ -211,7 +211,7 @@ pub async fn versions(
             created_at: version.created_at,
             rows: version.row_count,
             size_bytes: version.size_bytes,
-            columns: version.columns.clone(),
+            columns: version.columns.iter().cloned().map(Column::described).collect(),
             pinned: version.pinned,
         })
     });

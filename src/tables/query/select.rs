@@ -217,7 +217,7 @@ fn aggregate(text: &mut Text<'_>, function: Function, of: Option<Scalar>) -> Res
 
 /// The outputs as columns that `having` and `order` can name.
 pub fn as_columns(outputs: &[Output]) -> Vec<Column> {
-    let column = |output: &Output| Column { name: output.name.clone(), column_type: output.value.column_type() };
+    let column = |output: &Output| Column::new(&output.name, output.value.column_type());
     outputs.iter().map(column).collect()
 }
 
