@@ -5,6 +5,7 @@ use super::{
     query::RowQuery,
     read::{ColumnType, ReadLimits, SourceLimits},
     sql,
+    stats::StatisticsLimits,
 };
 use crate::{
     catalogue::{Catalogue, Column, Lease, database},
@@ -44,6 +45,7 @@ pub struct Tables {
     pub(super) limits: ReadLimits,
     pub(super) source_limits: SourceLimits,
     query_seconds: u64,
+    pub(super) statistics: StatisticsLimits,
     idle: Duration,
 }
 
@@ -91,6 +93,7 @@ impl Tables {
                 columns_max: limits.columns(),
             },
             query_seconds: config.times.query_seconds,
+            statistics: StatisticsLimits::new(config.limits.stats_rows_max, config.times.stats_seconds),
             idle: config.times.idle(),
         }
     }

@@ -4,11 +4,13 @@ mod append;
 mod indexes;
 mod patch;
 mod rows;
+mod stats;
 
 pub use append::append;
 pub use indexes::{create_index, drop_index, indexes};
 pub use patch::patch;
 pub use rows::{RowsQuery, accepted, rows, rows_as, serve_rows};
+pub use stats::stats;
 
 use super::{Hint, NewTableFile, Schema, Told, query::names};
 use crate::{
