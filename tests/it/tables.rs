@@ -5,6 +5,7 @@ mod broken_appends;
 mod keys;
 mod patches;
 mod queries;
+mod stats;
 mod told;
 mod uploads;
 mod versions;

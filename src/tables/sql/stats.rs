@@ -103,8 +103,10 @@ pub fn summaries(id: Uuid, sample: Option<Sample>, column_type: ColumnType, posi
         let cast = if column_type == ColumnType::Uuid { "::text collate \"C\"" } else { "" };
         format!("({position}, {column}{cast})")
     });
+    // One sort for groups and window; `upto` counts the values up to this one, `place` the different ones.
     let grouped = format!(
-        "with g as materialized (select k, v, count(*) as n from {}, lateral (values {}) as u (k, v) where {} group by k, v)",
+        "with g as materialized (select k, v, count(*)::int as n, sum(count(*)::int) over by_value as upto, row_number() over by_value as place \
+         from {}, lateral (values {}) as u (k, v) where {} group by k, v window by_value as (partition by k order by v rows unbounded preceding))",
         source(id, sample),
         values.collect::<Vec<_>>().join(", "),
         present("v", column_type)
@@ -115,7 +117,7 @@ pub fn summaries(id: Uuid, sample: Option<Sample>, column_type: ColumnType, posi
     };
     let lengths = match column_type {
         ColumnType::Text => {
-            "'{\"min\":' || min(length(v)) || ',\"max\":' || max(length(v)) || ',\"mean\":' || trim_scale(round(sum(length(v) * n) / sum(n), 6)) || '}'"
+            "'{\"min\":' || min(length(v)) || ',\"max\":' || max(length(v)) || ',\"mean\":' || trim_scale(round(sum(length(v)::bigint * n) / sum(n), 6)) || '}'"
         }
         _ => "null",
     };
@@ -125,9 +127,9 @@ pub fn summaries(id: Uuid, sample: Option<Sample>, column_type: ColumnType, posi
     };
     let joined = if scale.is_empty() { "" } else { " left join quantiles using (k) left join histogram using (k)" };
     format!(
-        "{grouped}, s as materialized (select k, sum(n)::bigint as total, count(*) as different, count(*) filter (where n = 1) as once, {edges}, {lengths} as lengths from g group by k), \
+        "{grouped}, s as materialized (select k, sum(n) as total, count(*) as different, count(*) filter (where n = 1) as once, {edges}, {lengths} as lengths from g group by k), \
          top as (select k, '[' || string_agg('{{\"value\":' || {top} || ',\"count\":' || n || '}}', ',' order by n desc, v) || ']' as body \
-         from (select k, v, n, row_number() over (partition by k order by n desc, v) as place from g) as placed where place <= {TOP_MAX} group by k){scale} \
+         from (select k, v, n, row_number() over (partition by k order by n desc, v) as rank from g where n > 1 or place <= {TOP_MAX}) as x where rank <= {TOP_MAX} group by k){scale} \
          select k, total, different, once, {lo} as least, {hi} as greatest, lengths, top.body as top, {quantiles} as quantiles, {histogram} as histogram \
          from s join top using (k){joined}",
         top = spelled("v", column_type),
@@ -167,10 +169,18 @@ struct Step {
 }
 
 fn step(column_type: ColumnType) -> Option<Step> {
+    // Whole values, of which the greatest may have a bin of its own.
     let whole = |units: &str, at: &str| {
         format!(
             "(select array_agg({at} order by i) from (select {units} as units) as x, lateral (select ceil((units + 1) / {BINS_MAX}) as width) as y, \
              lateral generate_series(0, floor(units / width)::int) as i)"
+        )
+    };
+    // Moments, of which the last belongs to the bin before it.
+    let flowing = |units: &str, at: &str| {
+        format!(
+            "(select array_agg({at} order by i) from (select {units} as units) as x, lateral (select greatest(ceil(units / {BINS_MAX}), 1) as width) as y, \
+             lateral generate_series(0, greatest(ceil(units / width)::int - 1, 0)) as i)"
         )
     };
     // Exact for every span: a factor of an interval is a double.
@@ -183,7 +193,7 @@ fn step(column_type: ColumnType) -> Option<Step> {
         }
         ColumnType::Date => (whole("(s.hi - s.lo)::numeric", "s.lo + (i * width)::int"), "a.v".to_owned()),
         ColumnType::Timestamp | ColumnType::Timestamptz | ColumnType::Time => {
-            (whole(microseconds, later), "a.v".to_owned())
+            (flowing(microseconds, later), "a.v".to_owned())
         }
         ColumnType::Numeric => {
             let near = |a: &str, b: &str| format!("abs({a}) < {NUMERICS_WITHIN} and abs({b}) < {NUMERICS_WITHIN}");
@@ -231,8 +241,7 @@ fn scale(column_type: ColumnType, Step { edges, between, dense }: &Step) -> Stri
         ", r as materialized (select k, name, place - floor(place) as f, floor(place)::bigint + 1 as low, ceil(place)::bigint + 1 as high from s \
          cross join (values ('0.05', 0.05), ('0.25', 0.25), ('0.5', 0.5), ('0.75', 0.75), ('0.95', 0.95)) as parts (name, part) cross join lateral (select {ranks}) as x), \
          ranks as materialized (select k, array_agg(rank order by rank) as ranks from (select k, low as rank from r union select k, high from r) as x group by k), \
-         p as materialized (select k, v, upto - n as before, upto from (select k, v, n, sum(n) over (partition by k order by v rows unbounded preceding)::bigint as upto from g) as x \
-         join ranks using (k) where width_bucket(upto, ranks) > width_bucket((upto - n)::bigint, ranks)), \
+         p as materialized (select k, v, upto - n as before, upto from g join ranks using (k) where width_bucket(upto, ranks) > width_bucket(upto - n, ranks)), \
          quantiles as (select r.k, '{{' || string_agg('\"' || name || '\":' || {quantile}, ',' order by name) || '}}' as body from r \
          join p as a on a.k = r.k and r.low > a.before and r.low <= a.upto join p as b on b.k = r.k and r.high > b.before and r.high <= b.upto group by r.k), \
          e as materialized (select k, hi, {edges} as edges from s), \
