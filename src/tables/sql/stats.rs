@@ -169,18 +169,18 @@ struct Step {
 }
 
 fn step(column_type: ColumnType) -> Option<Step> {
-    // Whole values, of which the greatest may have a bin of its own.
+    // Whole values, of which the greatest may have a bin of its own. `div` is exact, where `/` rounds to 16 digits.
     let whole = |units: &str, at: &str| {
         format!(
-            "(select array_agg({at} order by i) from (select {units} as units) as x, lateral (select ceil((units + 1) / {BINS_MAX}) as width) as y, \
-             lateral generate_series(0, floor(units / width)::int) as i)"
+            "(select array_agg({at} order by i) from (select {units} as units) as x, lateral (select div(units + {BINS_MAX}, {BINS_MAX}) as width) as y, \
+             lateral generate_series(0, div(units, width)::int) as i)"
         )
     };
     // Moments, of which the last belongs to the bin before it.
     let flowing = |units: &str, at: &str| {
         format!(
-            "(select array_agg({at} order by i) from (select {units} as units) as x, lateral (select greatest(ceil(units / {BINS_MAX}), 1) as width) as y, \
-             lateral generate_series(0, greatest(ceil(units / width)::int - 1, 0)) as i)"
+            "(select array_agg({at} order by i) from (select {units} as units) as x, lateral (select greatest(div(units + {BINS_MAX} - 1, {BINS_MAX}), 1) as width) as y, \
+             lateral generate_series(0, div(greatest(units, 1) - 1, width)::int) as i)"
         )
     };
     // Exact for every span: a factor of an interval is a double.
@@ -209,7 +209,9 @@ fn step(column_type: ColumnType) -> Option<Step> {
         ColumnType::Double => {
             let (tiny, huge) = DOUBLES_WITHIN;
             // One after the other: the difference of what is too large would be refused.
-            let far = |a: &str, b: &str| format!("when abs({a}) > {huge} or abs({b}) > {huge} then null when {b} - {a} < {tiny} then null");
+            let far = |a: &str, b: &str| {
+                format!("when abs({a}) > {huge} or abs({b}) > {huge} then null when {b} - {a} < {tiny} then null")
+            };
             (
                 format!(
                     "coalesce(case {} else (select array_agg(s.lo + (s.hi - s.lo) * (i / {BINS_MAX}.0)::float8 order by i) \

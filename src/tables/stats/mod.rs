@@ -83,7 +83,8 @@ impl Tables {
         for attempt in attempts(version.row_count, version.columns.len(), limits.rows_max) {
             let until = attempt.until(Instant::now(), end);
             if let Reading::Done(read) = self.read_columns(version.id, table_id, attempt.rows, until).await? {
-                let statistics = Statistics { revision: read.revision, content: summary::content(version.number, &read)? };
+                let statistics =
+                    Statistics { revision: read.revision, content: summary::content(version.number, &read)? };
                 self.keep_statistics(version.id, &statistics).await?;
                 return Ok(statistics);
             }

@@ -101,8 +101,7 @@ impl From<sqlx::Error> for Stop {
 
 impl Tables {
     pub(super) async fn kept_statistics(&self, version: &Version) -> Result<Option<Statistics>> {
-        let sql =
-            "select content::text from larder.statistics where version_id = $1 and revision = $2 and form = $3";
+        let sql = "select content::text from larder.statistics where version_id = $1 and revision = $2 and form = $3";
         let content: Option<String> = sqlx::query_scalar(sql)
             .bind(version.id)
             .bind(version.revision)
@@ -214,8 +213,7 @@ impl Snapshot<'_> {
             }
             return Ok(());
         }
-        let summaries: Vec<Summary> =
-            self.all(sql::summaries(self.table, read.sample, column_type, positions)).await?;
+        let summaries: Vec<Summary> = self.all(sql::summaries(self.table, read.sample, column_type, positions)).await?;
         for summary in summaries {
             let position = usize::try_from(summary.k).map_err(|error| Stop::Error(Error::internal(error)))?;
             if let Some((_, column)) = read.columns.get_mut(position) {
