@@ -15,7 +15,7 @@ use axum::{
 };
 use http::{
     HeaderMap, HeaderValue, StatusCode,
-    header::{CACHE_CONTROL, CONTENT_TYPE, ETAG},
+    header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, VARY},
 };
 
 /// `GET /v1/tables/{name}/stats`: what each column holds.
@@ -30,6 +30,7 @@ pub async fn stats(
     let version = dataset.current()?;
     let mut answer = HeaderMap::new();
     answer.insert(CACHE_CONTROL, HeaderValue::from_static("private, no-cache"));
+    answer.insert(VARY, HeaderValue::from_static("Accept, Accept-Encoding, Authorization"));
     let etag = etag(version);
     if is_fresh(&headers, &etag) {
         answer.insert(ETAG, HeaderValue::from_str(&etag).map_err(Error::internal)?);
