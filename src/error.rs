@@ -230,6 +230,7 @@ pub enum Limit {
     ShareSeconds,
     PresignSeconds,
     QuerySeconds,
+    StatsSeconds,
     Indexes,
 }
 
@@ -253,6 +254,7 @@ impl Limit {
             Self::ShareSeconds => "LARDER_SHARE_SECONDS_MAX",
             Self::PresignSeconds => "LARDER_PRESIGN_SECONDS",
             Self::QuerySeconds => "LARDER_QUERY_SECONDS",
+            Self::StatsSeconds => "LARDER_STATS_SECONDS",
             Self::Indexes => "LARDER_INDEXES_MAX",
         }
     }
@@ -282,6 +284,7 @@ impl Limit {
             Self::ShareSeconds => ("A share link", "seconds of life"),
             Self::PresignSeconds => ("A presigned URL", "seconds of life"),
             Self::QuerySeconds => ("A query", "seconds"),
+            Self::StatsSeconds => ("Computing the statistics of a table, even of a sample,", "seconds"),
             Self::Indexes => ("A table", "indexes"),
         };
         let at = line.map(|line| format!("Line {line}: ")).unwrap_or_default();

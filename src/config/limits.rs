@@ -76,6 +76,10 @@ pub struct Limits {
     /// Connections of each of the three pools: control, queries, loads.
     #[arg(long, env = "LARDER_POOL_CONNECTIONS_MAX", default_value_t = 10, value_parser = at_least_one(), help_heading = "Limits")]
     pub pool_connections_max: u64,
+
+    /// Rows of a table that its statistics are computed from, where it has up to 16 columns; fewer of a wider one. Of a larger table a sample of so many.
+    #[arg(long, env = "LARDER_STATS_ROWS_MAX", default_value_t = 1_000_000, value_parser = clap::value_parser!(u64).range(1..=1_000_000_000), help_heading = "Limits")]
+    pub stats_rows_max: u64,
 }
 
 /// Times, all in whole seconds or days.
@@ -92,6 +96,10 @@ pub struct Times {
     /// How long a query of a table may run.
     #[arg(long, env = "LARDER_QUERY_SECONDS", default_value_t = 3600, value_parser = clap::value_parser!(u64).range(1..=SECONDS_MAX), help_heading = "Times")]
     pub query_seconds: u64,
+
+    /// How long computing the statistics of a table may take; less than all of it first, so that a smaller sample can follow.
+    #[arg(long, env = "LARDER_STATS_SECONDS", default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..=3600), help_heading = "Times")]
+    pub stats_seconds: u64,
 
     /// After SIGTERM: how long running transfers may take to end.
     #[arg(long, env = "LARDER_SHUTDOWN_SECONDS", default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..=SECONDS_MAX), help_heading = "Times")]

@@ -280,6 +280,12 @@ pub const PROBLEMS: &[ProblemType] = &[
         "Set by LARDER_QUERY_SECONDS. Ask for fewer rows or columns.",
     ),
     problem(
+        "statistics-too-slow",
+        S::SERVICE_UNAVAILABLE,
+        "The statistics took too long",
+        "Set by LARDER_STATS_SECONDS: not even a small sample of the table was read in that time, or other tables' statistics took it. Try again when the service has less to do.",
+    ),
+    problem(
         "share-too-long",
         S::BAD_REQUEST,
         "The link would live too long",

@@ -5,7 +5,7 @@
 //! **Invariant.** User text is never SQL: `sql` builds statements from ids, positions and types of ours alone.
 //!
 //! `read` turns bytes into rows, `load` drives it while the upload is still arriving (`decompress` unpacks it), `store` speaks to Postgres, `export` turns rows back into bytes; `append`
-//! adds the rows of another file, `indexes` makes rows unique and quick to find.
+//! adds the rows of another file, `indexes` makes rows unique and quick to find, `stats` tells what columns hold.
 
 mod append;
 mod bounded;
@@ -21,6 +21,7 @@ pub mod read;
 mod rows;
 mod spool;
 mod sql;
+mod stats;
 mod store;
 
 pub use append::{Answered, Appended, IdempotencyKey, NewRows};
@@ -33,4 +34,5 @@ pub use query::{Parameters, RowQuery};
 pub use read::{Hint, Options, TableFormat, Told};
 pub use rows::{Count, Page};
 pub use sql::OnDuplicate;
+pub use stats::Statistics;
 pub use store::Tables;

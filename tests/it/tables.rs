@@ -7,6 +7,7 @@ mod habits;
 mod keys;
 mod patches;
 mod queries;
+mod stats;
 mod told;
 mod uploads;
 mod versions;

@@ -5,6 +5,7 @@ mod append;
 mod indexes;
 mod patch;
 mod rows;
+mod stats;
 mod window;
 
 pub use accept::{Shape, accepted};
@@ -12,6 +13,7 @@ pub use append::append;
 pub use indexes::{create_index, drop_index, indexes};
 pub use patch::patch;
 pub use rows::{rows, rows_as, serve_rows};
+pub use stats::stats;
 pub use window::Asked;
 
 use super::{Hint, NewTableFile, Schema, Told, query::names};
