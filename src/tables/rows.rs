@@ -207,10 +207,9 @@ impl Tables {
         encoder.end(&mut out).await?;
         page.body.take(&mut out, &self.source_limits).await?;
         if let Some(row) = last {
-            let (keys, revision) = (query.outputs.len(), row.len().saturating_sub(1));
-            page.revision = row.try_get(revision).map_err(database)?;
-            let keys: Result<Vec<_>> = (keys..revision).map(|at| row.try_get(at).map_err(database)).collect();
-            page.next = more.then_some(keys?);
+            let keys = query.outputs.len();
+            page.revision = row.try_get(keys + 1).map_err(database)?;
+            page.next = if more { Some(row.try_get(keys).map_err(database)?) } else { None };
         }
         Ok(page)
     }
@@ -260,6 +259,9 @@ impl Tables {
             "22003" => "a number of the answer is larger than its type holds; a cast to `numeric` holds any.",
             "22007" | "22008" | "22P02" => "a value of the table is none of the type that it is cast to.",
             "22P05" => "a JSON value of the table holds U+0000, which cannot be compared.",
+            "54001" | "54011" => {
+                "it is more than Postgres takes in one statement: fewer values, conditions or columns to sort by fit."
+            }
             "42601" => "the words of a search are not written as its operator asks; `wfts` takes any.",
             _ => return database(error),
         };
