@@ -101,3 +101,54 @@ fn instant(micros: i64) -> Moment {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{Moment, Value};
+    use crate::catalogue::ColumnType;
+
+    #[test]
+    fn days_and_instants_are_counted_from_1970_and_those_beyond_time_are_told_apart() {
+        let date = |days: i32| Value::read(ColumnType::Date, &days.to_be_bytes()).map(format_of);
+        assert_eq!(date(0).unwrap(), "At { days: 10957, micros: 0 }");
+        assert_eq!(date(-10_958).unwrap(), "At { days: -1, micros: 0 }");
+        assert_eq!((date(i32::MAX).unwrap(), date(i32::MIN).unwrap()), ("Future".to_owned(), "Past".to_owned()));
+        let instant = |micros: i64| Value::read(ColumnType::Timestamptz, &micros.to_be_bytes()).map(format_of);
+        assert_eq!(instant(-1).unwrap(), "At { days: 10956, micros: 86399999999 }");
+        assert_eq!(instant(i64::MIN).unwrap(), "Past");
+        assert_eq!(instant(i64::MAX).unwrap(), "Future");
+        assert_eq!(Moment::At { days: 10_957, micros: 1 }.micros(), Some(946_684_800_000_001));
+        assert_eq!(Moment::At { days: i64::MAX, micros: 0 }.micros(), None);
+        assert_eq!(Moment::Future.micros(), None);
+    }
+
+    fn format_of(value: Value<'_>) -> String {
+        match value {
+            Value::Date(moment) | Value::Timestamptz(moment) => format!("{moment:?}"),
+            other => format!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn bytes_of_another_length_are_no_value_of_the_type() {
+        use ColumnType::{Bigint, Boolean, Date, Double, Numeric, Time, Timestamp, Timestamptz, Uuid};
+        for (column_type, length) in [
+            (Boolean, 1),
+            (Bigint, 8),
+            (Double, 8),
+            (Numeric, 8),
+            (Date, 4),
+            (Time, 8),
+            (Timestamp, 8),
+            (Timestamptz, 8),
+            (Uuid, 16),
+        ] {
+            assert!(Value::read(column_type, &vec![0; length]).is_ok(), "{column_type:?}");
+            assert!(Value::read(column_type, &vec![0; length - 1]).is_err(), "{column_type:?}");
+        }
+        // Of a numeric with one group its two bytes must follow.
+        assert!(Value::read(Numeric, &[0, 1, 0, 0, 0, 0, 0, 0]).is_err());
+        assert!(Value::read(Numeric, &[0, 1, 0, 0, 0, 0, 0, 0, 0, 1]).is_ok());
+        assert!(Value::read(Numeric, &[0, 1, 0, 0, 0, 0, 0, 0, 0, 1, 0]).is_err());
+    }
+}

@@ -69,9 +69,64 @@ pub fn copy_in(id: Uuid) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::create_table;
-    use crate::catalogue::ColumnType;
+    use super::{Bind, Statement, count, create_table, extents, page, plan, rows};
+    use crate::{
+        catalogue::{Column, ColumnType},
+        tables::query::{Parameters, RowQuery},
+    };
     use uuid::Uuid;
+
+    /// Stands in all that the caller writes, and nowhere else.
+    const MARK: &str = "zqx";
+
+    fn query(pairs: &[(&str, &str)]) -> RowQuery {
+        let columns: Vec<_> = [("t", ColumnType::Text), ("j", ColumnType::Json), ("n", ColumnType::Bigint)]
+            .into_iter()
+            .map(|(name, column_type)| Column::new(&format!("{name}{MARK}"), column_type))
+            .collect();
+        let mut parameters = Parameters::default();
+        for (name, value) in pairs {
+            parameters.take(&name.replace('¤', MARK), value.replace('¤', MARK)).unwrap();
+        }
+        RowQuery::parse(&columns, &parameters).unwrap()
+    }
+
+    #[test]
+    fn what_a_caller_wrote_is_bound_and_never_in_the_text() {
+        let plain = query(&[
+            ("select", "¤:t¤,a¤:j¤->¤->>¤,b¤:j¤->\"¤\"::text"),
+            ("t¤", "eq.¤"),
+            ("t¤", "in.(¤,\"¤\")"),
+            ("t¤", "not.like(any).{¤*,\"¤\"}"),
+            ("t¤", "imatch.¤"),
+            ("t¤", "isdistinct.¤"),
+            ("t¤", "wfts(english).¤"),
+            ("j¤->¤->>¤", "eq.¤"),
+            ("j¤", "cs.{\"¤\":\"¤\"}"),
+            ("j¤", "ov.[\"¤\"]"),
+            ("or", "(t¤.eq.¤,not.and(j¤->>¤.eq.\"¤\",n¤.is.null))"),
+            ("order", "a¤.desc,j¤->>¤.nullsfirst"),
+        ]);
+        let groups = query(&[
+            ("select", "¤:j¤->>¤,n¤.sum(),t¤.max()"),
+            ("having", "or(¤.eq.¤,max.like.\"¤*\")"),
+            ("order", "¤.desc"),
+            ("distinct", "true"),
+        ]);
+        for query in [plain, groups] {
+            let after: Vec<_> = (0..4).map(|_| Some(MARK.to_owned())).collect();
+            let mut statements = page(Uuid::nil(), &query, 10, None);
+            statements.extend(page(Uuid::nil(), &query, 10, Some(&after)));
+            statements.extend([rows(Uuid::nil(), &query), count(Uuid::nil(), &query), plan(Uuid::nil(), &query)]);
+            statements.extend(extents(Uuid::nil(), &query));
+            for Statement { text, values } in statements {
+                assert!(!text.contains(MARK), "{text}");
+                let held = |value: &&Bind| format!("{value:?}").contains(MARK);
+                assert!(values.iter().filter(held).count() > 2, "{values:?}");
+                assert!(values.iter().enumerate().all(|(at, _)| text.contains(&format!("${}", at + 1))), "{text}");
+            }
+        }
+    }
 
     #[test]
     fn statements_hold_positions_and_never_names() {

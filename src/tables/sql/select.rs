@@ -147,7 +147,9 @@ pub fn extents(id: Uuid, query: &RowQuery) -> Option<Statement> {
 /// How many rows a query has, whatever its window; one row of one bigint.
 pub fn count(id: Uuid, query: &RowQuery) -> Statement {
     let mut binds = Binds::default();
-    let source = Source::new(id, query, &mut binds);
+    // Of single rows it does not matter what they hold.
+    let outputs = if query.is_grouped() { query.outputs.clone() } else { Vec::new() };
+    let source = Source::new(id, &RowQuery { outputs, ..query.clone() }, &mut binds);
     Statement { text: format!("select count(*) {}", source.from(None)), values: binds.0 }
 }
 

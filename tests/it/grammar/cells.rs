@@ -184,9 +184,8 @@ fn csv(text: &str) -> Vec<Vec<Option<String>>> {
 fn as_json(column_type: &str, text: &str) -> String {
     let string = |text: &str| serde_json::to_string(text).expect("JSON");
     match column_type {
-        "boolean" | "bigint" => text.to_owned(),
         "numeric" | "double" if text.ends_with("NaN") || text.ends_with("Infinity") => "null".to_owned(),
-        "numeric" | "double" => text.to_owned(),
+        "boolean" | "bigint" | "numeric" | "double" => text.to_owned(),
         "json" => text.replace(['\n', '\r'], " ").trim().to_owned(),
         "date" | "timestamp" | "timestamptz" => {
             let (moment, christ) = text.strip_suffix(" BC").map_or((text, false), |moment| (moment, true));

@@ -124,7 +124,9 @@ async fn no_row_that_stays_is_missed_or_repeated_in_any_order() {
         let ids: Vec<usize> =
             pages.iter().flatten().map(|row| row.split(',').next().unwrap().parse().unwrap()).collect();
         let mut times: BTreeMap<usize, usize> = BTreeMap::new();
-        ids.iter().for_each(|id| *times.entry(*id).or_default() += 1);
+        for id in &ids {
+            *times.entry(*id).or_default() += 1;
+        }
         assert!(times.values().all(|times| *times == 1), "order={order}: a row comes twice: {ids:?}");
         let missed: Vec<_> = (0..ROWS).filter(|id| stays(*id) && !times.contains_key(id)).collect();
         assert!(missed.is_empty(), "order={order}: {missed:?} are missed: {ids:?}");
