@@ -8,6 +8,7 @@ mod queries;
 mod told;
 mod uploads;
 mod versions;
+mod waiting;
 
 use crate::support::{bzip2, gzip, json, problem, shared, xz, zstd};
 use reqwest::{Method, Response};

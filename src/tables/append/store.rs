@@ -1,13 +1,13 @@
-//! The commit of an append: in one transaction the lease ends, the rows move from the staging table into the table, and the catalogue counts them.
+//! The commit of an append: in one transaction the rows move from the staging table into the table, the catalogue counts them, and the lease ends.
 
 use super::{Answer, Appended, NewRows, Staged, conflict_index};
 use crate::{
     auth::Caller,
-    catalogue::{Column, KeptAnswer, Kind, Lease, NewAppend, database},
+    catalogue::{Column, ColumnType, KeptAnswer, Kind, Lease, NewAppend, database},
     error::{Error, Limit, Malformed, Result},
     objects::Stored,
     tables::{
-        indexes::{Refusal, briefly, patiently, physical, run},
+        indexes::{Refusal, briefly, physical, run},
         sql::{self, Insertion, OnDuplicate},
         store::Tables,
     },
@@ -65,8 +65,6 @@ impl Tables {
         answer: &Answer,
     ) -> Result<Attempt, Refusal> {
         let mut tx = self.loads.begin().await.map_err(database)?;
-        patiently(&mut tx).await?;
-        Lease::end(lease.id, &mut tx).await?;
         let now = self.catalogue.lock(&mut tx, Kind::Table, plan.dataset).await?;
         let version = now.current()?;
         plan.new.condition.check(Some(&version.etag()))?;
@@ -77,7 +75,7 @@ impl Tables {
         if version.table_id != Some(plan.table) || version.columns != plan.columns {
             return Ok(Attempt::Moved);
         }
-        let columns = self.extend(&mut tx, plan).await?;
+        let columns = self.extend(plan).await?;
         let (base, appended) = self.move_rows(&mut tx, plan).await?;
         let append = NewAppend {
             object: plan.object,
@@ -97,12 +95,15 @@ impl Tables {
             let kept = KeptAnswer { fingerprint: claimed.fingerprint(plan.object.sha256), answer: body.clone() };
             self.catalogue.answer_key(&mut tx, plan.caller, &claimed.key, lease.id, &kept).await?;
         }
+        Lease::end(lease.id, &mut tx).await?;
         tx.commit().await.map_err(database)?;
         Ok(Attempt::Done(body))
     }
 
-    /// Adds the columns that are new; all that the table then has.
-    async fn extend(&self, connection: &mut PgConnection, plan: &Plan<'_>) -> Result<Vec<Column>, Refusal> {
+    /// Adds the columns that are new; all that the table then has. Their lock is one that readers wait for, so they are added by a transaction of their own
+    /// while that of the append holds the dataset, and nothing of the table yet. If it fails they stay: nobody names them, no row has a value in them, and
+    /// the next append that adds columns takes or replaces them.
+    async fn extend(&self, plan: &Plan<'_>) -> Result<Vec<Column>, Refusal> {
         let columns = [&plan.columns[..], &plan.added].concat();
         if plan.added.is_empty() {
             return Ok(columns);
@@ -111,11 +112,18 @@ impl Tables {
         if columns.len() > max {
             return Err(Limit::Columns.passed(max as u64, None).into());
         }
-        briefly(connection).await?;
-        for (position, column) in columns.iter().enumerate().skip(plan.columns.len()) {
-            run(connection, sql::add_column(plan.table, position, column.column_type)).await?;
+        let (first, types): (usize, Vec<ColumnType>) =
+            (plan.columns.len(), plan.added.iter().map(|column| column.column_type).collect());
+        // Of another pool: all connections of this one may be in the hands of appends that wait for a second one.
+        let mut tx = self.catalogue.control.begin().await.map_err(database)?;
+        let there: Vec<Option<bool>> = sqlx::query_scalar(AssertSqlSafe(sql::columns_there(plan.table, first, &types)))
+            .fetch_all(&mut *tx)
+            .await?;
+        if let Some(statement) = sql::add_columns(plan.table, first, &types, &there) {
+            briefly(&mut tx).await?;
+            run(&mut tx, statement).await?;
+            tx.commit().await.map_err(database)?;
         }
-        patiently(connection).await?;
         Ok(columns)
     }
 
