@@ -64,7 +64,8 @@ async fn a_table_is_deleted_once_what_changes_it_is_done() {
     json(larder.put("/v1/tables/t", "n\n1\n").await, 201).await;
     let session = hold(&larder, "select from larder.datasets where name = 't' for no key update").await;
     let deleted = send(&larder, Method::DELETE, "/v1/tables/t", String::new());
-    let tries = "select count(*) > 0 from pg_stat_activity where wait_event_type = 'Lock' and query like '%for no key update'";
+    let tries =
+        "select count(*) > 0 from pg_stat_activity where wait_event_type = 'Lock' and query like '%for no key update'";
     larder.wait_for(tries, &["true"]).await;
     assert_eq!(larder.text(CSV).await, "n\n1\n");
     drop(session);
