@@ -30,6 +30,7 @@ pub async fn once(app: &App) -> Result<()> {
     }
     app.catalogue.expire_jobs().await?;
     app.catalogue.expire_deleted().await?;
+    app.catalogue.expire_changes().await?;
     app.catalogue.expire_keys().await?;
     let mut after = Uuid::nil();
     while let Some(claim) = app.catalogue.claim_garbage(after).await? {

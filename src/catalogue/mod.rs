@@ -8,6 +8,7 @@
 //! SQL stands in this folder and in the `store.rs` of tables, shares and auth, nowhere else.
 
 mod append;
+mod change;
 mod column;
 mod dataset;
 mod idempotency;
@@ -21,6 +22,7 @@ mod store;
 mod sweep;
 
 pub use append::{KeptAppend, KeptFile, NewAppend};
+pub use change::{Assigned, Change, ChangeKind, NewChange};
 pub use column::{Column, ColumnType};
 pub use dataset::{Dataset, Kind, Version};
 pub use idempotency::KeptAnswer;

@@ -179,7 +179,7 @@ impl Catalogue {
         Ok(garbage.map(|garbage| GarbageClaim { garbage, tx }))
     }
 
-    fn garbage_seconds(&self) -> f64 {
+    pub(super) fn garbage_seconds(&self) -> f64 {
         Duration::from_secs(self.times.garbage_seconds).as_secs_f64()
     }
 }

@@ -5,10 +5,11 @@
 //! **Invariant.** User text is never SQL: `sql` builds statements from ids, positions and types of ours alone.
 //!
 //! `read` turns bytes into rows, `load` drives it while the upload is still arriving (`decompress` unpacks it), `store` speaks to Postgres, `export` turns rows back into bytes; `append`
-//! adds the rows of another file, `indexes` makes rows unique and quick to find.
+//! adds the rows of another file, `change` changes and deletes rows that a filter finds and brings them back, `indexes` makes rows unique and quick to find.
 
 mod append;
 mod bounded;
+mod change;
 mod decompress;
 mod export;
 pub mod http;
@@ -24,6 +25,7 @@ mod sql;
 mod store;
 
 pub use append::{Answered, Appended, IdempotencyKey, NewRows};
+pub use change::{ChangedRows, RowChange, RowEdit};
 pub use decompress::is_compressed;
 pub use export::{RowEncoder, RowFormat};
 pub use indexes::BuiltIndex;

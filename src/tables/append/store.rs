@@ -23,6 +23,7 @@ pub struct Plan<'a> {
     staged: &'a Staged,
     object: &'a Stored,
     pub dataset: Uuid,
+    version: Uuid,
     pub table: Uuid,
     pub columns: Vec<Column>,
     /// For each column of the file, which of the table it is; those behind the end of `columns` are new.
@@ -52,7 +53,18 @@ impl<'a> Plan<'a> {
             matched.push(there.unwrap_or(columns.len() + added.len()));
             added.extend(there.is_none().then(|| column.clone()));
         }
-        Ok(Self { caller, new, staged, object, dataset: dataset.id, table, columns: columns.to_vec(), matched, added })
+        Ok(Self {
+            caller,
+            new,
+            staged,
+            object,
+            dataset: dataset.id,
+            version: dataset.current()?.id,
+            table,
+            columns: columns.to_vec(),
+            matched,
+            added,
+        })
     }
 }
 
@@ -130,7 +142,8 @@ impl Tables {
         }
         let last: i64 =
             sqlx::query_scalar(AssertSqlSafe(sql::last_row(plan.table))).fetch_one(&mut *connection).await?;
-        let base = last.unsigned_abs();
+        // The number of a deleted row is its own: it may come back.
+        let base = self.catalogue.last_changed_row(connection, plan.version).await?.max(last.unsigned_abs());
         let insertion = Insertion { table: plan.table, staging: plan.staged.table, columns: &plan.matched, base };
         let rows = plan.staged.file.rows;
         let appended = match (plan.new.on_duplicate, conflict_index(plan.new, &indexes)?) {
