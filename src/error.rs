@@ -111,6 +111,10 @@ pub enum Error {
     #[error("{detail}")]
     NotAcceptable { detail: String },
 
+    /// What the format that was asked for cannot hold.
+    #[error("The answer does not fit into this format: {detail}")]
+    DoesNotFit { detail: String },
+
     /// `Range` names nothing of the `size` bytes there are.
     #[error("The range lies outside the {size} bytes of this file.")]
     RangeNotSatisfiable { size: u64 },
@@ -145,7 +149,7 @@ pub enum Error {
 }
 
 /// Where a file or document could not be read, and why. Lines and columns count from 1; a column counts characters.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Malformed {
     pub detail: String,
     pub line: Option<u64>,
@@ -230,6 +234,7 @@ pub enum Limit {
     ShareSeconds,
     PresignSeconds,
     QuerySeconds,
+    StatsSeconds,
     Indexes,
 }
 
@@ -253,6 +258,7 @@ impl Limit {
             Self::ShareSeconds => "LARDER_SHARE_SECONDS_MAX",
             Self::PresignSeconds => "LARDER_PRESIGN_SECONDS",
             Self::QuerySeconds => "LARDER_QUERY_SECONDS",
+            Self::StatsSeconds => "LARDER_STATS_SECONDS",
             Self::Indexes => "LARDER_INDEXES_MAX",
         }
     }
@@ -282,6 +288,7 @@ impl Limit {
             Self::ShareSeconds => ("A share link", "seconds of life"),
             Self::PresignSeconds => ("A presigned URL", "seconds of life"),
             Self::QuerySeconds => ("A query", "seconds"),
+            Self::StatsSeconds => ("Computing the statistics of a table, even of a sample,", "seconds"),
             Self::Indexes => ("A table", "indexes"),
         };
         let at = line.map(|line| format!("Line {line}: ")).unwrap_or_default();

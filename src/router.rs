@@ -52,6 +52,7 @@ pub fn router(app: &App) -> Router {
         .route("/v1/tables/{name}/rows", patch(tables::http::patch_rows).delete(tables::http::delete_rows))
         .route("/v1/tables/{name}/changes", get(tables::http::changes))
         .route("/v1/tables/{name}/changes/{id}/undo", post(tables::http::undo))
+        .route("/v1/tables/{name}/stats", get(tables::http::stats))
         .route("/v1/tables/{name}/indexes", get(tables::http::indexes).post(tables::http::create_index))
         .route("/v1/tables/{name}/indexes/{id}", delete(tables::http::drop_index))
         // `rows.csv` and its like: a parameter of the router is a whole segment.

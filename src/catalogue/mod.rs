@@ -23,7 +23,7 @@ mod sweep;
 
 pub use append::{KeptAppend, KeptFile, NewAppend};
 pub use change::{Assigned, Change, ChangeKind, NewChange};
-pub use column::{Column, ColumnType};
+pub use column::{Column, ColumnType, DateOrder, DecimalMark};
 pub use dataset::{Dataset, Kind, Version};
 pub use idempotency::KeptAnswer;
 pub use index::{Index, NewIndexes};

@@ -132,7 +132,7 @@ impl Tables {
             replaces: existing.is_some(),
             rows: read.rows,
             ingest: describe_file(&read, &changes),
-            columns: read.columns,
+            columns: read.columns.into_iter().map(Column::described).collect(),
         })
     }
 

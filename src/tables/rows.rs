@@ -1,7 +1,7 @@
 //! Rows out of Postgres, by statements with bound values whose answers come in binary.
 
 use super::{
-    export::RowEncoder,
+    export::{Export, Extent, RowEncoder},
     query::RowQuery,
     spool::Spool,
     sql::{self, Bind, Statement},
@@ -15,6 +15,7 @@ use bytes::Bytes;
 use futures::{Stream, TryStreamExt};
 use sqlx::{
     AssertSqlSafe, Postgres, Row, ValueRef,
+    error::DatabaseError,
     pool::PoolConnection,
     postgres::{PgArguments, PgRow},
     query::Query,
@@ -82,15 +83,15 @@ impl Tables {
         &self,
         table_id: Uuid,
         query: &RowQuery,
-        encoder: RowEncoder,
+        export: Export,
     ) -> Result<(Option<i64>, impl Stream<Item = Result<Bytes>> + Send + use<>)> {
         let statement = sql::rows(table_id, query);
-        let columns = query.outputs.len();
+        let extents = export.is_typed().then(|| sql::extents(table_id, query)).flatten();
         let (sender, mut receiver) = channel(CHUNKS_IN_FLIGHT_MAX);
         let (tell, told) = oneshot::channel();
         let tables = self.clone();
         tokio::spawn(async move {
-            if let Err(error) = tables.send_rows(table_id, (statement, columns), encoder, tell, &sender).await {
+            if let Err(error) = tables.send_rows(table_id, (statement, extents), &export, tell, &sender).await {
                 // Nobody listens any more when the client has gone.
                 sender.send(Err(error)).await.unwrap_or_default();
             }
@@ -105,31 +106,38 @@ impl Tables {
     async fn send_rows(
         &self,
         table_id: Uuid,
-        (statement, columns): (Statement, usize),
-        mut encoder: RowEncoder,
+        (statement, extents): (Statement, Option<Statement>),
+        export: &Export,
         tell: oneshot::Sender<Option<i64>>,
         sender: &Sender<Result<Bytes>>,
     ) -> Result<()> {
         let mut connection = self.reader().await?;
         // One snapshot of the rows and of their revision.
-        sqlx::raw_sql("begin isolation level repeatable read read only")
-            .execute(&mut **connection)
-            .await
-            .map_err(database)?;
+        begin_snapshot(&mut connection).await?;
         // Nobody asks any more when the client has gone.
         tell.send(self.catalogue.revision(&mut connection, table_id).await?).unwrap_or_default();
-        let mut out = Vec::new();
+        let (columns, mut out) = (export.columns.len(), Vec::new());
+        // A client that goes away meanwhile is noticed at once.
+        let extents = tokio::select! {
+            extents = self.extents(&mut connection, extents) => extents?,
+            () = sender.closed() => return Ok(()),
+        };
+        let mut encoder = RowEncoder::new(export, &extents)?;
         encoder.begin(&mut out);
         {
             let mut rows = bound(&statement).persistent(false).fetch(&mut **connection);
             loop {
                 // A client that goes away while Postgres still sorts is noticed at once.
                 let row = tokio::select! {
+                    biased;
                     row = rows.try_next() => row.map_err(|error| self.query_error(error))?,
                     () = sender.closed() => return Ok(()),
                 };
                 let Some(row) = row else { break };
                 encoder.row(&cells(&row, columns)?, &mut out)?;
+                if encoder.is_full() {
+                    encoder.drain(&mut out).await?;
+                }
                 if out.len() >= CHUNK_BYTES {
                     let taken = timeout(self.idle, sender.send(Ok(mem::take(&mut out).into()))).await;
                     match taken.map_err(|_| Error::Interrupted { detail: "the reader took no byte".to_owned() })? {
@@ -139,7 +147,7 @@ impl Tables {
                 }
             }
         }
-        encoder.end(&mut out);
+        encoder.end(&mut out).await?;
         sender.send(Ok(out.into())).await.unwrap_or_default();
         // All rows are sent, so its failure is nothing to tell.
         if sqlx::raw_sql("commit").execute(&mut **connection).await.is_ok() {
@@ -158,12 +166,19 @@ impl Tables {
         query: &RowQuery,
         limit: u64,
         after: Option<&[Option<String>]>,
-        mut encoder: RowEncoder,
+        export: &Export,
     ) -> Result<Page> {
         let mut page = Page { body: Spool::default(), rows: 0, next: None, revision: None };
         let (mut out, mut last, mut more) = (Vec::new(), None, false);
-        encoder.begin(&mut out);
         let mut connection = self.reader().await?;
+        let extents = export.is_typed().then(|| sql::extents(table_id, query)).flatten();
+        let snapshot = extents.is_some();
+        if snapshot {
+            begin_snapshot(&mut connection).await?;
+        }
+        let extents = self.extents(&mut connection, extents).await?;
+        let mut encoder = RowEncoder::new(export, &extents)?;
+        encoder.begin(&mut out);
         for statement in sql::page(table_id, query, limit.saturating_add(1), after) {
             let mut rows = bound(&statement).fetch(&mut **connection);
             while let Some(row) = rows.try_next().await.map_err(|error| self.query_error(error))? {
@@ -174,6 +189,9 @@ impl Tables {
                 page.rows += 1;
                 encoder.row(&cells(&row, query.outputs.len())?, &mut out)?;
                 last = Some(row);
+                if encoder.is_full() {
+                    encoder.drain(&mut out).await?;
+                }
                 if out.len() >= CHUNK_BYTES {
                     page.body.take(&mut out, &self.source_limits).await?;
                 }
@@ -182,8 +200,11 @@ impl Tables {
                 break;
             }
         }
+        if snapshot {
+            sqlx::raw_sql("commit").execute(&mut **connection).await.map_err(database)?;
+        }
         connection.done();
-        encoder.end(&mut out);
+        encoder.end(&mut out).await?;
         page.body.take(&mut out, &self.source_limits).await?;
         if let Some(row) = last {
             let (keys, revision) = (query.outputs.len(), row.len().saturating_sub(1));
@@ -214,13 +235,23 @@ impl Tables {
         rows.ok_or_else(|| Error::internal("a plan that says no number of rows"))
     }
 
+    /// What the values of each column need, if a statement asks; none, if it does not.
+    async fn extents(&self, connection: &mut Reader, statement: Option<Statement>) -> Result<Vec<Extent>> {
+        let Some(statement) = statement else { return Ok(Vec::new()) };
+        let asked = bound(&statement).persistent(false).fetch_one(&mut ***connection).await;
+        let found: Vec<Option<String>> =
+            asked.and_then(|row| row.try_get(0)).map_err(|error| self.query_error(error))?;
+        let pairs = found.as_chunks::<2>().0;
+        Ok(pairs.iter().map(|[most, decimals]| Extent { most: most.clone(), decimals: decimals.clone() }).collect())
+    }
+
     async fn reader(&self) -> Result<Reader> {
         Ok(Reader { connection: self.queries.acquire().await.map_err(database)?, busy: true })
     }
 
     /// What Postgres makes of a query that was sound by itself: its words may quote values, so ours stand for them.
     pub(super) fn query_error(&self, error: sqlx::Error) -> Error {
-        let code = error.as_database_error().and_then(|error| error.code()).unwrap_or_default().into_owned();
+        let code = error.as_database_error().and_then(DatabaseError::code).unwrap_or_default().into_owned();
         let detail = match code.as_str() {
             "57014" => return Limit::QuerySeconds.passed(self.query_seconds, None),
             "2201B" => "a regular expression is not one that Postgres knows.",
@@ -234,6 +265,11 @@ impl Tables {
         };
         Error::invalid("query", detail)
     }
+}
+
+async fn begin_snapshot(connection: &mut Reader) -> Result<()> {
+    let begin = sqlx::raw_sql("begin isolation level repeatable read read only").execute(&mut ***connection).await;
+    begin.map(drop).map_err(database)
 }
 
 fn expected(rows: f64) -> u64 {

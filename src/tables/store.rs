@@ -3,6 +3,7 @@
 use super::{
     read::{ColumnType, ReadLimits, SourceLimits},
     sql,
+    stats::StatisticsLimits,
 };
 use crate::{
     catalogue::{Catalogue, Lease, database},
@@ -34,6 +35,7 @@ pub struct Tables {
     pub(super) source_limits: SourceLimits,
     pub(super) query_seconds: u64,
     pub(super) idle: Duration,
+    pub(super) statistics: StatisticsLimits,
 }
 
 /// What the reader tells the load.
@@ -80,6 +82,7 @@ impl Tables {
                 columns_max: limits.columns(),
             },
             query_seconds: config.times.query_seconds,
+            statistics: StatisticsLimits::new(config.limits.stats_rows_max, config.times.stats_seconds),
             idle: config.times.idle(),
         }
     }

@@ -8,6 +8,7 @@ use crate::{
     objects::Stored,
     tables::{
         indexes::{Refusal, briefly, patiently, physical, run},
+        read::write_pairs,
         sql::{self, Insertion, OnDuplicate},
         store::Tables,
     },
@@ -26,9 +27,10 @@ pub struct Plan<'a> {
     version: Uuid,
     pub table: Uuid,
     pub columns: Vec<Column>,
-    /// For each column of the file, which of the table it is; those behind the end of `columns` are new.
+    /// The same with what the file's values showed of how they are written, and behind them those that are new.
+    after: Vec<Column>,
+    /// For each column of the file, which of `after` it is.
     matched: Vec<usize>,
-    added: Vec<Column>,
 }
 
 pub enum Attempt {
@@ -46,13 +48,8 @@ impl<'a> Plan<'a> {
         object: &'a Stored,
     ) -> Result<Self> {
         let (table, columns) = physical(dataset)?;
-        let mut added: Vec<Column> = Vec::new();
-        let mut matched = Vec::with_capacity(staged.file.columns.len());
-        for column in &staged.file.columns {
-            let there = columns.iter().position(|there| there.name == column.name);
-            matched.push(there.unwrap_or(columns.len() + added.len()));
-            added.extend(there.is_none().then(|| column.clone()));
-        }
+        let mut after = columns.to_vec();
+        let matched = matched(&mut after, &staged.file.columns);
         Ok(Self {
             caller,
             new,
@@ -62,10 +59,24 @@ impl<'a> Plan<'a> {
             version: dataset.current()?.id,
             table,
             columns: columns.to_vec(),
+            after,
             matched,
-            added,
         })
     }
+}
+
+/// Which of a table's columns those of a file are; it gets those that it lacks, and learns what the file shows of the others.
+pub fn matched(table: &mut Vec<Column>, file: &[Column]) -> Vec<usize> {
+    let mut matched = Vec::with_capacity(file.len());
+    for column in file {
+        let there = table.iter().position(|there| there.name == column.name);
+        match there.and_then(|there| table.get_mut(there)) {
+            Some(there) => there.learn(column),
+            None => table.push(column.clone()),
+        }
+        matched.push(there.unwrap_or(table.len() - 1));
+    }
+    matched
 }
 
 impl Tables {
@@ -89,7 +100,7 @@ impl Tables {
         if version.table_id != Some(plan.table) || version.columns != plan.columns {
             return Ok(Attempt::Moved);
         }
-        let columns = self.extend(&mut tx, plan).await?;
+        self.extend(&mut tx, plan).await?;
         let (base, appended) = self.move_rows(&mut tx, plan).await?;
         let append = NewAppend {
             object: plan.object,
@@ -98,9 +109,9 @@ impl Tables {
             row_count: plan.staged.file.rows,
             row_base: base,
             inserted: appended.inserted,
-            columns: &columns,
+            columns: &plan.after,
             ingest: &ingest(plan.staged),
-            options: &options(plan.new),
+            options: &options(plan.new, plan.staged),
         };
         let after = self.catalogue.record_append(&mut tx, plan.caller, plan.dataset, version, &append).await?;
         self.catalogue.discard(&mut tx, None, Some(plan.staged.table)).await?;
@@ -113,22 +124,20 @@ impl Tables {
         Ok(Attempt::Done(body))
     }
 
-    /// Adds the columns that are new; all that the table then has.
-    async fn extend(&self, connection: &mut PgConnection, plan: &Plan<'_>) -> Result<Vec<Column>, Refusal> {
-        let columns = [&plan.columns[..], &plan.added].concat();
-        if plan.added.is_empty() {
-            return Ok(columns);
+    /// Adds the columns that are new.
+    async fn extend(&self, connection: &mut PgConnection, plan: &Plan<'_>) -> Result<(), Refusal> {
+        if plan.after.len() == plan.columns.len() {
+            return Ok(());
         }
         let max = self.limits.columns_max;
-        if columns.len() > max {
+        if plan.after.len() > max {
             return Err(Limit::Columns.passed(max as u64, None).into());
         }
         briefly(connection).await?;
-        for (position, column) in columns.iter().enumerate().skip(plan.columns.len()) {
+        for (position, column) in plan.after.iter().enumerate().skip(plan.columns.len()) {
             run(connection, sql::add_column(plan.table, position, column.column_type)).await?;
         }
-        patiently(connection).await?;
-        Ok(columns)
+        patiently(connection).await
     }
 
     /// Copies the rows behind those that are there; what was added to their numbers, and what became of them.
@@ -193,9 +202,11 @@ fn lacking(name: &str) -> Error {
     .into()
 }
 
-/// What was told, as a later reading of the raw upload would need it.
-fn options(new: &NewRows) -> Value {
-    let mut options = json!({ "told": new.told, "add_columns": new.add_columns });
+/// What was told, as a later reading of the raw upload would need it; `rename` is what was made of the names of the file.
+fn options(new: &NewRows, staged: &Staged) -> Value {
+    let renames = &staged.source.manner.options.renames;
+    let rename = write_pairs(renames.iter().map(|(from, to)| (from.as_str(), to.as_str())));
+    let mut options = json!({ "told": new.told, "add_columns": new.add_columns, "rename": rename });
     if let Some(on_duplicate) = new.on_duplicate {
         options["resolution"] = json!(on_duplicate.name());
         options["on_conflict"] = json!(new.on_conflict);

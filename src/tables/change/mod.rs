@@ -7,7 +7,12 @@ mod store;
 mod undo;
 mod values;
 
-use super::{export::RowFormat, query::Parameters, query::RowQuery, spool::Spool, store::Tables};
+use super::{
+    export::{ExportOptions, RowFormat},
+    query::{Parameters, RowQuery},
+    spool::Spool,
+    store::Tables,
+};
 use crate::{
     auth::Caller,
     catalogue::{Column, Kind, Precondition},
@@ -25,7 +30,7 @@ pub struct RowChange {
     pub parameters: Parameters,
     pub condition: Precondition,
     /// The rows are returned: as they are after an update, or were before a delete.
-    pub returned: Option<RowFormat>,
+    pub returned: Option<(RowFormat, ExportOptions)>,
     /// More rows than so many are an error.
     pub affected_max: Option<u64>,
     /// All is done, and nothing of it stays.

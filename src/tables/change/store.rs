@@ -6,7 +6,7 @@ use crate::{
     catalogue::{Assigned, ChangeKind, ColumnType, Dataset, KeptAnswer, Kind, NewChange, Version, database},
     error::{Error, Limit, Result},
     tables::{
-        export::RowEncoder,
+        export::{Export, RowEncoder},
         indexes::{Refusal, patiently, physical, run},
         query::RowQuery,
         rows::{CHUNK_BYTES, bound, cells},
@@ -169,20 +169,21 @@ impl Tables {
         target: &Target<'_>,
         statement: &Statement,
     ) -> Result<Option<Spool>> {
-        let Some(format) = target.change.returned else { return Ok(None) };
+        let Some((format, options)) = target.change.returned else { return Ok(None) };
         let (mut spool, mut out) = (Spool::default(), Vec::new());
-        let mut encoder = RowEncoder::new(format, &target.query.columns())?;
+        let export = Export { format, options, title: target.change.name.clone(), columns: target.query.columns() };
+        let mut encoder = RowEncoder::new(&export, &[])?;
         encoder.begin(&mut out);
         {
             let mut rows = bound(statement).persistent(false).fetch(connection);
             while let Some(row) = rows.try_next().await.map_err(|error| self.query_error(error))? {
-                encoder.row(&cells(&row, target.query.outputs.len())?, &mut out)?;
+                encoder.row(&cells(&row, export.columns.len())?, &mut out)?;
                 if out.len() >= CHUNK_BYTES {
                     spool.take(&mut out, &self.source_limits).await?;
                 }
             }
         }
-        encoder.end(&mut out);
+        encoder.end(&mut out).await?;
         spool.take(&mut out, &self.source_limits).await?;
         Ok(Some(spool))
     }

@@ -86,9 +86,8 @@ pub fn assigned(body: &RawValue, columns: &[Column], cell_bytes_max: usize) -> R
 fn expected(column_type: ColumnType) -> String {
     let (name, example) = (column_type.name(), Value::example(column_type));
     let form = match column_type {
-        ColumnType::Boolean => "",
         ColumnType::Bigint | ColumnType::Numeric | ColumnType::Double => ", as a number or a string,",
-        ColumnType::Json => "",
+        ColumnType::Boolean | ColumnType::Json => "",
         _ => ", as a string,",
     };
     format!("The column is of type {name}, which takes {example}{form} or null.")
@@ -97,9 +96,9 @@ fn expected(column_type: ColumnType) -> String {
 /// The value as text that Postgres reads, if the JSON `text` is one of the column's type.
 fn fitting(column_type: ColumnType, text: &str) -> Option<String> {
     let written = match (column_type, text.as_bytes().first()?) {
-        (ColumnType::Json, _) => text.to_owned(),
-        (ColumnType::Boolean, b't' | b'f') => text.to_owned(),
-        (ColumnType::Bigint | ColumnType::Numeric | ColumnType::Double, b'-' | b'0'..=b'9') => text.to_owned(),
+        (ColumnType::Json, _)
+        | (ColumnType::Boolean, b't' | b'f')
+        | (ColumnType::Bigint | ColumnType::Numeric | ColumnType::Double, b'-' | b'0'..=b'9') => text.to_owned(),
         (ColumnType::Boolean, _) => return None,
         (_, b'"') => serde_json::from_str(text).ok()?,
         _ => return None,
@@ -155,7 +154,7 @@ mod tests {
 
     #[test]
     fn a_body_that_is_no_object_of_columns_is_refused() {
-        let columns = [Column { name: "a".to_owned(), column_type: ColumnType::Text }];
+        let columns = [Column::new("a", ColumnType::Text)];
         let assigned = |json: &str| {
             let body: Box<RawValue> = serde_json::from_str(json).expect("JSON");
             assigned(&body, &columns, 100).map_err(|error| error.to_string())

@@ -4,13 +4,14 @@ use super::{
     accept::{Shape, accepted},
     append::request_hash,
     rows::set,
+    window::Asked,
 };
 use crate::{
     app::App,
     auth::Caller,
     error::{Error, Result},
     http::{Json, Path, Problem, Query, idempotency_key, precondition, preference, user_bytes},
-    tables::{ChangedRows, Count, Parameters, RowChange, RowEdit, RowFormat},
+    tables::{ChangedRows, Count, RowChange, RowEdit, RowFormat},
 };
 use axum::{
     body::Body,
@@ -60,30 +61,34 @@ async fn change(
 ) -> Result<Response> {
     let preferences = Preferences::of(headers)?;
     let fingerprint = fingerprint(&edit, uri, headers);
+    let asked = asked(query)?;
+    let returned = preferences.format(headers)?.map(|format| (format, asked.options));
+    if let Some((format, options)) = returned {
+        options.check(format)?;
+    }
     let change = RowChange {
         name,
         edit,
-        parameters: parameters(query)?,
+        parameters: asked.parameters,
         condition: precondition(headers)?,
-        returned: preferences.format(headers)?,
+        returned,
         affected_max: preferences.affected_max,
         rehearse: preferences.rehearse,
         idempotency: idempotency_key(headers)?.map(|key| (key, fingerprint)),
     };
-    let format = change.returned;
     let changed = app.tables.change_rows(caller, &change).await?;
-    answer(changed, format, &preferences).await
+    answer(changed, returned.map(|(format, _)| format), &preferences).await
 }
 
-fn parameters(query: Vec<(String, String)>) -> Result<Parameters> {
-    let mut parameters = Parameters::default();
-    for (name, value) in query {
-        if matches!(name.as_str(), "version" | "cursor") {
-            return Err(Error::invalid(name, "rows change in the current version, all that the filter finds."));
+fn asked(query: Vec<(String, String)>) -> Result<Asked> {
+    let asked = Asked::parse(query)?;
+    match (&asked.version, &asked.cursor) {
+        (None, None) => Ok(asked),
+        (version, _) => {
+            let name = if version.is_some() { "version" } else { "cursor" };
+            Err(Error::invalid(name, "rows change in the current version, all that the filter finds."))
         }
-        parameters.take(&name, value)?;
     }
-    Ok(parameters)
 }
 
 /// SHA-256 of all that the request says.
@@ -158,8 +163,12 @@ impl Preferences {
             return Ok(None);
         }
         match accepted(headers, RowFormat::Json)? {
-            Shape::Rows(format) => Ok(Some(format)),
-            Shape::Page => Err(Error::NotAcceptable { detail: "Rows that changed are no page of a list.".to_owned() }),
+            Shape::Rows(format) if !matches!(format, RowFormat::Parquet | RowFormat::Arrow | RowFormat::Xlsx) => {
+                Ok(Some(format))
+            }
+            _ => Err(Error::NotAcceptable {
+                detail: "Rows that changed come as JSON, NDJSON, CSV, TSV or HTML.".to_owned(),
+            }),
         }
     }
 }

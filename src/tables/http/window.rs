@@ -4,13 +4,25 @@ use crate::{
     auth::SecretKeys,
     catalogue::Dataset,
     error::{Error, Result},
-    tables::{Parameters, RowQuery},
+    tables::{ExportOptions, Parameters, RowQuery},
 };
 use http::{HeaderMap, header::RANGE};
-use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
+
+/// What a query may hold as it is, of what our grammar uses.
+const QUERY: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'.')
+    .remove(b'_')
+    .remove(b'~')
+    .remove(b',')
+    .remove(b':')
+    .remove(b'(')
+    .remove(b')')
+    .remove(b'*');
 
 /// The query of a URL.
 #[derive(Debug, Clone, Default)]
@@ -20,6 +32,7 @@ pub struct Asked {
     pub parameters: Parameters,
     pub version: Option<i64>,
     pub cursor: Option<String>,
+    pub options: ExportOptions,
 }
 
 impl Asked {
@@ -33,6 +46,7 @@ impl Asked {
                     asked.version = Some(number?);
                 }
                 "cursor" => asked.cursor = Some(value),
+                _ if asked.options.take(&name, &value)? => {}
                 _ => asked.parameters.take(&name, value)?,
             }
         }
@@ -44,7 +58,7 @@ impl Asked {
 
     /// The address of the page behind this one.
     pub fn next(&self, path: &str, cursor: &str) -> String {
-        let encoded = |text: &str| utf8_percent_encode(text, NON_ALPHANUMERIC).to_string();
+        let encoded = |text: &str| utf8_percent_encode(text, QUERY).to_string();
         let mut next = format!("{path}?");
         for (name, value) in self.pairs.iter().filter(|(name, _)| !matches!(name.as_str(), "cursor" | "offset")) {
             next.push_str(&format!("{}={}&", encoded(name), encoded(value)));

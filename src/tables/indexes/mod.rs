@@ -170,7 +170,7 @@ pub fn positions(parameter: &str, columns: &[Column], names: &[String]) -> Resul
     }
     let positions: Vec<usize> = names.iter().map(|name| position(parameter, columns, name)).collect::<Result<_>>()?;
     for position in &positions {
-        if let Some(Column { name, column_type: ColumnType::Json }) = columns.get(*position) {
+        if let Some(Column { name, column_type: ColumnType::Json, .. }) = columns.get(*position) {
             let detail = format!("`{name}` holds JSON, which no index orders.");
             return Err(Malformed { detail, field: Some(name.clone()), ..Malformed::default() }.into());
         }

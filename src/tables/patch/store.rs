@@ -5,12 +5,14 @@ use crate::{
     catalogue::{Column, Dataset, Index, KeptFile, Kind, Lease, Pending, database},
     error::{Error, Result},
     tables::{
+        append::matched,
         indexes::{Refusal, patiently, run},
         load::Manner,
         sql::{self, Insertion},
         store::Tables,
     },
 };
+use serde_json::json;
 use sqlx::{AssertSqlSafe, PgConnection};
 use std::sync::Arc;
 use uuid::Uuid;
@@ -33,16 +35,16 @@ impl Tables {
             return Ok(false);
         }
         if !plan.renamed.is_empty() {
-            let mut options = serde_json::json!(plan.told);
+            let mut options = json!(plan.told);
             for index in self.catalogue.indexes_in(&mut tx, dataset.id).await? {
                 let renamed = index.renamed(&plan.renamed);
                 if renamed.key {
-                    options["key"] = serde_json::json!(renamed.columns);
+                    options["key"] = json!(renamed.columns);
                 }
                 self.catalogue.delete_index(&mut tx, index.id).await?;
                 self.catalogue.insert_index(&mut tx, dataset.id, &renamed).await?;
             }
-            self.catalogue.rename_columns(&mut tx, before.id, &plan.columns, &options).await?;
+            self.catalogue.rename_columns(&mut tx, before.id, &plan.columns, &json!(plan.renamed), &options).await?;
         }
         tx.commit().await.map_err(database)?;
         if let Some(title) = title {
@@ -65,14 +67,10 @@ impl Tables {
         let file = self.receive_stored(&staged, (append.object_id, staging), manner).await?;
         let mut tx = self.loads.begin().await.map_err(database)?;
         Lease::hold(lease.id, &mut tx).await?;
-        let mut matched = Vec::with_capacity(file.columns.len());
-        for column in &file.columns {
-            let there = columns.iter().position(|there| there.name == column.name);
-            if there.is_none() {
-                run(&mut tx, sql::add_column(table, columns.len(), column.column_type)).await.map_err(of_refusal)?;
-                columns.push(column.clone());
-            }
-            matched.push(there.unwrap_or(columns.len() - 1));
+        let before = columns.len();
+        let matched = matched(columns, &file.columns);
+        for (position, column) in columns.iter().enumerate().skip(before) {
+            run(&mut tx, sql::add_column(table, position, column.column_type)).await.map_err(of_refusal)?;
         }
         let last: i64 =
             sqlx::query_scalar(AssertSqlSafe(sql::last_row(table))).fetch_one(&mut *tx).await.map_err(database)?;

@@ -290,15 +290,7 @@ impl Asked<'_> {
     fn one(&self, text: &mut Text<'_>) -> Result<String> {
         match self.within {
             Within::Parameter => Ok(text.whole().to_owned()),
-            Within::Tree => self.element(text, |c| matches!(c, ',' | ')')),
-        }
-    }
-
-    fn element(&self, text: &mut Text<'_>, ends: impl Fn(char) -> bool) -> Result<String> {
-        match text.quoted()? {
-            Some(value) if text.is_empty() || text.rest().starts_with(&ends) => Ok(value),
-            Some(_) => Err(text.error(format!("a comma or the end should stand {}.", text.place()))),
-            None => Ok(text.until(ends).to_owned()),
+            Within::Tree => element(text, |c| matches!(c, ',' | ')')),
         }
     }
 
@@ -309,7 +301,7 @@ impl Asked<'_> {
             return Ok(values);
         }
         loop {
-            let value = self.element(text, |c| c == ',' || c == end)?;
+            let value = element(text, |c| c == ',' || c == end)?;
             values.push(self.value(text, column_type, &value)?);
             if values.len() > LIST_MAX {
                 return Err(text.error(format!("a list takes at most {LIST_MAX} values.")));
@@ -335,5 +327,14 @@ impl Asked<'_> {
                 ),
             )
         })
+    }
+}
+
+/// Takes one value of a list or a tree, which may stand in double quotes.
+fn element(text: &mut Text<'_>, ends: impl Fn(char) -> bool) -> Result<String> {
+    match text.quoted()? {
+        Some(value) if text.is_empty() || text.rest().starts_with(&ends) => Ok(value),
+        Some(_) => Err(text.error(format!("a comma or the end should stand {}.", text.place()))),
+        None => Ok(text.until(ends).to_owned()),
     }
 }

@@ -25,8 +25,11 @@ impl Parameters {
     /// Takes one parameter. Any that has no meaning of its own is a condition, to be understood once the columns are known.
     pub fn take(&mut self, name: &str, value: String) -> Result<()> {
         let number = |value: &str| {
-            let number = value.parse().ok().filter(|number: &u64| i64::try_from(*number).is_ok());
-            number.map(Some).ok_or_else(|| Error::invalid(name, format!("it must be a whole number, not `{value}`.")))
+            value
+                .parse()
+                .ok()
+                .map(Some)
+                .ok_or_else(|| Error::invalid(name, format!("it must be a whole number, not `{value}`.")))
         };
         match name {
             "select" => once(name, &mut self.select, value),

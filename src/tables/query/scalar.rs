@@ -146,8 +146,7 @@ impl Step {
             Self::Member(_) | Self::Element(_) => ColumnType::Json,
             Self::MemberText(_) | Self::ElementText(_) => ColumnType::Text,
             Self::Cast(to) => *to,
-            Self::Trunc(_) => before,
-            Self::Bin(Value::Bigint(_)) => before,
+            Self::Trunc(_) | Self::Bin(Value::Bigint(_)) => before,
             Self::Bin(_) if before == ColumnType::Double => before,
             Self::Bin(_) => ColumnType::Numeric,
         }

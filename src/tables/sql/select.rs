@@ -13,6 +13,9 @@ use crate::{
 };
 use uuid::Uuid;
 
+/// The largest number of rows that Postgres can count, and more than any table has.
+const ROWS_MAX: u64 = i64::MAX.unsigned_abs();
+
 /// A statement and what is bound to `$1`, `$2`, …
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Statement {
@@ -72,35 +75,76 @@ pub fn rows(id: Uuid, query: &RowQuery) -> Statement {
 /// statements of which each goes on where the one before has ended, so that each can use an index. Behind the outputs each
 /// row has the keys that a later page begins behind, as text, and the table's revision.
 pub fn page(id: Uuid, query: &RowQuery, limit: u64, after: Option<&[Option<String>]>) -> Vec<Statement> {
-    let statement = |part: Option<&dyn Fn(&[Key], &mut Binds) -> Option<String>>| {
-        let mut binds = Binds::default();
-        let source = Source::new(id, query, &mut binds);
-        let keys = source.keys(query, &mut binds);
-        let behind = match part {
-            Some(part) => Some(part(&keys, &mut binds)?),
-            None => None,
-        };
-        let mut outputs = source.outputs.clone();
-        for key in &keys {
-            outputs.push_str(&format!(", ({})::text", key.sql));
-        }
-        let revision = binds.bind(Bind::Uuid(id));
-        let text = format!(
-            "select {outputs}, (select revision from larder.versions where table_id = {revision}) {} order by {}{}",
-            source.from(behind.as_deref()),
-            sorted(&keys),
-            window(Some(limit), query.offset)
-        );
-        Some(Statement { text, values: binds.0 })
-    };
     match after {
-        None => statement(None).into_iter().collect(),
+        None => part(id, query, limit, &Part::First).into_iter().collect(),
         Some(after) => {
-            let near = |keys: &[Key], binds: &mut Binds| Some(near(keys, after, binds));
-            let far = |keys: &[Key], _: &mut Binds| far(keys, after);
-            [statement(Some(&near)), statement(Some(&far))].into_iter().flatten().collect()
+            [Part::Near(after), Part::Far(after)].iter().filter_map(|one| part(id, query, limit, one)).collect()
         }
     }
+}
+
+/// What a page begins behind.
+enum Part<'a> {
+    /// Nothing.
+    First,
+    /// A row with these keys, and the first key stays NULL, or stays none.
+    Near(&'a [Option<String>]),
+    /// All of those.
+    Far(&'a [Option<String>]),
+}
+
+/// `None` if there can be no rows in it.
+fn part(id: Uuid, query: &RowQuery, limit: u64, part: &Part<'_>) -> Option<Statement> {
+    let mut binds = Binds::default();
+    let source = Source::new(id, query, &mut binds);
+    let keys = source.keys(query, &mut binds);
+    let behind = match part {
+        Part::First => None,
+        Part::Near(after) => Some(near(&keys, after, &mut binds)),
+        Part::Far(after) => Some(far(&keys, after)?),
+    };
+    let as_text: Vec<_> = keys.iter().map(|key| format!("({})::text", key.sql)).collect();
+    let revision = binds.bind(Bind::Uuid(id));
+    let text = format!(
+        "select {}, {}, (select revision from larder.versions where table_id = {revision}) {} order by {}{}",
+        source.outputs,
+        as_text.join(", "),
+        source.from(behind.as_deref()),
+        sorted(&keys),
+        window(Some(limit), query.offset)
+    );
+    Some(Statement { text, values: binds.0 })
+}
+
+/// What the values of a query need, whatever its window, so that all pages have the same types: one row of one array of texts, two for each output, as `Extent` has
+/// them. `None` if no type depends on the values.
+pub fn extents(id: Uuid, query: &RowQuery) -> Option<Statement> {
+    let mut binds = Binds::default();
+    let source = Source::new(id, query, &mut binds);
+    let columns = query.columns();
+    let pair = |(n, column): (usize, &Column)| match column.column_type {
+        ColumnType::Numeric => format!("max(abs(x{n}))::text, max(scale(x{n}))::text"),
+        ColumnType::Date => format!("(max(x{n}) = 'infinity' or min(x{n}) = '-infinity')::text, null"),
+        // From there on microseconds since 1970 have more than 63 bits.
+        ColumnType::Timestamp | ColumnType::Timestamptz => {
+            format!("(max(x{n}) >= '294247-01-01' or min(x{n}) = '-infinity')::text, null")
+        }
+        ColumnType::Time => format!("(max(x{n}) = '24:00')::text, null"),
+        _ => "null, null".to_owned(),
+    };
+    let pairs: Vec<_> = (1..).zip(&columns).map(pair).collect();
+    if pairs.iter().all(|pair| pair == "null, null") {
+        return None;
+    }
+    let names: Vec<_> = (1..=columns.len()).map(|n| format!("x{n}")).collect();
+    let text = format!(
+        "select array[{}]::text[] from (select {} {}) as m({})",
+        pairs.join(", "),
+        source.outputs,
+        source.from(None),
+        names.join(", ")
+    );
+    Some(Statement { text, values: binds.0 })
 }
 
 /// How many rows a query has, whatever its window; one row of one bigint.
@@ -119,8 +163,8 @@ pub fn plan(id: Uuid, query: &RowQuery) -> Statement {
 }
 
 pub(super) fn window(limit: Option<u64>, offset: u64) -> String {
-    let limit = limit.map(|limit| format!(" limit {limit}")).unwrap_or_default();
-    let offset = if offset > 0 { format!(" offset {offset}") } else { String::new() };
+    let limit = limit.map(|limit| format!(" limit {}", limit.min(ROWS_MAX))).unwrap_or_default();
+    let offset = if offset > 0 { format!(" offset {}", offset.min(ROWS_MAX)) } else { String::new() };
     limit + &offset
 }
 

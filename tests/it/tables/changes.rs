@@ -187,7 +187,7 @@ async fn rows_are_returned_as_they_are_after_an_update_and_were_before_a_delete(
     assert_eq!(done.text().await.unwrap(), "id,n,doc\n1,99,\"{\"\"k\"\":\"\"v\"\"}\"\n2,99,\n");
     let none = delete("c-return/rows?n=eq.99", &wanted).await;
     assert_eq!((none.status().as_u16(), none.text().await.unwrap()), (200, "[\n]\n".to_owned()));
-    for accept in ["image/png", "application/vnd.larder.page+json"] {
+    for accept in ["image/png", "application/vnd.larder.page+json", "application/vnd.apache.parquet"] {
         let headers = [("prefer", "return=representation"), ("accept", accept)];
         problem(delete("c-return/rows?n=eq.30", &headers).await, 406, "not-acceptable").await;
     }

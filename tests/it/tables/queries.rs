@@ -83,7 +83,7 @@ async fn the_format_follows_extension_or_accept() {
             "text/csv; charset=utf-8; header=present",
         ),
         ("application/json;q=0, */*;q=0.1", "text/csv; charset=utf-8; header=present"),
-        ("text/html, application/xhtml+xml, */*;q=0.8", "application/json"),
+        ("text/html, application/xhtml+xml, */*;q=0.8", "text/html; charset=utf-8"),
         ("image/png, application/x-ndjson;q=0.2", "application/x-ndjson"),
     ] {
         let answer = get("/v1/tables/q-formats/rows", &[("accept", accept)]).await;
@@ -114,7 +114,7 @@ async fn rows_leave_with_the_headers_of_users_bytes() {
         .collect();
     headers.sort();
     insta::assert_snapshot!(headers.join("\n"), @r#"
-    accept-ranges: none
+    accept-ranges: items
     cache-control: private, no-cache
     content-disposition: inline; filename="q-headers.csv"; filename*=UTF-8''q%2Dheaders%2Ecsv
     content-security-policy: sandbox
