@@ -90,6 +90,10 @@ pub enum Error {
         missing: bool,
     },
 
+    /// A change finds more rows than `max-affected` allows.
+    #[error("The filter finds {rows} rows, and `max-affected` allows {max}. Nothing was changed.")]
+    TooManyAffected { rows: u64, max: u64 },
+
     /// The first request with this `Idempotency-Key` is not yet answered.
     #[error("A request with this Idempotency-Key is in progress; repeat it a little later for its answer.")]
     InProgress,

@@ -9,6 +9,7 @@
 
 mod append;
 mod basis;
+mod change;
 mod column;
 mod dataset;
 mod idempotency;
@@ -24,6 +25,7 @@ mod sweep;
 
 pub use append::{KeptAppend, KeptFile, NewAppend};
 pub use basis::Basis;
+pub use change::{Assigned, Change, ChangeKind, NewChange};
 pub use column::{Column, ColumnType, DateOrder, DecimalMark};
 pub use dataset::{Dataset, Kind, Version};
 pub use idempotency::KeptAnswer;

@@ -267,6 +267,12 @@ impl Catalogue {
                 .fetch_all(&mut *connection)
                 .await
                 .map_err(database)?;
+        let kept: Vec<Option<Uuid>> =
+            sqlx::query_scalar("delete from larder.changes where version_id = any($1) returning table_id")
+                .bind(versions)
+                .fetch_all(&mut *connection)
+                .await
+                .map_err(database)?;
         let gone: Vec<(Uuid, Option<Uuid>)> =
             sqlx::query_as("delete from larder.versions where id = any($1) returning object_id, table_id")
                 .bind(versions)
@@ -285,7 +291,7 @@ impl Catalogue {
         for object in unused {
             self.discard(&mut *connection, Some(object), None).await?;
         }
-        for table in gone.into_iter().filter_map(|(_, table)| table) {
+        for table in gone.into_iter().map(|(_, table)| table).chain(kept).flatten() {
             self.discard(&mut *connection, None, Some(table)).await?;
         }
         Ok(())

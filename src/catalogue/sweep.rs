@@ -186,7 +186,7 @@ impl Catalogue {
         i32::try_from(self.times.deleted_days).unwrap_or(i32::MAX)
     }
 
-    fn garbage_seconds(&self) -> f64 {
+    pub(super) fn garbage_seconds(&self) -> f64 {
         Duration::from_secs(self.times.garbage_seconds).as_secs_f64()
     }
 }

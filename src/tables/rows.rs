@@ -31,7 +31,7 @@ use tokio::{
 use uuid::Uuid;
 
 /// Bytes of rows that go out in one piece.
-const CHUNK_BYTES: usize = 64 << 10;
+pub(super) const CHUNK_BYTES: usize = 64 << 10;
 const CHUNKS_IN_FLIGHT_MAX: usize = 4;
 /// While no more rows than these are expected, an estimate is a count.
 const COUNTED_ROWS_MAX: u64 = 100_000;

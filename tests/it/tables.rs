@@ -2,6 +2,9 @@
 
 mod appends;
 mod broken_appends;
+mod changes;
+mod changes_back;
+mod changes_races;
 mod formats;
 mod habits;
 mod keys;

@@ -27,6 +27,7 @@ pub(super) fn describe(error: &Error) -> (&'static str, Value) {
         Error::PreconditionFailed { .. } => ("precondition-failed", json!({})),
         Error::Conflict { .. } | Error::InProgress => ("conflict", json!({})),
         Error::DuplicateKey { columns, lines, .. } => ("duplicate-key", json!({ "columns": columns, "lines": lines })),
+        Error::TooManyAffected { rows, max } => ("max-affected", json!({ "rows": rows, "max_affected": max })),
         Error::KeyReused => ("idempotency-mismatch", json!({})),
         Error::MethodNotAllowed => ("method-not-allowed", json!({})),
         Error::UnsupportedMediaType { .. } => ("unsupported-media-type", json!({})),

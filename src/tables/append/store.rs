@@ -24,6 +24,7 @@ pub struct Plan<'a> {
     staged: &'a Staged,
     object: &'a Stored,
     pub dataset: Uuid,
+    version: Uuid,
     pub table: Uuid,
     pub columns: Vec<Column>,
     /// The same with what the file's values showed of how they are written, and behind them those that are new.
@@ -49,7 +50,18 @@ impl<'a> Plan<'a> {
         let (table, columns) = physical(dataset)?;
         let mut after = columns.to_vec();
         let matched = matched(&mut after, &staged.file.columns);
-        Ok(Self { caller, new, staged, object, dataset: dataset.id, table, columns: columns.to_vec(), after, matched })
+        Ok(Self {
+            caller,
+            new,
+            staged,
+            object,
+            dataset: dataset.id,
+            version: dataset.current()?.id,
+            table,
+            columns: columns.to_vec(),
+            after,
+            matched,
+        })
     }
 }
 
@@ -148,7 +160,8 @@ impl Tables {
         }
         let last: i64 =
             sqlx::query_scalar(AssertSqlSafe(sql::last_row(plan.table))).fetch_one(&mut *connection).await?;
-        let base = last.unsigned_abs();
+        // The number of a deleted row is its own: it may come back.
+        let base = self.catalogue.last_changed_row(connection, plan.version).await?.max(last.unsigned_abs());
         let insertion = Insertion { table: plan.table, staging: plan.staged.table, columns: &plan.matched, base };
         let rows = plan.staged.file.rows;
         let appended = match (plan.new.on_duplicate, conflict_index(plan.new, &indexes)?) {

@@ -284,7 +284,7 @@ fn count(headers: &HeaderMap) -> Result<Option<Count>> {
     count.map(Some).ok_or_else(|| Error::invalid("Prefer", "`count` is `exact`, `planned` or `estimated`."))
 }
 
-fn set(headers: &mut HeaderMap, name: HeaderName, value: &str) -> Result<()> {
+pub(super) fn set(headers: &mut HeaderMap, name: HeaderName, value: &str) -> Result<()> {
     headers.insert(name, HeaderValue::from_str(value).map_err(Error::internal)?);
     Ok(())
 }

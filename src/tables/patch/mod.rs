@@ -100,8 +100,12 @@ impl Tables {
         title: Option<&str>,
         job: Option<&(Uuid, Arc<Progress>)>,
     ) -> Result<bool> {
-        let _turn = self.turn().await?;
         let version = dataset.current()?;
+        if self.catalogue.is_changed(version.id).await? {
+            let detail = "Rows of the table were changed or deleted since it was uploaded, and reading the upload anew would lose that. Undo these changes first (`GET …/changes` lists them), or upload the table anew.";
+            return Err(Error::Conflict { detail: detail.to_owned() });
+        }
+        let _turn = self.turn().await?;
         let table_id = Uuid::now_v7();
         let pending = Pending { table_id: Some(table_id), ..Pending::default() };
         let lease = self.catalogue.lease(pending).await?;
