@@ -226,6 +226,7 @@ pub enum Limit {
     ShareSeconds,
     PresignSeconds,
     QuerySeconds,
+    SearchSeconds,
     Indexes,
 }
 
@@ -249,6 +250,7 @@ impl Limit {
             Self::ShareSeconds => "LARDER_SHARE_SECONDS_MAX",
             Self::PresignSeconds => "LARDER_PRESIGN_SECONDS",
             Self::QuerySeconds => "LARDER_QUERY_SECONDS",
+            Self::SearchSeconds => "LARDER_SEARCH_SECONDS",
             Self::Indexes => "LARDER_INDEXES_MAX",
         }
     }
@@ -278,10 +280,15 @@ impl Limit {
             Self::ShareSeconds => ("A share link", "seconds of life"),
             Self::PresignSeconds => ("A presigned URL", "seconds of life"),
             Self::QuerySeconds => ("A query", "seconds"),
+            Self::SearchSeconds => ("A search of a table that has no search index yet", "seconds"),
             Self::Indexes => ("A table", "indexes"),
         };
         let at = line.map(|line| format!("Line {line}: ")).unwrap_or_default();
-        format!("{at}{what} has at most {max} {unit} here ({}).", self.setting())
+        let hint = match self {
+            Self::SearchSeconds => " `POST /v1/tables/{name}/indexes` with `{\"kind\":\"search\"}` builds one in the background.",
+            _ => "",
+        };
+        format!("{at}{what} has at most {max} {unit} here ({}).{hint}", self.setting())
     }
 }
 

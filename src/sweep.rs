@@ -29,6 +29,7 @@ pub async fn once(app: &App) -> Result<()> {
         }
     }
     app.catalogue.expire_jobs().await?;
+    app.tables.tend_searches();
     app.catalogue.expire_deleted().await?;
     app.catalogue.expire_keys().await?;
     let mut after = Uuid::nil();

@@ -8,6 +8,7 @@
 //! SQL stands in this folder and in the `store.rs` of tables, shares and auth, nowhere else.
 
 mod append;
+mod build;
 mod column;
 mod dataset;
 mod idempotency;
@@ -21,10 +22,11 @@ mod store;
 mod sweep;
 
 pub use append::{KeptAppend, KeptFile, NewAppend};
-pub use column::{Column, ColumnType};
+pub use build::{Build, BuildState};
+pub use column::{Column, ColumnType, text_positions};
 pub use dataset::{Dataset, Kind, Version};
 pub use idempotency::KeptAnswer;
-pub use index::{Index, NewIndexes};
+pub use index::{Index, IndexKind, NewIndexes};
 pub use job::{Job, Progress};
 pub use lease::{Lease, Pending, PendingDocument};
 pub use migrate::migrate;

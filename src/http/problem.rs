@@ -274,6 +274,12 @@ pub const PROBLEMS: &[ProblemType] = &[
         "Set by LARDER_QUERY_SECONDS. Ask for fewer rows or columns.",
     ),
     problem(
+        "search-too-slow",
+        S::SERVICE_UNAVAILABLE,
+        "The search took too long without an index",
+        "Set by LARDER_SEARCH_SECONDS. Make an index: `POST /v1/tables/{name}/indexes` with `{\"kind\":\"search\"}` builds one in the background, and `GET` of the same address says when it is ready. Or narrow the search by filters.",
+    ),
+    problem(
         "share-too-long",
         S::BAD_REQUEST,
         "The link would live too long",

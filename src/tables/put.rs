@@ -116,7 +116,9 @@ impl Tables {
             job: file.job.map(|(id, _)| id),
             options,
         };
-        self.catalogue.publish(caller, lease, &version, file.replace, &file.condition).await
+        let outcome = self.catalogue.publish(caller, lease, &version, file.replace, &file.condition).await?;
+        self.search_soon(outcome.dataset().id);
+        Ok(outcome)
     }
 
     /// What [`put`](Self::put) would answer; nothing is written.

@@ -19,6 +19,9 @@ use tokio::{
 };
 use uuid::Uuid;
 
+/// Of search indexes: each takes a connection of the pool for loads.
+const BUILDS_MAX: usize = 2;
+
 #[derive(Clone)]
 pub struct Tables {
     pub(super) catalogue: Catalogue,
@@ -33,7 +36,11 @@ pub struct Tables {
     pub(super) limits: ReadLimits,
     pub(super) source_limits: SourceLimits,
     pub(super) query_seconds: u64,
+    pub(super) search_seconds: u64,
+    /// Search indexes that are built at once.
+    pub(super) building: Arc<Semaphore>,
     pub(super) idle: Duration,
+    pub(super) lease: Duration,
 }
 
 /// What the reader tells the load.
@@ -80,7 +87,10 @@ impl Tables {
                 columns_max: limits.columns(),
             },
             query_seconds: config.times.query_seconds,
+            search_seconds: config.times.search_seconds,
+            building: Arc::new(Semaphore::new(BUILDS_MAX)),
             idle: config.times.idle(),
+            lease: config.times.lease(),
         }
     }
 

@@ -5,6 +5,8 @@ mod broken_appends;
 mod keys;
 mod patches;
 mod queries;
+mod search;
+mod search_indexes;
 mod told;
 mod uploads;
 mod versions;

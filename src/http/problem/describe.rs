@@ -61,5 +61,6 @@ fn limit_slug(limit: Limit) -> &'static str {
         Limit::PresignSeconds => "presign-too-long",
         Limit::Indexes => "too-many-indexes",
         Limit::QuerySeconds => "query-too-slow",
+        Limit::SearchSeconds => "search-too-slow",
     }
 }

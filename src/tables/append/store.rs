@@ -54,6 +54,10 @@ impl<'a> Plan<'a> {
         }
         Ok(Self { caller, new, staged, object, dataset: dataset.id, table, columns: columns.to_vec(), matched, added })
     }
+
+    pub fn adds_columns(&self) -> bool {
+        !self.added.is_empty()
+    }
 }
 
 impl Tables {
@@ -111,6 +115,7 @@ impl Tables {
         if columns.len() > max {
             return Err(Limit::Columns.passed(max as u64, None).into());
         }
+        self.give_way(plan.table).await?;
         briefly(connection).await?;
         for (position, column) in columns.iter().enumerate().skip(plan.columns.len()) {
             run(connection, sql::add_column(plan.table, position, column.column_type)).await?;

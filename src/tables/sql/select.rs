@@ -46,6 +46,10 @@ impl Binds {
         self.0.push(value);
         format!("${}", self.0.len())
     }
+
+    pub fn into_values(self) -> Vec<Bind> {
+        self.0
+    }
 }
 
 /// What a row is sorted by.
@@ -127,7 +131,7 @@ pub fn plan(id: Uuid, query: &RowQuery) -> Statement {
     Statement { text, values: binds.0 }
 }
 
-fn window(limit: Option<u64>, offset: u64) -> String {
+pub fn window(limit: Option<u64>, offset: u64) -> String {
     let limit = limit.map(|limit| format!(" limit {}", limit.min(ROWS_MAX))).unwrap_or_default();
     let offset = if offset > 0 { format!(" offset {}", offset.min(ROWS_MAX)) } else { String::new() };
     limit + &offset
@@ -147,15 +151,15 @@ fn sorted(keys: &[Key]) -> String {
 }
 
 /// `from … where …`, and what is selected from it.
-struct Source {
+pub struct Source {
     table: String,
-    outputs: String,
+    pub outputs: String,
     conditions: Vec<String>,
     grouped: bool,
 }
 
 impl Source {
-    fn new(id: Uuid, query: &RowQuery, binds: &mut Binds) -> Self {
+    pub fn new(id: Uuid, query: &RowQuery, binds: &mut Binds) -> Self {
         let grouped = query.is_grouped();
         let values: Vec<String> = query
             .outputs
@@ -194,7 +198,7 @@ impl Source {
         Self { table: inner, outputs: outputs.join(", "), conditions, grouped }
     }
 
-    fn from(&self, behind: Option<&str>) -> String {
+    pub fn from(&self, behind: Option<&str>) -> String {
         let conditions: Vec<&str> = self.conditions.iter().map(String::as_str).chain(behind).collect();
         let filter = if conditions.is_empty() { String::new() } else { format!(" where {}", conditions.join(" and ")) };
         format!("from {}{filter}", self.table)
