@@ -16,3 +16,9 @@ create table larder.search_builds (
 create unique index search_builds_running on larder.search_builds (index_id, table_id) where state = 'building';
 create index on larder.search_builds (table_id);
 create index on larder.search_builds (index_id);
+
+-- The words of many columns of a row, where naming each of them would be too long for an index: `chosen` has an `x` at the place of each.
+create function larder.words(one anyelement, chosen text) returns tsvector language sql immutable parallel safe cost 1000 as $$
+    select to_tsvector('simple', left(coalesce(string_agg(left(value, 20000), ' ' order by length(key), key), ''), 60000))
+    from jsonb_each_text(to_jsonb(one)) where case when key ~ '^c[0-9]+$' then substr(chosen, substr(key, 2)::int, 1) = 'x' end
+$$;

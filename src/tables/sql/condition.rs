@@ -35,8 +35,9 @@ impl Conditions<'_> {
             Condition::Any(members) => format!("({})", self.joined(members, " or ", "false")),
             Condition::Not(condition) => format!("(not {})", self.condition(condition)),
             Condition::Test(target, operator) => format!("({})", self.test(target, operator)),
+            // Of a row of the table: groups have no words.
             Condition::Words(search) => {
-                format!("({} @@ {})", document(self.prefix, &search.columns), words(search, self.binds))
+                format!("({} @@ {})", document("t", &search.columns), words(search, self.binds))
             }
         }
     }

@@ -14,6 +14,8 @@ use uuid::Uuid;
 pub const RANKED_MAX: u64 = 10_000;
 /// Of a row's text, so that it never passes the 1 MiB of a `tsvector`: each character takes up to 4 bytes, and a compound word stands in it twice.
 const CHARACTERS_MAX: usize = 60_000;
+/// Postgres keeps the expression of an index on one page; of more columns a function is told which they are.
+const COLUMNS_NAMED_MAX: usize = 64;
 
 /// Where a page of ranked rows begins.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,21 +35,26 @@ impl Place {
     }
 }
 
-/// The words of all columns as one immutable expression, the same in an index and in a query. Columns are called `{prefix}1`, `{prefix}2`, …
-pub fn document(prefix: &str, columns: &[usize]) -> String {
+/// The words of all columns as one immutable expression, the same in an index and in a query. `row` is what the table is called.
+pub fn document(row: &str, columns: &[usize]) -> String {
+    if columns.len() > COLUMNS_NAMED_MAX {
+        let last = columns.iter().max().map_or(0, |last| last + 1);
+        let chosen: String = (0..last).map(|at| if columns.binary_search(&at).is_ok() { 'x' } else { '.' }).collect();
+        return format!("larder.words({row}.*, '{chosen}')");
+    }
     // The last columns are searched too where the first are long.
     let each = CHARACTERS_MAX / columns.len().clamp(1, 3);
-    format!("to_tsvector('simple', left({}, {CHARACTERS_MAX}))", joined(prefix, columns, each))
+    format!("to_tsvector('simple', left({}, {CHARACTERS_MAX}))", joined(row, columns, each))
 }
 
-/// In halves, and halves of these: a chain of a thousand would be as deep, and copy as often.
-fn joined(prefix: &str, columns: &[usize], each: usize) -> String {
+/// In halves, and halves of these: a chain would copy each text as often as it is long.
+fn joined(row: &str, columns: &[usize], each: usize) -> String {
     match columns {
         [] => "''".to_owned(),
-        [column] => format!("coalesce(left({prefix}{}, {each}), '')", column + 1),
+        [column] => format!("coalesce(left({row}.c{}, {each}), '')", column + 1),
         _ => {
             let (left, right) = columns.split_at(columns.len() / 2);
-            format!("({} || ' ' || {})", joined(prefix, left, each), joined(prefix, right, each))
+            format!("({} || ' ' || {})", joined(row, left, each), joined(row, right, each))
         }
     }
 }
@@ -69,24 +76,26 @@ pub fn ranked(id: Uuid, query: &RowQuery, search: &Search, limit: Option<u64>, a
     let source = Source::new(id, query, &mut binds);
     let rank = format!(
         "ts_rank({}, {})::double precision as rank",
-        document("t.c", &search.columns),
+        document("t", &search.columns),
         words(search, &mut binds)
     );
-    let (until, behind) = match after {
-        None => (format!("case when count(*) > {RANKED_MAX} then (select row from found order by row offset {} limit 1) else {} end", RANKED_MAX - 1, i64::MAX), String::new()),
+    let (edge, behind) = match after {
+        None => {
+            let last = format!("(select row from found order by row offset {} limit 1)", RANKED_MAX - 1);
+            let edge = format!("select case when count(*) > {RANKED_MAX} then {last} else {} end as until from found", i64::MAX);
+            (edge, String::new())
+        }
         Some(place) => {
-            let rank = binds.bind(Bind::Text(place.rank.clone().unwrap_or_default()));
+            let rank = format!("{}::double precision", binds.bind(Bind::Text(place.rank.clone().unwrap_or_default())));
             let row = binds.bind(Bind::Bigint(place.row));
-            (
-                format!("{}::bigint", binds.bind(Bind::Bigint(place.until))),
-                format!(" and (rank < {rank}::double precision or rank = {rank}::double precision and row > {row})"),
-            )
+            let edge = format!("select {}::bigint as until", binds.bind(Bind::Bigint(place.until)));
+            (edge, format!(" and (rank < {rank} or rank = {rank} and row > {row})"))
         }
     };
     let revision = binds.bind(Bind::Uuid(id));
     let text = format!(
         "with found as materialized (select t._row as row, {rank} {} order by t._row limit {}),
-         edge as (select {until} as until from found),
+         edge as ({edge}),
          best as (select row, rank, until from found, edge where row <= until{behind} order by rank desc, row{})
          select {}, best.until::text, best.rank::text, best.row::text, (select revision from larder.versions where table_id = {revision})
          from best join {} as t on t._row = best.row order by best.rank desc, best.row",
@@ -121,7 +130,7 @@ fn index(build: Uuid) -> String {
 
 /// Outside of a transaction: rows are read and changed while it runs.
 pub fn create_search_index(build: Uuid, id: Uuid, columns: &[usize]) -> String {
-    format!("{}using gin ({})", beginning(build, id), document("c", columns))
+    format!("{}using gin ({})", beginning(build, id), document(&format!("t_{}", id.simple()), columns))
 }
 
 /// How the statement begins that makes an index on the table.
@@ -160,16 +169,11 @@ mod tests {
     #[test]
     fn the_words_of_many_columns_are_joined_in_halves() {
         assert_eq!(
-            document("c", &[0, 2, 3]),
-            "to_tsvector('simple', left((coalesce(left(c1, 20000), '') || ' ' || (coalesce(left(c3, 20000), '') || ' ' || coalesce(left(c4, 20000), ''))), 60000))"
+            document("t", &[0, 2, 3]),
+            "to_tsvector('simple', left((coalesce(left(t.c1, 20000), '') || ' ' || (coalesce(left(t.c3, 20000), '') || ' ' || coalesce(left(t.c4, 20000), ''))), 60000))"
         );
-        let wide = document("c", &(0..1599).collect::<Vec<_>>());
-        let mut depth = 0_i32;
-        let deepest = wide.chars().map(|c| {
-            depth += i32::from(c == '(') - i32::from(c == ')');
-            depth
-        });
-        assert!(deepest.max() < Some(20));
+        let wide = document("t", &(1..66).collect::<Vec<_>>());
+        assert_eq!(wide, format!("larder.words(t.*, '.{}')", "x".repeat(65)));
     }
 
     #[test]
@@ -177,7 +181,7 @@ mod tests {
         let statement = create_search_index(Uuid::max(), Uuid::nil(), &[0]);
         let (build, table) = ("f".repeat(32), "0".repeat(32));
         let expected = format!(
-            "create index concurrently s_{build} on rows.t_{table} using gin (to_tsvector('simple', left(coalesce(left(c1, 60000), ''), 60000)))"
+            "create index concurrently s_{build} on rows.t_{table} using gin (to_tsvector('simple', left(coalesce(left(t_{table}.c1, 60000), ''), 60000)))"
         );
         assert_eq!(statement, expected);
     }
