@@ -34,6 +34,7 @@ pub async fn once(app: &App) -> Result<()> {
         ("idempotency keys", catalogue.expire_keys().await),
         ("garbage", collect(app).await),
     ];
+    app.tables.tend_searches();
     let mut failed = Ok(());
     for (step, done) in steps {
         if let Err(error) = done {

@@ -9,6 +9,7 @@
 
 mod append;
 mod basis;
+mod build;
 mod change;
 mod column;
 mod dataset;
@@ -25,11 +26,12 @@ mod sweep;
 
 pub use append::{KeptAppend, KeptFile, NewAppend};
 pub use basis::Basis;
+pub use build::{Build, BuildState};
 pub use change::{Assigned, Change, ChangeKind, NewChange};
-pub use column::{Column, ColumnType, DateOrder, DecimalMark};
+pub use column::{Column, ColumnType, DateOrder, DecimalMark, text_positions};
 pub use dataset::{Dataset, Kind, Version};
 pub use idempotency::KeptAnswer;
-pub use index::{Index, NewIndexes};
+pub use index::{Index, IndexKind, NewIndexes};
 pub use job::{Job, Progress};
 pub use lease::{Lease, Pending, PendingDocument};
 pub use lock::{LOCK_TIMEOUT, Patience, is_busy, is_busy_code};

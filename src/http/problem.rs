@@ -292,6 +292,12 @@ pub const PROBLEMS: &[ProblemType] = &[
         "Set by LARDER_STATS_SECONDS: not even a small sample of the table was read in that time, or other tables' statistics took it. Try again when the service has less to do.",
     ),
     problem(
+        "search-too-slow",
+        S::SERVICE_UNAVAILABLE,
+        "The search took too long without an index",
+        "Set by LARDER_SEARCH_SECONDS. Make an index: `POST /v1/tables/{name}/indexes` with `{\"kind\":\"search\"}` builds one in the background, and `GET` of the same address says when it is ready. Or narrow the search by filters.",
+    ),
+    problem(
         "share-too-long",
         S::BAD_REQUEST,
         "The link would live too long",

@@ -105,6 +105,7 @@ impl Tables {
                 self.catalogue.publish_on_basis(caller, &lease, &version, file.replace, &file.condition).await?;
             if let Some(outcome) = published {
                 lease.committed();
+                self.search_soon(outcome.dataset().id);
                 return Ok(outcome);
             }
             prepared = self.prepare(caller, &file).await?;

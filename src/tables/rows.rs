@@ -3,6 +3,7 @@
 use super::{
     export::{Export, Extent, RowEncoder},
     query::RowQuery,
+    search::Parts,
     spool::Spool,
     sql::{self, Bind, Statement},
     store::Tables,
@@ -20,7 +21,10 @@ use sqlx::{
     postgres::{PgArguments, PgRow},
     query::Query,
 };
-use std::mem;
+use std::{
+    mem,
+    time::{Duration, Instant},
+};
 use tokio::{
     sync::{
         mpsc::{Sender, channel},
@@ -85,13 +89,13 @@ impl Tables {
         query: &RowQuery,
         export: Export,
     ) -> Result<(Option<i64>, impl Stream<Item = Result<Bytes>> + Send + use<>)> {
-        let statement = sql::rows(table_id, query);
+        let patience = self.patience(table_id, query).await?;
         let extents = export.is_typed().then(|| sql::extents(table_id, query)).flatten();
         let (sender, mut receiver) = channel(CHUNKS_IN_FLIGHT_MAX);
         let (tell, told) = oneshot::channel();
-        let tables = self.clone();
+        let (tables, query) = (self.clone(), query.clone());
         tokio::spawn(async move {
-            if let Err(error) = tables.send_rows(table_id, (statement, extents), &export, tell, &sender).await {
+            if let Err(error) = tables.send_rows(table_id, (&query, extents, patience), &export, tell, &sender).await {
                 // Nobody listens any more when the client has gone.
                 sender.send(Err(error)).await.unwrap_or_default();
             }
@@ -106,7 +110,7 @@ impl Tables {
     async fn send_rows(
         &self,
         table_id: Uuid,
-        (statement, extents): (Statement, Option<Statement>),
+        (query, extents, patience): (&RowQuery, Option<Statement>, Option<Duration>),
         export: &Export,
         tell: oneshot::Sender<Option<i64>>,
         sender: &Sender<Result<Bytes>>,
@@ -124,17 +128,21 @@ impl Tables {
         };
         let mut encoder = RowEncoder::new(export, &extents)?;
         encoder.begin(&mut out);
-        {
+        let (mut parts, mut sent, mut last) = (Parts::of_rows(table_id, query), 0, None);
+        // What Postgres takes, not what the client does.
+        let mut patience = Patience(patience);
+        while let Some(statement) = parts.next(sent, keys(last.as_ref(), query)?.as_deref()) {
             let mut rows = bound(&statement).persistent(false).fetch(&mut **connection);
             loop {
                 // A client that goes away while Postgres still sorts is noticed at once.
                 let row = tokio::select! {
                     biased;
-                    row = rows.try_next() => row.map_err(|error| self.query_error(error))?,
+                    row = patience.spend(rows.try_next()) => row.ok_or_else(|| self.search_too_slow())?.map_err(|error| self.query_error(error))?,
                     () = sender.closed() => return Ok(()),
                 };
                 let Some(row) = row else { break };
                 encoder.row(&cells(&row, columns)?, &mut out)?;
+                (sent, last) = (sent + 1, Some(row));
                 if encoder.is_full() {
                     encoder.drain(&mut out).await?;
                 }
@@ -170,18 +178,27 @@ impl Tables {
     ) -> Result<Page> {
         let mut page = Page { body: Spool::default(), rows: 0, next: None, revision: None };
         let (mut out, mut last, mut more) = (Vec::new(), None, false);
-        let mut connection = self.reader().await?;
         let extents = export.is_typed().then(|| sql::extents(table_id, query)).flatten();
+        let mut patience = Patience(self.patience(table_id, query).await?);
+        let mut connection = self.reader().await?;
         let snapshot = extents.is_some();
         if snapshot {
             begin_snapshot(&mut connection).await?;
         }
+        patience.announce(&mut connection).await?;
         let extents = self.extents(&mut connection, extents).await?;
         let mut encoder = RowEncoder::new(export, &extents)?;
         encoder.begin(&mut out);
-        for statement in sql::page(table_id, query, limit.saturating_add(1), after) {
-            let mut rows = bound(&statement).fetch(&mut **connection);
-            while let Some(row) = rows.try_next().await.map_err(|error| self.query_error(error))? {
+        let mut parts = Parts::of_page(table_id, query, limit.saturating_add(1), after)?;
+        while let Some(statement) = parts.next(page.rows, keys(last.as_ref(), query)?.as_deref()) {
+            // The plan of a search depends on how common its words are.
+            let mut rows = bound(&statement).persistent(query.search.is_none()).fetch(&mut **connection);
+            while let Some(row) = patience
+                .spend(rows.try_next())
+                .await
+                .ok_or_else(|| self.search_too_slow())?
+                .map_err(|error| self.query_error(error))?
+            {
                 if page.rows == limit {
                     more = true;
                     continue;
@@ -200,24 +217,25 @@ impl Tables {
                 break;
             }
         }
+        patience.retract(&mut connection).await?;
         if snapshot {
             sqlx::raw_sql("commit").execute(&mut **connection).await.map_err(database)?;
         }
         connection.done();
         encoder.end(&mut out).await?;
         page.body.take(&mut out, &self.source_limits).await?;
-        if let Some(row) = last {
-            let (keys, revision) = (query.outputs.len(), row.len().saturating_sub(1));
-            page.revision = row.try_get(revision).map_err(database)?;
-            let keys: Result<Vec<_>> = (keys..revision).map(|at| row.try_get(at).map_err(database)).collect();
-            page.next = more.then_some(keys?);
+        if let Some(row) = &last {
+            page.revision = row.try_get(row.len().saturating_sub(1)).map_err(database)?;
         }
+        page.next = keys(last.as_ref(), query)?.filter(|_| more);
         Ok(page)
     }
 
     /// How many rows a query has in all, whatever its window.
     pub async fn count(&self, table_id: Uuid, query: &RowQuery, count: Count) -> Result<u64> {
+        let mut patience = Patience(self.patience(table_id, query).await?);
         let mut connection = self.reader().await?;
+        patience.announce(&mut connection).await?;
         let mut rows = None;
         if count != Count::Exact {
             let plan = bound(&sql::plan(table_id, query)).fetch_one(&mut **connection).await;
@@ -227,10 +245,13 @@ impl Tables {
         }
         let few = rows.is_none_or(|rows| rows <= COUNTED_ROWS_MAX);
         if count == Count::Exact || (count == Count::Estimated && few) {
-            let counted = bound(&sql::count(table_id, query)).fetch_one(&mut **connection).await;
+            let statement = sql::count(table_id, query);
+            let counted = patience.spend(bound(&statement).fetch_one(&mut **connection)).await;
+            let counted = counted.ok_or_else(|| self.search_too_slow())?;
             let counted: i64 = counted.and_then(|row| row.try_get(0)).map_err(|error| self.query_error(error))?;
             rows = Some(counted.unsigned_abs());
         }
+        patience.retract(&mut connection).await?;
         connection.done();
         rows.ok_or_else(|| Error::internal("a plan that says no number of rows"))
     }
@@ -254,6 +275,7 @@ impl Tables {
         let code = error.as_database_error().and_then(DatabaseError::code).unwrap_or_default().into_owned();
         let detail = match code.as_str() {
             "57014" => return Limit::QuerySeconds.passed(self.query_seconds, None),
+            "54000" => "a search has a word that is longer than any can be.",
             "2201B" => "a regular expression is not one that Postgres knows.",
             "22025" => "a pattern ends with the escape character `\\`.",
             "22012" => "a number is divided by zero.",
@@ -280,6 +302,34 @@ fn expected(rows: f64) -> u64 {
     )]
     let rows = rows as u64;
     rows
+}
+
+/// What is left of the time that Postgres may work, if it has less than any query.
+struct Patience(Option<Duration>);
+
+impl Patience {
+    /// `None` if it ends first.
+    async fn spend<T>(&mut self, work: impl Future<Output = T>) -> Option<T> {
+        let Some(left) = self.0 else { return Some(work.await) };
+        let began = Instant::now();
+        let done = timeout(left, work).await.ok();
+        self.0 = Some(left.saturating_sub(began.elapsed()));
+        done
+    }
+
+    /// Lets Postgres itself end what is still at work then, soon after us; only for answers that no client holds up.
+    async fn announce(&self, connection: &mut Reader) -> Result<()> {
+        let Some(left) = self.0 else { return Ok(()) };
+        let begin = format!("begin read only; set local statement_timeout = {}", left.as_millis().saturating_add(500));
+        sqlx::raw_sql(AssertSqlSafe(begin)).execute(&mut ***connection).await.map(|_| ()).map_err(database)
+    }
+
+    async fn retract(&self, connection: &mut Reader) -> Result<()> {
+        match self.0 {
+            None => Ok(()),
+            Some(_) => sqlx::raw_sql("commit").execute(&mut ***connection).await.map(|_| ()).map_err(database),
+        }
+    }
 }
 
 /// A connection that is closed, not used again, if it is given up in the middle of an answer.
@@ -330,6 +380,15 @@ pub(super) fn bound(statement: &Statement) -> Query<'static, Postgres, PgArgumen
         Bind::Doubles(values) => query.bind(values),
         Bind::Texts(values) => query.bind(values),
     })
+}
+
+/// What a page begins behind that follows this row: all but the outputs of the query and the revision.
+fn keys(row: Option<&PgRow>, query: &RowQuery) -> Result<Option<Vec<Option<String>>>> {
+    let Some(row) = row else { return Ok(None) };
+    (query.outputs.len()..row.len().saturating_sub(1))
+        .map(|at| row.try_get(at).map_err(database))
+        .collect::<Result<_>>()
+        .map(Some)
 }
 
 /// The first cells of a row, each in the binary form of its type.

@@ -10,6 +10,8 @@ mod habits;
 mod keys;
 mod patches;
 mod queries;
+mod search;
+mod search_indexes;
 mod stats;
 mod told;
 mod uploads;

@@ -64,5 +64,6 @@ fn limit_slug(limit: Limit) -> &'static str {
         Limit::Indexes => "too-many-indexes",
         Limit::QuerySeconds => "query-too-slow",
         Limit::StatsSeconds => "statistics-too-slow",
+        Limit::SearchSeconds => "search-too-slow",
     }
 }

@@ -136,6 +136,9 @@ impl Tables {
             match self.commit_append(&lease, &plan, answer).await {
                 Ok(Attempt::Done(body)) => {
                     lease.committed();
+                    if plan.adds_columns() {
+                        self.search_soon(plan.dataset);
+                    }
                     return Ok(Answered { body, replayed: false });
                 }
                 Ok(Attempt::Moved) => moves += 1,

@@ -63,6 +63,10 @@ impl<'a> Plan<'a> {
             matched,
         })
     }
+
+    pub fn adds_columns(&self) -> bool {
+        self.after.len() > self.columns.len()
+    }
 }
 
 /// Which of a table's columns those of a file are; it gets those that it lacks, and learns what the file shows of the others.
@@ -142,6 +146,7 @@ impl Tables {
             .fetch_all(&mut *tx)
             .await?;
         if let Some(statement) = sql::add_columns(plan.table, first, &types, &there) {
+            self.give_way(plan.table).await?;
             briefly(&mut tx).await?;
             run(&mut tx, statement).await?;
             tx.commit().await.map_err(database)?;

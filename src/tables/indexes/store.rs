@@ -109,6 +109,7 @@ impl Tables {
         }
         self.check_number(there.len() + 1)?;
         let (table, columns) = physical(&now)?;
+        self.give_way(table).await?;
         build(&mut tx, wanted, table, &positions(columns)?).await?;
         self.catalogue.insert_index(&mut tx, dataset, wanted).await?;
         tx.commit().await.map_err(database)?;
@@ -135,6 +136,7 @@ impl Tables {
         let index = there.into_iter().find(|index| index.id == id).ok_or(Error::NotFound { what: "index" })?;
         briefly(&mut tx).await?;
         for (table, columns) in self.catalogue.tables_of(&mut tx, dataset).await? {
+            self.give_way(table).await?;
             run(&mut tx, sql::drop_index(index.physical(table))).await?;
             let positions = index.columns.iter().map(|name| columns.iter().position(|column| column.name == *name));
             if let Some(positions) = positions.collect::<Option<Vec<_>>>().filter(|_| index.key) {
@@ -146,12 +148,10 @@ impl Tables {
         Ok(())
     }
 
-    /// Bytes of the index on the table; `None` if it is not there.
-    pub(super) async fn index_bytes(&self, index: &Index, table: Uuid) -> Result<Option<u64>> {
-        let bytes: Option<i64> = sqlx::query_scalar(AssertSqlSafe(sql::index_bytes(index.physical(table))))
-            .fetch_one(&self.catalogue.control)
-            .await
-            .map_err(database)?;
+    /// Bytes of an index; `None` if it is not there.
+    pub(super) async fn bytes_of(&self, statement: String) -> Result<Option<u64>> {
+        let bytes = sqlx::query_scalar(AssertSqlSafe(statement)).fetch_one(&self.catalogue.control).await;
+        let bytes: Option<i64> = bytes.map_err(database)?;
         Ok(bytes.map(i64::unsigned_abs))
     }
 

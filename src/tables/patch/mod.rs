@@ -150,7 +150,7 @@ impl Tables {
         };
         let unchanged = Precondition::Matches(vec![version.etag()]);
         match self.catalogue.publish(caller, lease, &new, Replace::Any, &unchanged).await {
-            Ok(_) => {}
+            Ok(_) => self.search_soon(dataset.id),
             Err(Error::PreconditionFailed { .. }) => return Ok(false),
             Err(error) => return Err(error),
         }
