@@ -77,7 +77,7 @@ pub struct Limits {
     #[arg(long, env = "LARDER_POOL_CONNECTIONS_MAX", default_value_t = 10, value_parser = at_least_one(), help_heading = "Limits")]
     pub pool_connections_max: u64,
 
-    /// Rows of a table that its statistics are computed from, where it has up to 16 columns; fewer of a wider one. Of a larger table a sample of so many.
+    /// Rows of a table that its statistics are computed from; of one with more than 16 columns, rows of twice as many cells. Of a larger table a sample is read.
     #[arg(long, env = "LARDER_STATS_ROWS_MAX", default_value_t = 1_000_000, value_parser = clap::value_parser!(u64).range(1..=1_000_000_000), help_heading = "Limits")]
     pub stats_rows_max: u64,
 }

@@ -14,6 +14,7 @@ mod stats;
 mod told;
 mod uploads;
 mod versions;
+mod waiting;
 
 use crate::support::{bzip2, gzip, json, problem, shared, xz, zstd};
 use reqwest::{Method, Response};

@@ -2,7 +2,7 @@
 
 mod store;
 
-pub use store::{Refusal, briefly, patiently, physical, run};
+pub use store::{Refusal, briefly, physical, run};
 
 use super::{
     load::{Manner, StoredFile},

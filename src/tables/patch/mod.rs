@@ -144,7 +144,7 @@ impl Tables {
             object: stored(version)?,
             content_type: version.content_type.clone(),
             content_encoding: version.content_encoding.clone(),
-            table: Some(NewTable { id: table_id, columns, row_count, ingest, indexes, appends }),
+            table: Some(NewTable { id: table_id, columns, row_count, ingest, indexes, appends, basis: None }),
             job: job.map(|(id, _)| *id),
             options,
         };
@@ -155,7 +155,7 @@ impl Tables {
             Err(error) => return Err(error),
         }
         if let Some(title) = title {
-            self.catalogue.set_title(dataset.id, title).await?;
+            self.retitle(dataset.id, title).await?;
         }
         Ok(true)
     }

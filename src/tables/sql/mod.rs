@@ -11,7 +11,7 @@ mod scalar;
 mod select;
 mod stats;
 
-pub use change::{Insertion, OnDuplicate, add_column, insert, last_row, upsert};
+pub use change::{Insertion, OnDuplicate, add_column, add_columns, columns_there, insert, last_row, upsert};
 pub use edit::{changed_rows, delete, keep, kept_span, put_back, shares_rows, take_back, touched, update};
 pub use index::{
     allow_null, create_index, drop_index, duplicate_rows, index_bytes, null_rows, set_not_null, taken_rows,

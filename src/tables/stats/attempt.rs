@@ -3,8 +3,10 @@
 use crate::tables::sql::{Sample, SampleMethod};
 use std::time::Instant;
 
-/// A table of more columns has fewer of its rows read: the time goes by cells.
+/// A table of more columns has fewer of its rows read: the time goes by cells, and those that are read in batches take several times as long.
 const COLUMNS_FULL: u64 = 16;
+/// Of each row that may be read, so many cells of a wider table.
+const WIDE_CELLS: u64 = 2;
 const ATTEMPTS: u32 = 4;
 /// Each attempt reads so many times fewer rows than the one before.
 const SMALLER: u64 = 10;
@@ -23,9 +25,8 @@ pub struct Attempt {
 
 /// The attempts at a table of so many rows and columns, each with fewer rows.
 pub fn attempts(rows: u64, columns: usize, rows_max: u64) -> impl Iterator<Item = Attempt> {
-    let columns = u64::try_from(columns).unwrap_or(u64::MAX).max(COLUMNS_FULL);
-    let rows_max = (u128::from(rows_max) * u128::from(COLUMNS_FULL) / u128::from(columns)).max(1);
-    let most = u64::try_from(rows_max).unwrap_or(u64::MAX);
+    let columns = u64::try_from(columns).unwrap_or(u64::MAX);
+    let most = if columns > COLUMNS_FULL { rows_max.saturating_mul(WIDE_CELLS) / columns } else { rows_max };
     (0..ATTEMPTS).map(move |number| {
         // The first may find rows that came since they were counted.
         let rows = if number == 0 { most } else { rows.min(most) / SMALLER.pow(number) };
@@ -62,7 +63,9 @@ mod tests {
         let rows = |rows, columns| attempts(rows, columns, 1_000_000).map(|attempt| attempt.rows).collect::<Vec<_>>();
         assert_eq!(rows(10_000_000, 8), [1_000_000, 100_000, 10_000, 1_000]);
         assert_eq!(rows(500, 8), [1_000_000, 50, 5, 1]);
-        assert_eq!(rows(10_000_000, 1599), [10_006, 1_000, 100, 10]);
+        assert_eq!(rows(10_000_000, 16), rows(10_000_000, 8));
+        assert_eq!(rows(10_000_000, 17), [117_647, 11_764, 1_176, 117]);
+        assert_eq!(rows(10_000_000, 1599), [1_250, 125, 12, 1]);
         assert_eq!(rows(0, 0), [1_000_000, 1, 1, 1]);
         assert_eq!(attempts(5, 1599, 1).map(|attempt| attempt.rows).collect::<Vec<_>>(), [1, 1, 1, 1]);
         assert_eq!((batch_columns(0), batch_columns(1_000_000), batch_columns(u64::MAX)), (128, 1, 1));

@@ -1,12 +1,12 @@
 //! The transaction of an undo.
 
-use super::{check_unpinned, expired, in_the_way, merged, of_lock, replaced};
+use super::{check_unpinned, expired, in_the_way, merged, replaced, unexpected};
 use crate::{
     auth::Caller,
-    catalogue::{Change, ChangeKind, ColumnType, Dataset, Kind, Precondition, database},
+    catalogue::{Change, ChangeKind, ColumnType, Dataset, Kind, Patience, Precondition, database},
     error::{Error, Result},
     tables::{
-        indexes::{Refusal, patiently, physical},
+        indexes::{Refusal, physical},
         rows::bound,
         sql,
         store::Tables,
@@ -23,8 +23,24 @@ impl Tables {
         id: Uuid,
         condition: &Precondition,
     ) -> Result<Dataset> {
+        let mut patience = Patience::default();
+        loop {
+            match self.try_undo(caller, dataset, id, condition).await {
+                Ok(dataset) => return Ok(dataset),
+                Err(Refusal::Busy) => patience.pause().await?,
+                Err(refusal) => return Err(unexpected(refusal)),
+            }
+        }
+    }
+
+    async fn try_undo(
+        &self,
+        caller: &Caller,
+        dataset: Uuid,
+        id: Uuid,
+        condition: &Precondition,
+    ) -> Result<Dataset, Refusal> {
         let mut tx = self.loads.begin().await.map_err(database)?;
-        patiently(&mut tx).await.map_err(of_lock)?;
         let now = self.catalogue.lock(&mut tx, Kind::Table, dataset).await?;
         let change = self.catalogue.change(&mut tx, dataset, id).await?;
         if change.undone_at.is_some() {
@@ -34,7 +50,7 @@ impl Tables {
         condition.check(Some(&version.etag()))?;
         check_unpinned(version)?;
         if change.version_id != version.id {
-            return Err(replaced());
+            return Err(replaced().into());
         }
         let kept = change.table_id.ok_or_else(expired)?;
         let (table, columns) = physical(&now)?;
