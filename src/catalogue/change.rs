@@ -129,14 +129,14 @@ impl Catalogue {
         let sql = format!(
             "{COLUMNS} where c.version_id = $2 and ($3::uuid is null or c.id < $3) order by c.id desc limit $4"
         );
-        let query = sqlx::query_as(AssertSqlSafe(sql)).bind(self.kept_days()).bind(version).bind(before);
+        let query = sqlx::query_as(AssertSqlSafe(sql)).bind(self.deleted_days()).bind(version).bind(before);
         query.bind(i64::try_from(limit).unwrap_or(i64::MAX)).fetch_all(&self.control).await.map_err(database)
     }
 
     /// Locks it until the transaction ends, so that no sweep takes its rows.
     pub async fn change(&self, connection: &mut PgConnection, dataset: Uuid, id: Uuid) -> Result<Change> {
         let sql = format!("{COLUMNS} where v.dataset_id = $2 and c.id = $3 for update of c");
-        let query = sqlx::query_as(AssertSqlSafe(sql)).bind(self.kept_days()).bind(dataset).bind(id);
+        let query = sqlx::query_as(AssertSqlSafe(sql)).bind(self.deleted_days()).bind(dataset).bind(id);
         query.fetch_optional(connection).await.map_err(database)?.ok_or(Error::NotFound { what: "change" })
     }
 
@@ -145,7 +145,7 @@ impl Catalogue {
         let sql = format!(
             "{COLUMNS} where c.version_id = $2 and c.revision > $3 and c.table_id is not null and c.row_min <= $4 and c.row_max >= $5 order by c.revision desc"
         );
-        let query = sqlx::query_as(AssertSqlSafe(sql)).bind(self.kept_days()).bind(change.version_id);
+        let query = sqlx::query_as(AssertSqlSafe(sql)).bind(self.deleted_days()).bind(change.version_id);
         query
             .bind(change.revision)
             .bind(change.row_max)
@@ -175,16 +175,12 @@ impl Catalogue {
              gone as (update larder.changes c set table_id = null from old where c.id = old.id returning old.table_id)
              insert into larder.garbage (id, table_id, due_at) select gen_random_uuid(), table_id, now() + make_interval(secs => $2) from gone",
         )
-        .bind(self.kept_days())
+        .bind(self.deleted_days())
         .bind(self.garbage_seconds())
         .execute(&self.control)
         .await
         .map_err(database)?;
         Ok(())
-    }
-
-    fn kept_days(&self) -> i32 {
-        i32::try_from(self.times.deleted_days).unwrap_or(i32::MAX)
     }
 }
 

@@ -182,7 +182,7 @@ impl Catalogue {
         Ok(garbage.map(|garbage| GarbageClaim { garbage, tx }))
     }
 
-    fn deleted_days(&self) -> i32 {
+    pub(super) fn deleted_days(&self) -> i32 {
         i32::try_from(self.times.deleted_days).unwrap_or(i32::MAX)
     }
 

@@ -68,7 +68,7 @@ impl Tables {
     pub async fn change_rows(&self, caller: &Caller, change: &RowChange) -> Result<ChangedRows> {
         check_asked(&change.parameters)?;
         let dataset = self.catalogue.find(caller, Kind::Table, &change.name).await?;
-        self.commit_change(caller, dataset.id, change).await
+        self.commit_rows(caller, dataset.id, change).await
     }
 }
 

@@ -3,9 +3,7 @@
 use super::{ChangedRows, RowChange, RowEdit, query, values::assigned};
 use crate::{
     auth::Caller,
-    catalogue::{
-        Assigned, ChangeKind, ColumnType, Dataset, KeptAnswer, Kind, NewChange, Patience, Version, database, is_busy,
-    },
+    catalogue::{Assigned, ChangeKind, ColumnType, Dataset, KeptAnswer, Kind, NewChange, Patience, Version, database},
     error::{Error, Limit, Result},
     tables::{
         export::{Export, RowEncoder},
@@ -53,50 +51,46 @@ struct Done {
 }
 
 impl Tables {
-    /// As soon as nobody else changes the table.
-    pub(super) async fn commit_change(
-        &self,
-        caller: &Caller,
-        dataset: Uuid,
-        change: &RowChange,
-    ) -> Result<ChangedRows> {
+    pub(super) async fn commit_rows(&self, caller: &Caller, dataset: Uuid, change: &RowChange) -> Result<ChangedRows> {
         let mut patience = Patience::default();
         loop {
             match self.try_change_rows(caller, dataset, change).await {
-                Err(error) if is_busy(&error) => patience.pause().await?,
-                result => return result,
+                Ok(changed) => return Ok(changed),
+                Err(Refusal::Busy) => patience.pause().await?,
+                Err(refusal) => return Err(unexpected(refusal)),
             }
         }
     }
 
-    async fn try_change_rows(&self, caller: &Caller, dataset: Uuid, change: &RowChange) -> Result<ChangedRows> {
+    async fn try_change_rows(
+        &self,
+        caller: &Caller,
+        dataset: Uuid,
+        change: &RowChange,
+    ) -> Result<ChangedRows, Refusal> {
         let mut tx = self.loads.begin().await.map_err(database)?;
+        let now = self.catalogue.lock(&mut tx, Kind::Table, dataset).await?;
         if let Some((key, fingerprint)) = &change.idempotency {
             // Its answer follows in the same transaction.
             let claimed = KeptAnswer { fingerprint: fingerprint.clone(), answer: Value::Null };
             if let Some(found) = claimed.keep_or_find(&mut tx, caller, key).await? {
-                return self.replay(&found.answer).await;
+                return Ok(self.replay(&found.answer).await?);
             }
         }
-        let now = self.catalogue.lock(&mut tx, Kind::Table, dataset).await?;
         let version = now.current()?;
         change.condition.check(Some(&version.etag()))?;
         check_unpinned(version)?;
-        let (table, columns) = physical(&now)?;
-        let query = query(columns, &change.parameters)?;
+        let target = Target::new(&now, change)?;
         let edit = match &change.edit {
-            RowEdit::Update(body) => Edit::Update(assigned(body, columns, self.limits.cell_bytes_max)?),
+            RowEdit::Update(body) => Edit::Update(assigned(body, &version.columns, self.limits.cell_bytes_max)?),
             RowEdit::Delete => Edit::Delete,
         };
-        let types = columns.iter().map(|column| column.column_type).collect();
-        let output = RowQuery { filter: Vec::new(), limit: None, ..query.clone() };
-        let target = Target { table, kept: Uuid::now_v7(), types, query, output, change };
         self.bound_time(&mut tx).await?;
         let done = match self.edit(&mut tx, &target, &edit).await {
             Ok(done) => done,
             Err(refusal) => {
                 tx.rollback().await.map_err(database)?;
-                return Err(self.explain_edit(refusal, dataset, table).await);
+                return Err(self.explain_edit(refusal, dataset, target.table).await);
             }
         };
         let mut answer =
@@ -118,9 +112,8 @@ impl Tables {
     }
 
     /// From here on, statements may take as long as a query.
-    pub(super) async fn bound_time(&self, connection: &mut PgConnection) -> Result<()> {
-        let seconds = format!("select set_config('statement_timeout', '{}s', true)", self.query_seconds);
-        run(connection, seconds).await.map_err(of_lock)
+    pub(super) async fn bound_time(&self, connection: &mut PgConnection) -> Result<(), Refusal> {
+        run(connection, format!("select set_config('statement_timeout', '{}s', true)", self.query_seconds)).await
     }
 
     async fn edit(&self, connection: &mut PgConnection, target: &Target<'_>, edit: &Edit) -> Result<Done, Refusal> {
@@ -258,26 +251,35 @@ impl Tables {
         Ok(spool)
     }
 
-    /// What the caller is told of rows that would break a key.
-    pub(super) async fn explain_edit(&self, refusal: Refusal, dataset: Uuid, table: Uuid) -> Error {
+    /// What the caller is told of rows that would break a key; another refusal stays as it is.
+    pub(super) async fn explain_edit(&self, refusal: Refusal, dataset: Uuid, table: Uuid) -> Refusal {
         let name = match refusal {
-            Refusal::Other(error) => return error,
-            Refusal::Busy => return of_lock(Refusal::Busy),
             Refusal::Duplicate(name) => Some(name),
             Refusal::Missing => None,
+            Refusal::Busy | Refusal::Other(_) => return refusal,
         };
         let indexes = match self.catalogue.indexes(dataset).await {
             Ok(indexes) => indexes,
-            Err(error) => return error,
+            Err(error) => return error.into(),
         };
         let broken = indexes.into_iter().find(|index| match &name {
             Some(name) => name.ends_with(&index.physical(table).simple().to_string()),
             None => index.key,
         });
-        match broken {
+        Refusal::Other(match broken {
             Some(index) => Error::DuplicateKey { columns: index.columns, lines: Vec::new(), missing: name.is_none() },
             None => Error::Conflict { detail: "An index of the table changed at this moment.".to_owned() },
-        }
+        })
+    }
+}
+
+impl<'a> Target<'a> {
+    fn new(now: &Dataset, change: &'a RowChange) -> Result<Self> {
+        let (table, columns) = physical(now)?;
+        let query = query(columns, &change.parameters)?;
+        let output = RowQuery { filter: Vec::new(), limit: None, ..query.clone() };
+        let types = columns.iter().map(|column| column.column_type).collect();
+        Ok(Self { table, kept: Uuid::now_v7(), types, query, output, change })
     }
 }
 
@@ -291,12 +293,9 @@ pub(super) fn check_unpinned(version: &Version) -> Result<()> {
     }
 }
 
-pub(super) fn of_lock(refusal: Refusal) -> Error {
+pub(super) fn unexpected(refusal: Refusal) -> Error {
     match refusal {
         Refusal::Other(error) => error,
-        Refusal::Busy => {
-            Error::Conflict { detail: "Another change of the table takes its time; try again later.".to_owned() }
-        }
-        refusal => Error::internal(format!("waiting for a lock: {refusal:?}")),
+        refusal => Error::internal(format!("changing rows: {refusal:?}")),
     }
 }

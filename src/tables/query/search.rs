@@ -71,7 +71,7 @@ mod tests {
 
     #[test]
     fn a_search_needs_words_and_text() {
-        let column = |name: &str, column_type| Column { name: name.to_owned(), column_type };
+        let column = |name: &str, column_type| Column::new(name, column_type);
         let columns = [column("n", ColumnType::Bigint), column("a", ColumnType::Text), column("b", ColumnType::Text)];
         assert_eq!(Search::parse("x", &columns).map(|search| search.columns).ok(), Some(vec![1, 2]));
         for (words, columns) in [("", &columns[..]), (" \t", &columns), ("x", &columns[..1]), ("a\0", &columns)] {

@@ -1,9 +1,9 @@
 //! The transaction of an undo.
 
-use super::{check_unpinned, expired, in_the_way, merged, replaced};
+use super::{check_unpinned, expired, in_the_way, merged, replaced, unexpected};
 use crate::{
     auth::Caller,
-    catalogue::{Change, ChangeKind, ColumnType, Dataset, Kind, Patience, Precondition, database, is_busy},
+    catalogue::{Change, ChangeKind, ColumnType, Dataset, Kind, Patience, Precondition, database},
     error::{Error, Result},
     tables::{
         indexes::{Refusal, physical},
@@ -16,7 +16,6 @@ use sqlx::{AssertSqlSafe, PgConnection};
 use uuid::Uuid;
 
 impl Tables {
-    /// As soon as nobody else changes the table.
     pub(super) async fn commit_undo(
         &self,
         caller: &Caller,
@@ -27,13 +26,20 @@ impl Tables {
         let mut patience = Patience::default();
         loop {
             match self.try_undo(caller, dataset, id, condition).await {
-                Err(error) if is_busy(&error) => patience.pause().await?,
-                result => return result,
+                Ok(dataset) => return Ok(dataset),
+                Err(Refusal::Busy) => patience.pause().await?,
+                Err(refusal) => return Err(unexpected(refusal)),
             }
         }
     }
 
-    async fn try_undo(&self, caller: &Caller, dataset: Uuid, id: Uuid, condition: &Precondition) -> Result<Dataset> {
+    async fn try_undo(
+        &self,
+        caller: &Caller,
+        dataset: Uuid,
+        id: Uuid,
+        condition: &Precondition,
+    ) -> Result<Dataset, Refusal> {
         let mut tx = self.loads.begin().await.map_err(database)?;
         let now = self.catalogue.lock(&mut tx, Kind::Table, dataset).await?;
         let change = self.catalogue.change(&mut tx, dataset, id).await?;
@@ -44,7 +50,7 @@ impl Tables {
         condition.check(Some(&version.etag()))?;
         check_unpinned(version)?;
         if change.version_id != version.id {
-            return Err(replaced());
+            return Err(replaced().into());
         }
         let kept = change.table_id.ok_or_else(expired)?;
         let (table, columns) = physical(&now)?;
