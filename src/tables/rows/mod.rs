@@ -1,11 +1,15 @@
 //! Rows out of Postgres, by statements with bound values whose answers come in binary.
 
+mod reader;
+
+pub(super) use reader::{bound, cells};
+
 use super::{
     export::{Export, Extent, RowEncoder},
     query::RowQuery,
     search::Parts,
     spool::Spool,
-    sql::{self, Bind, Statement},
+    sql::{self, Statement},
     store::Tables,
 };
 use crate::{
@@ -14,17 +18,9 @@ use crate::{
 };
 use bytes::Bytes;
 use futures::{Stream, TryStreamExt};
-use sqlx::{
-    AssertSqlSafe, Postgres, Row, ValueRef,
-    error::DatabaseError,
-    pool::PoolConnection,
-    postgres::{PgArguments, PgRow},
-    query::Query,
-};
-use std::{
-    mem,
-    time::{Duration, Instant},
-};
+use reader::{Patience, Reader, begin_snapshot};
+use sqlx::{Row, error::DatabaseError, postgres::PgRow};
+use std::{mem, time::Duration};
 use tokio::{
     sync::{
         mpsc::{Sender, channel},
@@ -267,7 +263,7 @@ impl Tables {
     }
 
     async fn reader(&self) -> Result<Reader> {
-        Ok(Reader { connection: self.queries.acquire().await.map_err(database)?, busy: true })
+        Ok(Reader::new(self.queries.acquire().await.map_err(database)?))
     }
 
     /// What Postgres makes of a query that was sound by itself: its words may quote values, so ours stand for them.
@@ -289,11 +285,6 @@ impl Tables {
     }
 }
 
-async fn begin_snapshot(connection: &mut Reader) -> Result<()> {
-    let begin = sqlx::raw_sql("begin isolation level repeatable read read only").execute(&mut ***connection).await;
-    begin.map(drop).map_err(database)
-}
-
 fn expected(rows: f64) -> u64 {
     #[expect(
         clippy::cast_possible_truncation,
@@ -304,84 +295,6 @@ fn expected(rows: f64) -> u64 {
     rows
 }
 
-/// What is left of the time that Postgres may work, if it has less than any query.
-struct Patience(Option<Duration>);
-
-impl Patience {
-    /// `None` if it ends first.
-    async fn spend<T>(&mut self, work: impl Future<Output = T>) -> Option<T> {
-        let Some(left) = self.0 else { return Some(work.await) };
-        let began = Instant::now();
-        let done = timeout(left, work).await.ok();
-        self.0 = Some(left.saturating_sub(began.elapsed()));
-        done
-    }
-
-    /// Lets Postgres itself end what is still at work then, soon after us; only for answers that no client holds up.
-    async fn announce(&self, connection: &mut Reader) -> Result<()> {
-        let Some(left) = self.0 else { return Ok(()) };
-        let begin = format!("begin read only; set local statement_timeout = {}", left.as_millis().saturating_add(500));
-        sqlx::raw_sql(AssertSqlSafe(begin)).execute(&mut ***connection).await.map(|_| ()).map_err(database)
-    }
-
-    async fn retract(&self, connection: &mut Reader) -> Result<()> {
-        match self.0 {
-            None => Ok(()),
-            Some(_) => sqlx::raw_sql("commit").execute(&mut ***connection).await.map(|_| ()).map_err(database),
-        }
-    }
-}
-
-/// A connection that is closed, not used again, if it is given up in the middle of an answer.
-struct Reader {
-    connection: PoolConnection<Postgres>,
-    busy: bool,
-}
-
-impl Reader {
-    fn done(&mut self) {
-        self.busy = false;
-    }
-}
-
-impl std::ops::Deref for Reader {
-    type Target = PoolConnection<Postgres>;
-
-    fn deref(&self) -> &Self::Target {
-        &self.connection
-    }
-}
-
-impl std::ops::DerefMut for Reader {
-    fn deref_mut(&mut self) -> &mut Self::Target {
-        &mut self.connection
-    }
-}
-
-impl Drop for Reader {
-    fn drop(&mut self) {
-        if self.busy {
-            self.connection.close_on_drop();
-        }
-    }
-}
-
-/// The statement with its values.
-pub(super) fn bound(statement: &Statement) -> Query<'static, Postgres, PgArguments> {
-    let query = sqlx::query(AssertSqlSafe(statement.text.clone()));
-    statement.values.iter().cloned().fold(query, |query, value| match value {
-        Bind::Boolean(value) => query.bind(value),
-        Bind::Bigint(value) => query.bind(value),
-        Bind::Double(value) => query.bind(value),
-        Bind::Text(value) => query.bind(value),
-        Bind::Uuid(value) => query.bind(value),
-        Bind::Booleans(values) => query.bind(values),
-        Bind::Bigints(values) => query.bind(values),
-        Bind::Doubles(values) => query.bind(values),
-        Bind::Texts(values) => query.bind(values),
-    })
-}
-
 /// What a page begins behind that follows this row: all but the outputs of the query and the revision.
 fn keys(row: Option<&PgRow>, query: &RowQuery) -> Result<Option<Vec<Option<String>>>> {
     let Some(row) = row else { return Ok(None) };
@@ -389,13 +302,4 @@ fn keys(row: Option<&PgRow>, query: &RowQuery) -> Result<Option<Vec<Option<Strin
         .map(|at| row.try_get(at).map_err(database))
         .collect::<Result<_>>()
         .map(Some)
-}
-
-/// The first cells of a row, each in the binary form of its type.
-pub(super) fn cells(row: &PgRow, count: usize) -> Result<Vec<Option<&[u8]>>> {
-    let cell = |at| {
-        let value = row.try_get_raw(at).map_err(database)?;
-        if value.is_null() { Ok(None) } else { value.as_bytes().map(Some).map_err(Error::internal) }
-    };
-    (0..count).map(cell).collect()
 }
