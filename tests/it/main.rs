@@ -29,6 +29,7 @@ mod documents_value;
 mod elsewhere;
 mod engines;
 mod frame;
+mod grammar;
 mod jobs;
 mod process;
 mod s3_conformance;
