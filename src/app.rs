@@ -3,7 +3,7 @@
 use crate::{
     auth::{Auth, SecretKeys},
     blobs::Blobs,
-    catalogue::{Catalogue, migrate},
+    catalogue::{Catalogue, LOCK_TIMEOUT, migrate},
     config::Config,
     documents::Documents,
     error::{Error, Result},
@@ -15,7 +15,7 @@ use aws_config::{BehaviorVersion, SdkConfig, retry::RetryConfig, timeout::Timeou
 use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider};
 use aws_sdk_s3::error::DisplayErrorContext;
 use sqlx::{
-    PgPool,
+    Connection, PgPool,
     postgres::{PgConnectOptions, PgPoolOptions},
 };
 use std::{
@@ -31,6 +31,8 @@ use std::{
 /// Attempts of one call of a store, and the time each may take to connect.
 const STORE_ATTEMPTS_MAX: u32 = 4;
 const CONNECT_TIME: Duration = Duration::from_secs(5);
+/// A connection that was idle for longer is tested before it is used.
+const UNTESTED_TIME: Duration = Duration::from_secs(1);
 /// For statements that run when the service ends.
 const CLOSE_TIME: Duration = Duration::from_secs(5);
 
@@ -183,7 +185,7 @@ fn pools(config: &Config, database: &PgConnectOptions) -> [PgPool; 3] {
     let pool = |name: &'static str, statement_seconds: u64| {
         let settings = [
             ("statement_timeout", format!("{statement_seconds}s")),
-            ("lock_timeout", "10s".to_owned()),
+            ("lock_timeout", LOCK_TIMEOUT.to_owned()),
             ("idle_in_transaction_session_timeout", "10min".to_owned()),
             // The server stops a statement whose client has gone.
             ("client_connection_check_interval", "10s".to_owned()),
@@ -195,6 +197,16 @@ fn pools(config: &Config, database: &PgConnectOptions) -> [PgPool; 3] {
         PgPoolOptions::new()
             .max_connections(u32::try_from(config.limits.pool_connections_max).unwrap_or(u32::MAX))
             .acquire_timeout(config.times.request())
+            // A question and an answer before each statement would cost a short query a third of its time.
+            .test_before_acquire(false)
+            .before_acquire(|connection, known| {
+                Box::pin(async move {
+                    if known.idle_for > UNTESTED_TIME {
+                        connection.ping().await?;
+                    }
+                    Ok(true)
+                })
+            })
             .connect_lazy_with(database.clone().application_name(&format!("larder {name}")).options(settings))
     };
     [pool("control", config.times.request_seconds), pool("queries", config.times.query_seconds), pool("loads", 0)]

@@ -3,8 +3,10 @@
 //! **Invariants.** No credential of AWS is ever read from here: the SDK's own chain finds them. Secrets print as `…`, in `Debug` and in `--help`.
 
 mod limits;
+mod secret;
 
 pub use limits::{Limits, Times};
+pub use secret::Secret;
 
 use crate::error::{Error, Result};
 use clap::{
@@ -154,34 +156,6 @@ pub enum LogFormat {
 pub enum Visibility {
     Team,
     Private,
-}
-
-/// A string that never prints.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Secret(String);
-
-impl Secret {
-    pub fn new(value: impl Into<String>) -> Self {
-        Self(value.into())
-    }
-
-    pub fn expose(&self) -> &str {
-        &self.0
-    }
-}
-
-impl std::fmt::Debug for Secret {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("…")
-    }
-}
-
-impl std::str::FromStr for Secret {
-    type Err = std::convert::Infallible;
-
-    fn from_str(value: &str) -> Result<Self, Self::Err> {
-        Ok(Self(value.to_owned()))
-    }
 }
 
 impl Config {

@@ -107,6 +107,10 @@ pub enum Error {
     #[error("{detail}")]
     NotAcceptable { detail: String },
 
+    /// What the format that was asked for cannot hold.
+    #[error("The answer does not fit into this format: {detail}")]
+    DoesNotFit { detail: String },
+
     /// `Range` names nothing of the `size` bytes there are.
     #[error("The range lies outside the {size} bytes of this file.")]
     RangeNotSatisfiable { size: u64 },
@@ -141,7 +145,7 @@ pub enum Error {
 }
 
 /// Where a file or document could not be read, and why. Lines and columns count from 1; a column counts characters.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Malformed {
     pub detail: String,
     pub line: Option<u64>,
@@ -227,6 +231,7 @@ pub enum Limit {
     PresignSeconds,
     QuerySeconds,
     SearchSeconds,
+    StatsSeconds,
     Indexes,
 }
 
@@ -251,6 +256,7 @@ impl Limit {
             Self::PresignSeconds => "LARDER_PRESIGN_SECONDS",
             Self::QuerySeconds => "LARDER_QUERY_SECONDS",
             Self::SearchSeconds => "LARDER_SEARCH_SECONDS",
+            Self::StatsSeconds => "LARDER_STATS_SECONDS",
             Self::Indexes => "LARDER_INDEXES_MAX",
         }
     }
@@ -281,11 +287,14 @@ impl Limit {
             Self::PresignSeconds => ("A presigned URL", "seconds of life"),
             Self::QuerySeconds => ("A query", "seconds"),
             Self::SearchSeconds => ("A search of a table that has no search index yet", "seconds"),
+            Self::StatsSeconds => ("Computing the statistics of a table, even of a sample,", "seconds"),
             Self::Indexes => ("A table", "indexes"),
         };
         let at = line.map(|line| format!("Line {line}: ")).unwrap_or_default();
         let hint = match self {
-            Self::SearchSeconds => " `POST /v1/tables/{name}/indexes` with `{\"kind\":\"search\"}` builds one in the background.",
+            Self::SearchSeconds => {
+                " `POST /v1/tables/{name}/indexes` with `{\"kind\":\"search\"}` builds one in the background."
+            }
             _ => "",
         };
         format!("{at}{what} has at most {max} {unit} here ({}).{hint}", self.setting())

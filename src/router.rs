@@ -49,6 +49,7 @@ pub fn router(app: &App) -> Router {
         .route("/v1/tables/{name}/restore", post(tables::http::restore))
         .route("/v1/tables/{name}/raw", get(tables::http::raw))
         .route("/v1/tables/{name}/versions", get(tables::http::versions))
+        .route("/v1/tables/{name}/stats", get(tables::http::stats))
         .route("/v1/tables/{name}/indexes", get(tables::http::indexes).post(tables::http::create_index))
         .route("/v1/tables/{name}/indexes/{id}", delete(tables::http::drop_index))
         // `rows.csv` and its like: a parameter of the router is a whole segment.

@@ -1,14 +1,14 @@
 //! Rows added to a version that stays. What is done to its physical table and what the catalogue says of it commit in one transaction, under the lock of the
 //! dataset's row.
 
-use super::{Catalogue, Column, Dataset, Kind, Version, publish, store::database};
+use super::{Catalogue, Column, Dataset, Version, publish, store::database};
 use crate::{
     auth::Caller,
     error::{Error, Result},
     objects::Stored,
 };
 use serde_json::Value;
-use sqlx::{PgConnection, types::Json};
+use sqlx::{AssertSqlSafe, PgConnection, types::Json};
 use uuid::Uuid;
 
 /// A file whose rows a version gets.
@@ -53,21 +53,29 @@ impl KeptFile {
 pub struct KeptAppend {
     pub id: Uuid,
     pub row_base: u64,
+    /// Names of columns, and what the new version calls them.
+    pub renamed: Value,
 }
+
+/// The options of an append, with one more change of names behind those since it was made.
+const RENAMED: &str =
+    "jsonb_set(options, '{renamed}', coalesce(options -> 'renamed', '[]') || jsonb_build_array($1::jsonb))";
 
 impl KeptAppend {
     pub(super) async fn keep(&self, connection: &mut PgConnection, version: Uuid) -> Result<()> {
-        sqlx::query(
+        let sql = format!(
             "insert into larder.appends (id, version_id, position, object_id, content_type, content_encoding, row_count, row_base, ingest, options, created_by, created_at)
-             select $3, $2, position, object_id, content_type, content_encoding, row_count, $4, ingest, options, created_by, created_at from larder.appends where id = $1",
-        )
-        .bind(self.id)
-        .bind(version)
-        .bind(Uuid::now_v7())
-        .bind(i64::try_from(self.row_base).map_err(Error::internal)?)
-        .execute(connection)
-        .await
-        .map_err(database)?;
+             select $4, $3, position, object_id, content_type, content_encoding, row_count, $5, ingest, {RENAMED}, created_by, created_at from larder.appends where id = $2",
+        );
+        sqlx::query(AssertSqlSafe(sql))
+            .bind(&self.renamed)
+            .bind(self.id)
+            .bind(version)
+            .bind(Uuid::now_v7())
+            .bind(i64::try_from(self.row_base).map_err(Error::internal)?)
+            .execute(connection)
+            .await
+            .map_err(database)?;
         Ok(())
     }
 }
@@ -79,14 +87,21 @@ impl Catalogue {
         sqlx::query_as(sql).bind(version).fetch_all(&self.control).await.map_err(database)
     }
 
-    /// Calls the columns of a version otherwise, and says so to later uploads.
+    /// Calls the columns of a version otherwise, and says so to later uploads and of earlier ones.
     pub async fn rename_columns(
         &self,
         connection: &mut PgConnection,
         version: Uuid,
         columns: &[Column],
+        renamed: &Value,
         options: &Value,
     ) -> Result<()> {
+        sqlx::query(AssertSqlSafe(format!("update larder.appends set options = {RENAMED} where version_id = $2")))
+            .bind(renamed)
+            .bind(version)
+            .execute(&mut *connection)
+            .await
+            .map_err(database)?;
         sqlx::query("update larder.versions set revision = revision + 1, columns = $2, options = $3 where id = $1")
             .bind(version)
             .bind(Json(columns))
@@ -97,28 +112,15 @@ impl Catalogue {
         Ok(())
     }
 
-    pub async fn set_title(&self, dataset: Uuid, title: &str) -> Result<()> {
+    /// Under the lock of the dataset.
+    pub async fn set_title(&self, connection: &mut PgConnection, dataset: Uuid, title: &str) -> Result<()> {
         sqlx::query("update larder.datasets set title = $2, updated_at = now() where id = $1")
             .bind(dataset)
             .bind(title)
-            .execute(&self.control)
+            .execute(connection)
             .await
             .map_err(database)?;
         Ok(())
-    }
-
-    /// Locks the dataset until the transaction ends, and reads it as it now is.
-    ///
-    /// # Errors
-    /// `NotFound` if it was deleted meanwhile.
-    pub async fn lock(&self, connection: &mut PgConnection, kind: Kind, id: Uuid) -> Result<Dataset> {
-        let sql = "select id from larder.datasets where id = $1 and deleted_at is null for update";
-        let locked: Option<Uuid> =
-            sqlx::query_scalar(sql).bind(id).fetch_optional(&mut *connection).await.map_err(database)?;
-        match locked {
-            Some(id) => publish::find_by_id(connection, id).await,
-            None => Err(kind.not_found()),
-        }
     }
 
     /// How often the rows of a physical table have changed, in the snapshot of this transaction; `None` once its version is no longer kept.

@@ -154,7 +154,8 @@ impl Catalogue {
 
     /// Whether a search of these columns of a physical table has an index.
     pub async fn is_searchable(&self, table: Uuid, columns: &[usize]) -> Result<bool> {
-        let sql = "select exists (select from larder.search_builds where table_id = $1 and columns = $2 and state = 'ready')";
+        let sql =
+            "select exists (select from larder.search_builds where table_id = $1 and columns = $2 and state = 'ready')";
         let found = sqlx::query_scalar(sql).bind(table).bind(positions(columns)?);
         found.fetch_one(&self.control).await.map_err(database)
     }

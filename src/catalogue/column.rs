@@ -1,4 +1,4 @@
-//! The types that a column can have.
+//! The types that a column can have, and how its values were written.
 
 use serde::{Deserialize, Serialize};
 
@@ -8,6 +8,48 @@ pub struct Column {
     pub name: String,
     #[serde(rename = "type")]
     pub column_type: ColumnType,
+    /// As far as the values showed it: rows that are added are read so too.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub decimal: Option<DecimalMark>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dates: Option<DateOrder>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum DecimalMark {
+    #[serde(rename = ".")]
+    Point,
+    #[serde(rename = ",")]
+    Comma,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum DateOrder {
+    #[serde(rename = "dmy")]
+    DayMonthYear,
+    #[serde(rename = "mdy")]
+    MonthDayYear,
+    #[serde(rename = "ymd")]
+    YearMonthDay,
+}
+
+impl Column {
+    pub fn new(name: &str, column_type: ColumnType) -> Self {
+        Self { name: name.to_owned(), column_type, decimal: None, dates: None }
+    }
+
+    /// As a descriptor shows it, where a decimal point goes without saying.
+    #[must_use]
+    pub fn described(mut self) -> Self {
+        self.decimal = self.decimal.filter(|mark| *mark == DecimalMark::Comma);
+        self
+    }
+
+    /// Takes over what another file's values showed of this column and its own did not.
+    pub fn learn(&mut self, other: &Self) {
+        self.decimal = self.decimal.or(other.decimal);
+        self.dates = self.dates.or(other.dates);
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]

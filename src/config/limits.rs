@@ -76,6 +76,10 @@ pub struct Limits {
     /// Connections of each of the three pools: control, queries, loads.
     #[arg(long, env = "LARDER_POOL_CONNECTIONS_MAX", default_value_t = 10, value_parser = at_least_one(), help_heading = "Limits")]
     pub pool_connections_max: u64,
+
+    /// Rows of a table that its statistics are computed from; of one with more than 16 columns, rows of twice as many cells. Of a larger table a sample is read.
+    #[arg(long, env = "LARDER_STATS_ROWS_MAX", default_value_t = 1_000_000, value_parser = clap::value_parser!(u64).range(1..=1_000_000_000), help_heading = "Limits")]
+    pub stats_rows_max: u64,
 }
 
 /// Times, all in whole seconds or days.
@@ -96,6 +100,10 @@ pub struct Times {
     /// How long a search of a table may run that has no search index; with one, LARDER_QUERY_SECONDS holds.
     #[arg(long, env = "LARDER_SEARCH_SECONDS", default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=SECONDS_MAX), help_heading = "Times")]
     pub search_seconds: u64,
+
+    /// How long computing the statistics of a table may take; less than all of it first, so that a smaller sample can follow.
+    #[arg(long, env = "LARDER_STATS_SECONDS", default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..=3600), help_heading = "Times")]
+    pub stats_seconds: u64,
 
     /// After SIGTERM: how long running transfers may take to end.
     #[arg(long, env = "LARDER_SHUTDOWN_SECONDS", default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..=SECONDS_MAX), help_heading = "Times")]

@@ -105,7 +105,7 @@ impl Descriptor {
             updated_at: dataset.updated_at,
             owner: dataset.owner_name.clone(),
             rows: table.map(|version| version.row_count),
-            columns: table.map(|version| version.columns.clone()),
+            columns: table.map(|version| version.columns.iter().cloned().map(Column::described).collect()),
             ingest: table.map(|version| version.ingest.clone()),
             routed_because: None,
             links: Links::of(app, dataset),

@@ -122,6 +122,12 @@ pub const PROBLEMS: &[ProblemType] = &[
         "The bytes that arrived are not those that `Content-MD5`, `Repr-Digest` or `x-amz-checksum-…` describes. Nothing was stored; send them again.",
     ),
     problem(
+        "does-not-fit",
+        S::UNPROCESSABLE_ENTITY,
+        "The format cannot hold the answer",
+        "A sheet of a workbook has at most 1,048,576 rows with its header, 32,767 characters in a cell and 4 GiB of XML, and the rows asked for have more; nothing was cut off. Ask for fewer rows or columns (`limit`, `select`), or for `csv` or `parquet`, which hold any.",
+    ),
+    problem(
         "precondition-failed",
         S::PRECONDITION_FAILED,
         "The precondition did not hold",
@@ -278,6 +284,12 @@ pub const PROBLEMS: &[ProblemType] = &[
         S::SERVICE_UNAVAILABLE,
         "The search took too long without an index",
         "Set by LARDER_SEARCH_SECONDS. Make an index: `POST /v1/tables/{name}/indexes` with `{\"kind\":\"search\"}` builds one in the background, and `GET` of the same address says when it is ready. Or narrow the search by filters.",
+    ),
+    problem(
+        "statistics-too-slow",
+        S::SERVICE_UNAVAILABLE,
+        "The statistics took too long",
+        "Set by LARDER_STATS_SECONDS: not even a small sample of the table was read in that time, or other tables' statistics took it. Try again when the service has less to do.",
     ),
     problem(
         "share-too-long",

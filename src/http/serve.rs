@@ -68,10 +68,14 @@ fn presentation(dataset: &Dataset, version: &Version) -> Presentation {
 }
 
 /// RFC 6266; HTML, SVG and XML are downloads, whatever they are called.
-pub fn content_disposition(content_type: &str, name: &str) -> String {
+fn content_disposition(content_type: &str, name: &str) -> String {
     let essence = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
     let active = essence.contains("html") || essence.contains("xml") || essence.contains("javascript");
-    let kind = if active { "attachment" } else { "inline" };
+    disposition(if active { "attachment" } else { "inline" }, name)
+}
+
+/// `inline` or `attachment`, and the name of the file.
+pub fn disposition(kind: &str, name: &str) -> String {
     let plain: String = name
         .chars()
         .map(|c| if c.is_ascii() && !c.is_ascii_control() && !"\"\\%".contains(c) { c } else { '_' })

@@ -5,7 +5,7 @@
 //! **Invariant.** User text is never SQL: `sql` builds statements from ids, positions and types of ours alone.
 //!
 //! `read` turns bytes into rows, `load` drives it while the upload is still arriving (`decompress` unpacks it), `store` speaks to Postgres, `export` turns rows back into bytes; `append`
-//! adds the rows of another file, `indexes` makes rows unique and quick to find.
+//! adds the rows of another file, `indexes` makes rows unique and quick to find, `stats` tells what columns hold.
 
 mod append;
 mod bounded;
@@ -22,11 +22,12 @@ mod rows;
 mod search;
 mod spool;
 mod sql;
+mod stats;
 mod store;
 
 pub use append::{Answered, Appended, IdempotencyKey, NewRows};
 pub use decompress::is_compressed;
-pub use export::{RowEncoder, RowFormat};
+pub use export::{Export, ExportOptions, RowFormat, XLSX_ROWS_MAX};
 pub use indexes::{BuiltIndex, State};
 pub use patch::TableChanges;
 pub use put::{NewTableFile, Rehearsal, Schema};
@@ -35,4 +36,5 @@ pub use read::{Hint, Options, TableFormat, Told};
 pub use rows::{Count, Page};
 pub use search::Searched;
 pub use sql::OnDuplicate;
+pub use stats::Statistics;
 pub use store::Tables;

@@ -1,9 +1,9 @@
 //! Rows out of Postgres, by statements with bound values whose answers come in binary.
 
 use super::{
-    export::RowEncoder,
+    export::{Export, Extent, RowEncoder},
     query::RowQuery,
-    search::Parts,
+    search::{Parts, TimeLeft},
     spool::Spool,
     sql::{self, Bind, Statement},
     store::Tables,
@@ -21,10 +21,7 @@ use sqlx::{
     postgres::{PgArguments, PgRow},
     query::Query,
 };
-use std::{
-    mem,
-    time::{Duration, Instant},
-};
+use std::{mem, time::Duration};
 use tokio::{
     sync::{
         mpsc::{Sender, channel},
@@ -87,14 +84,15 @@ impl Tables {
         &self,
         table_id: Uuid,
         query: &RowQuery,
-        encoder: RowEncoder,
+        export: Export,
     ) -> Result<(Option<i64>, impl Stream<Item = Result<Bytes>> + Send + use<>)> {
-        let patience = self.patience(table_id, query).await?;
+        let time = self.search_time(table_id, query).await?;
+        let extents = export.is_typed().then(|| sql::extents(table_id, query)).flatten();
         let (sender, mut receiver) = channel(CHUNKS_IN_FLIGHT_MAX);
         let (tell, told) = oneshot::channel();
         let (tables, query) = (self.clone(), query.clone());
         tokio::spawn(async move {
-            if let Err(error) = tables.send_rows(table_id, (&query, patience), encoder, tell, &sender).await {
+            if let Err(error) = tables.send_rows(table_id, (&query, extents, time), &export, tell, &sender).await {
                 // Nobody listens any more when the client has gone.
                 sender.send(Err(error)).await.unwrap_or_default();
             }
@@ -109,35 +107,42 @@ impl Tables {
     async fn send_rows(
         &self,
         table_id: Uuid,
-        (query, patience): (&RowQuery, Option<Duration>),
-        mut encoder: RowEncoder,
+        (query, extents, time): (&RowQuery, Option<Statement>, Option<Duration>),
+        export: &Export,
         tell: oneshot::Sender<Option<i64>>,
         sender: &Sender<Result<Bytes>>,
     ) -> Result<()> {
         let mut connection = self.reader().await?;
         // One snapshot of the rows and of their revision.
-        sqlx::raw_sql("begin isolation level repeatable read read only")
-            .execute(&mut **connection)
-            .await
-            .map_err(database)?;
+        begin_snapshot(&mut connection).await?;
         // Nobody asks any more when the client has gone.
         tell.send(self.catalogue.revision(&mut connection, table_id).await?).unwrap_or_default();
-        let mut out = Vec::new();
+        let (columns, mut out) = (export.columns.len(), Vec::new());
+        // What Postgres takes, not what the client does.
+        let mut time = TimeLeft(time);
+        // A client that goes away meanwhile is noticed at once.
+        let extents = tokio::select! {
+            extents = time.spend(self.extents(&mut connection, extents)) => extents.ok_or_else(|| self.search_too_slow())??,
+            () = sender.closed() => return Ok(()),
+        };
+        let mut encoder = RowEncoder::new(export, &extents)?;
         encoder.begin(&mut out);
         let (mut parts, mut sent, mut last) = (Parts::of_rows(table_id, query), 0, None);
-        // What Postgres takes, not what the client does.
-        let mut patience = Patience(patience);
         while let Some(statement) = parts.next(sent, keys(last.as_ref(), query)?.as_deref()) {
             let mut rows = bound(&statement).persistent(false).fetch(&mut **connection);
             loop {
                 // A client that goes away while Postgres still sorts is noticed at once.
                 let row = tokio::select! {
-                    row = patience.spend(rows.try_next()) => row.ok_or_else(|| self.search_too_slow())?.map_err(|error| self.query_error(error))?,
+                    biased;
+                    row = time.spend(rows.try_next()) => row.ok_or_else(|| self.search_too_slow())?.map_err(|error| self.query_error(error))?,
                     () = sender.closed() => return Ok(()),
                 };
                 let Some(row) = row else { break };
-                encoder.row(&cells(&row, query.outputs.len())?, &mut out)?;
+                encoder.row(&cells(&row, columns)?, &mut out)?;
                 (sent, last) = (sent + 1, Some(row));
+                if encoder.is_full() {
+                    encoder.drain(&mut out).await?;
+                }
                 if out.len() >= CHUNK_BYTES {
                     let taken = timeout(self.idle, sender.send(Ok(mem::take(&mut out).into()))).await;
                     match taken.map_err(|_| Error::Interrupted { detail: "the reader took no byte".to_owned() })? {
@@ -147,7 +152,7 @@ impl Tables {
                 }
             }
         }
-        encoder.end(&mut out);
+        encoder.end(&mut out).await?;
         sender.send(Ok(out.into())).await.unwrap_or_default();
         // All rows are sent, so its failure is nothing to tell.
         if sqlx::raw_sql("commit").execute(&mut **connection).await.is_ok() {
@@ -166,19 +171,26 @@ impl Tables {
         query: &RowQuery,
         limit: u64,
         after: Option<&[Option<String>]>,
-        mut encoder: RowEncoder,
+        export: &Export,
     ) -> Result<Page> {
         let mut page = Page { body: Spool::default(), rows: 0, next: None, revision: None };
         let (mut out, mut last, mut more) = (Vec::new(), None, false);
-        encoder.begin(&mut out);
-        let mut patience = Patience(self.patience(table_id, query).await?);
+        let mut time = TimeLeft(self.search_time(table_id, query).await?);
         let mut connection = self.reader().await?;
-        patience.announce(&mut connection).await?;
+        let extents = export.is_typed().then(|| sql::extents(table_id, query)).flatten();
+        let snapshot = extents.is_some();
+        if snapshot {
+            begin_snapshot(&mut connection).await?;
+        }
+        announce(&time, &mut connection, snapshot).await?;
+        let extents = time.spend(self.extents(&mut connection, extents)).await;
+        let mut encoder = RowEncoder::new(export, &extents.ok_or_else(|| self.search_too_slow())??)?;
+        encoder.begin(&mut out);
         let mut parts = Parts::of_page(table_id, query, limit.saturating_add(1), after)?;
         while let Some(statement) = parts.next(page.rows, keys(last.as_ref(), query)?.as_deref()) {
             // The plan of a search depends on how common its words are.
             let mut rows = bound(&statement).persistent(query.search.is_none()).fetch(&mut **connection);
-            while let Some(row) = patience
+            while let Some(row) = time
                 .spend(rows.try_next())
                 .await
                 .ok_or_else(|| self.search_too_slow())?
@@ -191,6 +203,9 @@ impl Tables {
                 page.rows += 1;
                 encoder.row(&cells(&row, query.outputs.len())?, &mut out)?;
                 last = Some(row);
+                if encoder.is_full() {
+                    encoder.drain(&mut out).await?;
+                }
                 if out.len() >= CHUNK_BYTES {
                     page.body.take(&mut out, &self.source_limits).await?;
                 }
@@ -199,9 +214,11 @@ impl Tables {
                 break;
             }
         }
-        patience.retract(&mut connection).await?;
+        if snapshot || time.0.is_some() {
+            sqlx::raw_sql("commit").execute(&mut **connection).await.map_err(database)?;
+        }
         connection.done();
-        encoder.end(&mut out);
+        encoder.end(&mut out).await?;
         page.body.take(&mut out, &self.source_limits).await?;
         if let Some(row) = &last {
             page.revision = row.try_get(row.len().saturating_sub(1)).map_err(database)?;
@@ -212,9 +229,9 @@ impl Tables {
 
     /// How many rows a query has in all, whatever its window.
     pub async fn count(&self, table_id: Uuid, query: &RowQuery, count: Count) -> Result<u64> {
-        let mut patience = Patience(self.patience(table_id, query).await?);
+        let mut time = TimeLeft(self.search_time(table_id, query).await?);
         let mut connection = self.reader().await?;
-        patience.announce(&mut connection).await?;
+        announce(&time, &mut connection, false).await?;
         let mut rows = None;
         if count != Count::Exact {
             let plan = bound(&sql::plan(table_id, query)).fetch_one(&mut **connection).await;
@@ -225,14 +242,26 @@ impl Tables {
         let few = rows.is_none_or(|rows| rows <= COUNTED_ROWS_MAX);
         if count == Count::Exact || (count == Count::Estimated && few) {
             let statement = sql::count(table_id, query);
-            let counted = patience.spend(bound(&statement).fetch_one(&mut **connection)).await;
+            let counted = time.spend(bound(&statement).fetch_one(&mut **connection)).await;
             let counted = counted.ok_or_else(|| self.search_too_slow())?;
             let counted: i64 = counted.and_then(|row| row.try_get(0)).map_err(|error| self.query_error(error))?;
             rows = Some(counted.unsigned_abs());
         }
-        patience.retract(&mut connection).await?;
+        if time.0.is_some() {
+            sqlx::raw_sql("commit").execute(&mut **connection).await.map_err(database)?;
+        }
         connection.done();
         rows.ok_or_else(|| Error::internal("a plan that says no number of rows"))
+    }
+
+    /// What the values of each column need, if a statement asks; none, if it does not.
+    async fn extents(&self, connection: &mut Reader, statement: Option<Statement>) -> Result<Vec<Extent>> {
+        let Some(statement) = statement else { return Ok(Vec::new()) };
+        let asked = bound(&statement).persistent(false).fetch_one(&mut ***connection).await;
+        let found: Vec<Option<String>> =
+            asked.and_then(|row| row.try_get(0)).map_err(|error| self.query_error(error))?;
+        let pairs = found.as_chunks::<2>().0;
+        Ok(pairs.iter().map(|[most, decimals]| Extent { most: most.clone(), decimals: decimals.clone() }).collect())
     }
 
     async fn reader(&self) -> Result<Reader> {
@@ -258,6 +287,11 @@ impl Tables {
     }
 }
 
+async fn begin_snapshot(connection: &mut Reader) -> Result<()> {
+    let begin = sqlx::raw_sql("begin isolation level repeatable read read only").execute(&mut ***connection).await;
+    begin.map(drop).map_err(database)
+}
+
 fn expected(rows: f64) -> u64 {
     #[expect(
         clippy::cast_possible_truncation,
@@ -268,32 +302,12 @@ fn expected(rows: f64) -> u64 {
     rows
 }
 
-/// What is left of the time that Postgres may work, if it has less than any query.
-struct Patience(Option<Duration>);
-
-impl Patience {
-    /// `None` if it ends first.
-    async fn spend<T>(&mut self, work: impl Future<Output = T>) -> Option<T> {
-        let Some(left) = self.0 else { return Some(work.await) };
-        let began = Instant::now();
-        let done = timeout(left, work).await.ok();
-        self.0 = Some(left.saturating_sub(began.elapsed()));
-        done
-    }
-
-    /// Lets Postgres itself end what is still at work then, soon after us; only for answers that no client holds up.
-    async fn announce(&self, connection: &mut Reader) -> Result<()> {
-        let Some(left) = self.0 else { return Ok(()) };
-        let begin = format!("begin read only; set local statement_timeout = {}", left.as_millis().saturating_add(500));
-        sqlx::raw_sql(AssertSqlSafe(begin)).execute(&mut ***connection).await.map(|_| ()).map_err(database)
-    }
-
-    async fn retract(&self, connection: &mut Reader) -> Result<()> {
-        match self.0 {
-            None => Ok(()),
-            Some(_) => sqlx::raw_sql("commit").execute(&mut ***connection).await.map(|_| ()).map_err(database),
-        }
-    }
+/// Lets Postgres itself end what is still at work then, soon after us, in a transaction that may have begun; only for answers that no client holds up.
+async fn announce(time: &TimeLeft, connection: &mut Reader, begun: bool) -> Result<()> {
+    let Some(left) = time.0 else { return Ok(()) };
+    let begin = if begun { "" } else { "begin read only; " };
+    let bound = format!("{begin}set local statement_timeout = {}", left.as_millis().saturating_add(500));
+    sqlx::raw_sql(AssertSqlSafe(bound)).execute(&mut ***connection).await.map(|_| ()).map_err(database)
 }
 
 /// A connection that is closed, not used again, if it is given up in the middle of an answer.
@@ -349,7 +363,10 @@ pub(super) fn bound(statement: &Statement) -> Query<'static, Postgres, PgArgumen
 /// What a page begins behind that follows this row: all but the outputs of the query and the revision.
 fn keys(row: Option<&PgRow>, query: &RowQuery) -> Result<Option<Vec<Option<String>>>> {
     let Some(row) = row else { return Ok(None) };
-    (query.outputs.len()..row.len().saturating_sub(1)).map(|at| row.try_get(at).map_err(database)).collect::<Result<_>>().map(Some)
+    (query.outputs.len()..row.len().saturating_sub(1))
+        .map(|at| row.try_get(at).map_err(database))
+        .collect::<Result<_>>()
+        .map(Some)
 }
 
 /// The first cells of a row, each in the binary form of its type.

@@ -3,6 +3,7 @@
 use super::{
     read::{ColumnType, ReadLimits, SourceLimits},
     sql,
+    stats::StatisticsLimits,
 };
 use crate::{
     catalogue::{Catalogue, Lease, database},
@@ -41,6 +42,7 @@ pub struct Tables {
     pub(super) building: Arc<Semaphore>,
     pub(super) idle: Duration,
     pub(super) lease: Duration,
+    pub(super) statistics: StatisticsLimits,
 }
 
 /// What the reader tells the load.
@@ -89,6 +91,7 @@ impl Tables {
             query_seconds: config.times.query_seconds,
             search_seconds: config.times.search_seconds,
             building: Arc::new(Semaphore::new(BUILDS_MAX)),
+            statistics: StatisticsLimits::new(config.limits.stats_rows_max, config.times.stats_seconds),
             idle: config.times.idle(),
             lease: config.times.lease(),
         }

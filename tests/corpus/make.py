@@ -190,6 +190,8 @@ def workbooks():
     save("workbook-errors.xlsx", xlsx({"S": [["a", "b"], [1, 0.5], [2, Failure("#DIV/0!")], [3, 1.5]]}))
     save("workbook-of-1904.xlsx", xlsx({"S": [["d", "n"], [day(2026, 11, 23), 1], [day(1904, 1, 2), 2]]}, mac=True))
     save("workbook-newlines-and-quotes.xlsx", xlsx({"S": [["id", "t"], [1, "a\nb"], [2, 'say "hi", twice'], [3, " x "]]}))
+    save("workbook-numbers-beside-commas.xlsx", xlsx({"S": [["t", "n"], ["1,5", 1.125], ["2,25", 2.375]]}))
+    save("workbook-decimal-comma-told.xlsx", xlsx({"S": [["t", "n"], ["1.234", 1.125], ["2.500", 3.5]]}))
     sales = [[None, "Sales", None], ["Region", "Q1", "Q2"], ["North", 10, 12], ["South", 7, 9]]
     save("workbook-merged-header.xlsx", xlsx({"S": sales}, merged=["B1:C1"]))
     xls()

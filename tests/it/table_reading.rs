@@ -384,7 +384,7 @@ fn a_late_value_widens_its_column() {
 fn a_late_key_is_a_column_of_its_own() {
     let (outcome, text) = load(NDJSON, &long("", "{\"a\":12345678}\n", "{\"b\":true,\"a\":null}\n")).unwrap();
     assert!(!outcome.fits);
-    assert_eq!(outcome.columns[1], Column { name: "b".to_owned(), column_type: ColumnType::Boolean });
+    assert_eq!(outcome.columns[1], Column::new("b", ColumnType::Boolean));
     assert!(text.starts_with("1\t12345678\t\\N\n"));
     assert!(text.ends_with(&format!("\n{}\t\\N\ttrue\n", outcome.rows)));
 }
@@ -528,7 +528,7 @@ fn the_second_pass_refuses_columns_that_are_not_those_of_the_file() {
 
 #[test]
 fn a_column_is_described_by_its_name_and_type() {
-    let column = Column { name: "a".to_owned(), column_type: ColumnType::Double };
+    let column = Column::new("a", ColumnType::Double);
     assert_eq!(serde_json::to_string(&column).unwrap(), r#"{"name":"a","type":"double"}"#);
     assert_eq!(ColumnType::Double.sql(), "double precision");
 }

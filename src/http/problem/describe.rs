@@ -32,6 +32,7 @@ pub(super) fn describe(error: &Error) -> (&'static str, Value) {
         Error::UnsupportedMediaType { .. } => ("unsupported-media-type", json!({})),
         Error::RowTooWide { line } => ("row-too-wide", json!({ "line": line })),
         Error::SchemaChanged { changes } => ("schema-changed", json!({ "changes": changes })),
+        Error::DoesNotFit { .. } => ("does-not-fit", json!({})),
         Error::NotAcceptable { .. } => ("not-acceptable", json!({})),
         Error::RangeNotSatisfiable { size } => ("range-not-satisfiable", json!({ "size_bytes": size })),
         Error::RowsNotSatisfiable { rows } => ("range-not-satisfiable", json!({ "rows": rows })),
@@ -62,5 +63,6 @@ fn limit_slug(limit: Limit) -> &'static str {
         Limit::Indexes => "too-many-indexes",
         Limit::QuerySeconds => "query-too-slow",
         Limit::SearchSeconds => "search-too-slow",
+        Limit::StatsSeconds => "statistics-too-slow",
     }
 }

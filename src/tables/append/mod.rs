@@ -15,18 +15,19 @@ use super::{
 };
 use crate::{
     auth::Caller,
-    catalogue::{Dataset, Index, KeptAnswer, KeptFile, Kind, Lease, Pending, Precondition},
+    catalogue::{Dataset, Index, KeptAnswer, KeptFile, Kind, Lease, Patience, Pending, Precondition},
     error::{Error, Malformed, Result},
     objects::Incoming,
 };
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 use std::{collections::BTreeMap, sync::Arc};
+pub(super) use store::matched;
 use store::{Attempt, Plan};
 use uuid::Uuid;
 
 /// How often rows are matched with a table that is replaced again and again, before we give up.
-const TRIES_MAX: u32 = 8;
+const MOVES_MAX: u32 = 8;
 
 /// Rows as they are sent.
 #[derive(Debug)]
@@ -129,7 +130,8 @@ impl Tables {
         let loaded = self.receive(&lease, (object_id, table), &manner, incoming).await?;
         let object = loaded.object;
         let mut staged = Staged { table, file: loaded.file, source: StoredFile { object_id, manner } };
-        for _ in 0..TRIES_MAX {
+        let (mut patience, mut moves) = (Patience::default(), 0);
+        while moves < MOVES_MAX {
             let plan = Plan::new(caller, new, &dataset, &staged, &object)?;
             match self.commit_append(&lease, &plan, answer).await {
                 Ok(Attempt::Done(body)) => {
@@ -139,13 +141,14 @@ impl Tables {
                     }
                     return Ok(Answered { body, replayed: false });
                 }
-                Ok(Attempt::Moved) | Err(Refusal::Busy) => {}
+                Ok(Attempt::Moved) => moves += 1,
+                Err(Refusal::Busy) => patience.pause().await?,
                 Err(refusal) => return Err(self.explain_append(refusal, &plan, &staged).await),
             }
             dataset = self.catalogue.find(caller, Kind::Table, &new.name).await?;
-            if !fits(&staged.file.columns, &dataset.current()?.columns, new.add_columns) {
+            let manner = self::manner(new, &dataset)?;
+            if !fits(&staged, &manner) {
                 self.drop_physical(table).await?;
-                let manner = self::manner(new, &dataset)?;
                 let file = self.receive_stored(&lease, (object_id, table), &manner).await?;
                 staged = Staged { table, file, source: StoredFile { object_id, manner } };
             }
@@ -212,26 +215,38 @@ pub(super) fn replayed(
         .transpose()
         .map_err(Error::internal)?
         .unwrap_or_default();
-    // A file may have called its columns as the table did then.
-    let mut names: Vec<(String, String)> = Options::parse(&told)?.renames;
-    names.extend(
-        renamed
-            .iter()
-            .filter(|(from, _)| !names.iter().any(|(known, _)| known == *from))
-            .map(|(from, to)| (from.clone(), to.clone()))
-            .collect::<Vec<_>>(),
-    );
+    let target = target(columns, &then, append.options.get("add_columns").and_then(Value::as_bool).unwrap_or(false));
     told.extend(then);
+    let names = names_now(append, renamed)?;
     told.insert("rename".to_owned(), write_pairs(names.iter().map(|(from, to)| (from.as_str(), to.as_str()))));
     told.retain(|_, value| !value.is_empty());
-    let add_columns = append.options.get("add_columns").and_then(Value::as_bool).unwrap_or(false);
     Ok(Arc::new(Manner {
         content_encoding: append.content_encoding.clone(),
         hint: Hint::of_content_type(&append.content_type),
         options: Options::parse(&told)?,
-        target: Some(TargetTable { columns: columns.to_vec(), add_columns }),
+        target: Some(target),
         ..Manner::default()
     }))
+}
+
+/// What columns of an append's file are called now: as was told then, of this file or of the table's own, and then through each change of the table's names since.
+fn names_now(append: &KeptFile, renamed: &BTreeMap<String, String>) -> Result<BTreeMap<String, String>> {
+    let kept = |name: &str| append.options.get(name).cloned().unwrap_or_default();
+    let told = Told::from([("rename".to_owned(), kept("rename").as_str().unwrap_or_default().to_owned())]);
+    let mut names: BTreeMap<String, String> = Options::parse(&told)?.renames.into_iter().collect();
+    let since: Option<Vec<BTreeMap<String, String>>> =
+        serde_json::from_value(kept("renamed")).map_err(Error::internal)?;
+    for change in since.iter().flatten().chain([renamed]) {
+        for name in names.values_mut() {
+            if let Some(now) = change.get(name) {
+                name.clone_from(now);
+            }
+        }
+        for (then, now) in change {
+            names.entry(then.clone()).or_insert_with(|| now.clone());
+        }
+    }
+    Ok(names)
 }
 
 /// A delimiter that was told of one file says little of another; what was told of its columns does.
@@ -257,7 +272,7 @@ fn manner(new: &NewRows, dataset: &Dataset) -> Result<Arc<Manner>> {
         content_encoding: new.content_encoding.clone(),
         hint: new.content_type.as_deref().map(Hint::of_content_type).unwrap_or_default(),
         options: Options::parse(&told)?,
-        target: Some(TargetTable { columns: version.columns.clone(), add_columns: new.add_columns }),
+        target: Some(target(&version.columns, &new.told, new.add_columns)),
         ..Manner::default()
     }))
 }
@@ -307,10 +322,25 @@ fn conflict_index<'a>(new: &NewRows, indexes: &'a [Index]) -> Result<Option<&'a 
     })
 }
 
-/// Whether rows with these columns can go into a table as they are.
-fn fits(staged: &[Column], table: &[Column], add_columns: bool) -> bool {
-    staged.iter().all(|column| match table.iter().find(|there| there.name == column.name) {
-        Some(there) => there.column_type == column.column_type,
-        None => add_columns,
+/// Whether rows that were read for a table as it was are what they would be, read in this manner for the table as it is.
+fn fits(staged: &Staged, manner: &Manner) -> bool {
+    let (Some(was), Some(is)) = (&staged.source.manner.target, &manner.target) else { return false };
+    let find = |table: &TargetTable, name: &str| table.columns.iter().find(|column| column.name == name).cloned();
+    staged.file.columns.iter().all(|column| match find(is, &column.name) {
+        Some(there) => {
+            let read_for = find(was, &column.name).unwrap_or_else(|| Column::new(&column.name, column.column_type));
+            there == read_for
+        }
+        None => is.add_columns,
     })
+}
+
+/// The columns of the table, but for how their texts are written where these rows' own file is told otherwise.
+fn target(columns: &[Column], told: &Told, add_columns: bool) -> TargetTable {
+    let mut columns = columns.to_vec();
+    for column in &mut columns {
+        column.decimal = column.decimal.filter(|_| !told.contains_key("decimal"));
+        column.dates = column.dates.filter(|_| !told.contains_key("dates"));
+    }
+    TargetTable { columns, add_columns }
 }

@@ -1,13 +1,14 @@
-//! The commit of an append: in one transaction the lease ends, the rows move from the staging table into the table, and the catalogue counts them.
+//! The commit of an append: in one transaction the rows move from the staging table into the table, the catalogue counts them, and the lease ends.
 
 use super::{Answer, Appended, NewRows, Staged, conflict_index};
 use crate::{
     auth::Caller,
-    catalogue::{Column, KeptAnswer, Kind, Lease, NewAppend, database},
+    catalogue::{Column, ColumnType, KeptAnswer, Kind, Lease, NewAppend, database},
     error::{Error, Limit, Malformed, Result},
     objects::Stored,
     tables::{
-        indexes::{Refusal, briefly, patiently, physical, run},
+        indexes::{Refusal, briefly, physical, run},
+        read::write_pairs,
         sql::{self, Insertion, OnDuplicate},
         store::Tables,
     },
@@ -25,9 +26,10 @@ pub struct Plan<'a> {
     pub dataset: Uuid,
     pub table: Uuid,
     pub columns: Vec<Column>,
-    /// For each column of the file, which of the table it is; those behind the end of `columns` are new.
+    /// The same with what the file's values showed of how they are written, and behind them those that are new.
+    after: Vec<Column>,
+    /// For each column of the file, which of `after` it is.
     matched: Vec<usize>,
-    added: Vec<Column>,
 }
 
 pub enum Attempt {
@@ -45,19 +47,28 @@ impl<'a> Plan<'a> {
         object: &'a Stored,
     ) -> Result<Self> {
         let (table, columns) = physical(dataset)?;
-        let mut added: Vec<Column> = Vec::new();
-        let mut matched = Vec::with_capacity(staged.file.columns.len());
-        for column in &staged.file.columns {
-            let there = columns.iter().position(|there| there.name == column.name);
-            matched.push(there.unwrap_or(columns.len() + added.len()));
-            added.extend(there.is_none().then(|| column.clone()));
-        }
-        Ok(Self { caller, new, staged, object, dataset: dataset.id, table, columns: columns.to_vec(), matched, added })
+        let mut after = columns.to_vec();
+        let matched = matched(&mut after, &staged.file.columns);
+        Ok(Self { caller, new, staged, object, dataset: dataset.id, table, columns: columns.to_vec(), after, matched })
     }
 
     pub fn adds_columns(&self) -> bool {
-        !self.added.is_empty()
+        self.after.len() > self.columns.len()
     }
+}
+
+/// Which of a table's columns those of a file are; it gets those that it lacks, and learns what the file shows of the others.
+pub fn matched(table: &mut Vec<Column>, file: &[Column]) -> Vec<usize> {
+    let mut matched = Vec::with_capacity(file.len());
+    for column in file {
+        let there = table.iter().position(|there| there.name == column.name);
+        match there.and_then(|there| table.get_mut(there)) {
+            Some(there) => there.learn(column),
+            None => table.push(column.clone()),
+        }
+        matched.push(there.unwrap_or(table.len() - 1));
+    }
+    matched
 }
 
 impl Tables {
@@ -69,8 +80,6 @@ impl Tables {
         answer: &Answer,
     ) -> Result<Attempt, Refusal> {
         let mut tx = self.loads.begin().await.map_err(database)?;
-        patiently(&mut tx).await?;
-        Lease::end(lease.id, &mut tx).await?;
         let now = self.catalogue.lock(&mut tx, Kind::Table, plan.dataset).await?;
         let version = now.current()?;
         plan.new.condition.check(Some(&version.etag()))?;
@@ -81,7 +90,7 @@ impl Tables {
         if version.table_id != Some(plan.table) || version.columns != plan.columns {
             return Ok(Attempt::Moved);
         }
-        let columns = self.extend(&mut tx, plan).await?;
+        self.extend(plan).await?;
         let (base, appended) = self.move_rows(&mut tx, plan).await?;
         let append = NewAppend {
             object: plan.object,
@@ -90,9 +99,9 @@ impl Tables {
             row_count: plan.staged.file.rows,
             row_base: base,
             inserted: appended.inserted,
-            columns: &columns,
+            columns: &plan.after,
             ingest: &ingest(plan.staged),
-            options: &options(plan.new),
+            options: &options(plan.new, plan.staged),
         };
         let after = self.catalogue.record_append(&mut tx, plan.caller, plan.dataset, version, &append).await?;
         self.catalogue.discard(&mut tx, None, Some(plan.staged.table)).await?;
@@ -101,27 +110,36 @@ impl Tables {
             let kept = KeptAnswer { fingerprint: claimed.fingerprint(plan.object.sha256), answer: body.clone() };
             self.catalogue.answer_key(&mut tx, plan.caller, &claimed.key, lease.id, &kept).await?;
         }
+        Lease::end(lease.id, &mut tx).await?;
         tx.commit().await.map_err(database)?;
         Ok(Attempt::Done(body))
     }
 
-    /// Adds the columns that are new; all that the table then has.
-    async fn extend(&self, connection: &mut PgConnection, plan: &Plan<'_>) -> Result<Vec<Column>, Refusal> {
-        let columns = [&plan.columns[..], &plan.added].concat();
-        if plan.added.is_empty() {
-            return Ok(columns);
+    /// Adds the columns that are new. Their lock is one that readers wait for, so they are added by a transaction of their own while that of the append holds the
+    /// dataset, and nothing of the table yet. If it fails they stay: nobody names them, no row has a value in them, and the next append that adds columns takes or
+    /// replaces them.
+    async fn extend(&self, plan: &Plan<'_>) -> Result<(), Refusal> {
+        let first = plan.columns.len();
+        if plan.after.len() == first {
+            return Ok(());
         }
         let max = self.limits.columns_max;
-        if columns.len() > max {
+        if plan.after.len() > max {
             return Err(Limit::Columns.passed(max as u64, None).into());
         }
+        let types: Vec<ColumnType> = plan.after.iter().skip(first).map(|column| column.column_type).collect();
         self.give_way(plan.table).await?;
-        briefly(connection).await?;
-        for (position, column) in columns.iter().enumerate().skip(plan.columns.len()) {
-            run(connection, sql::add_column(plan.table, position, column.column_type)).await?;
+        // Of another pool: all connections of this one may be in the hands of appends that wait for a second one.
+        let mut tx = self.catalogue.control.begin().await.map_err(database)?;
+        let there: Vec<Option<bool>> = sqlx::query_scalar(AssertSqlSafe(sql::columns_there(plan.table, first, &types)))
+            .fetch_all(&mut *tx)
+            .await?;
+        if let Some(statement) = sql::add_columns(plan.table, first, &types, &there) {
+            briefly(&mut tx).await?;
+            run(&mut tx, statement).await?;
+            tx.commit().await.map_err(database)?;
         }
-        patiently(connection).await?;
-        Ok(columns)
+        Ok(())
     }
 
     /// Copies the rows behind those that are there; what was added to their numbers, and what became of them.
@@ -185,9 +203,11 @@ fn lacking(name: &str) -> Error {
     .into()
 }
 
-/// What was told, as a later reading of the raw upload would need it.
-fn options(new: &NewRows) -> Value {
-    let mut options = json!({ "told": new.told, "add_columns": new.add_columns });
+/// What was told, as a later reading of the raw upload would need it; `rename` is what was made of the names of the file.
+fn options(new: &NewRows, staged: &Staged) -> Value {
+    let renames = &staged.source.manner.options.renames;
+    let rename = write_pairs(renames.iter().map(|(from, to)| (from.as_str(), to.as_str())));
+    let mut options = json!({ "told": new.told, "add_columns": new.add_columns, "rename": rename });
     if let Some(on_duplicate) = new.on_duplicate {
         options["resolution"] = json!(on_duplicate.name());
         options["on_conflict"] = json!(new.on_conflict);

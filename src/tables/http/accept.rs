@@ -33,6 +33,13 @@ impl Shape {
         }
     }
 
+    pub fn format(self) -> RowFormat {
+        match self {
+            Self::Rows(format) => format,
+            Self::Page => RowFormat::Json,
+        }
+    }
+
     pub fn extension(self) -> &'static str {
         match self {
             Self::Rows(format) => format.extension(),

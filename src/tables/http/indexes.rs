@@ -3,9 +3,9 @@
 use crate::{
     app::App,
     auth::Caller,
-    http::{Json, NoParameters, Path, Problem, Query},
     catalogue::{IndexKind, Kind},
     error::{Error, Result},
+    http::{Json, NoParameters, Path, Problem, Query},
     jobs::http::respond_async,
     tables::{BuiltIndex, State as IndexState},
 };

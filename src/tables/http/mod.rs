@@ -5,6 +5,7 @@ mod append;
 mod indexes;
 mod patch;
 mod rows;
+mod stats;
 mod window;
 
 pub use accept::{Shape, accepted};
@@ -12,6 +13,7 @@ pub use append::append;
 pub use indexes::{create_index, drop_index, indexes};
 pub use patch::patch;
 pub use rows::{rows, rows_as, serve_rows};
+pub use stats::stats;
 pub use window::Asked;
 
 use super::{Hint, NewTableFile, Schema, Told, query::names};
@@ -211,7 +213,7 @@ pub async fn versions(
             created_at: version.created_at,
             rows: version.row_count,
             size_bytes: version.size_bytes,
-            columns: version.columns.clone(),
+            columns: version.columns.iter().cloned().map(Column::described).collect(),
             pinned: version.pinned,
         })
     });

@@ -9,8 +9,8 @@ use crate::{
     auth::Caller,
     catalogue::{Dataset, Kind, Version},
     error::{Error, Limit, Result},
-    http::{Path, Problem, Query, content_disposition, encode_path, is_fresh, preference, user_bytes},
-    tables::{Count, Page, RowEncoder, RowFormat, RowQuery, Searched},
+    http::{Path, Problem, Query, disposition, encode_path, is_fresh, preference, user_bytes},
+    tables::{Count, Export, Page, RowFormat, RowQuery, Searched, XLSX_ROWS_MAX},
 };
 use axum::{
     body::Body,
@@ -22,8 +22,8 @@ use futures::{StreamExt, stream};
 use http::{
     HeaderMap, HeaderName, HeaderValue, Method, StatusCode,
     header::{
-        ACCEPT_RANGES, CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, ETAG, IF_RANGE,
-        LINK, VARY,
+        ACCEPT_RANGES, CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_SECURITY_POLICY,
+        CONTENT_TYPE, ETAG, IF_RANGE, LINK, VARY,
     },
 };
 use sha2::{Digest, Sha256};
@@ -62,6 +62,9 @@ pub async fn rows_as(
     Ok(serve_rows(&app, dataset, (shape, asked), &path, &method, &headers).await?)
 }
 
+/// A page of ours may be shown, unlike one of a user's: each text in it is escaped, and it can neither run nor load a thing.
+const PAGE_POLICY: &str = "sandbox; default-src 'none'; style-src 'unsafe-inline'";
+
 /// What is asked of the rows of one version.
 struct Request<'a> {
     app: &'a App,
@@ -71,6 +74,8 @@ struct Request<'a> {
     query: RowQuery,
     shape: Shape,
     asked: &'a Asked,
+    /// Of all that the URL asks, for the ETag.
+    hash: String,
     range: Option<ItemRange>,
     after: Option<Vec<Option<String>>>,
     count: Option<Count>,
@@ -87,6 +92,7 @@ pub async fn serve_rows(
     method: &Method,
     headers: &HeaderMap,
 ) -> Result<Response> {
+    asked.options.check(shape.format())?;
     if asked.version.is_some() {
         return Err(Error::invalid("version", "a link shows the current version alone."));
     }
@@ -102,7 +108,8 @@ pub async fn serve_rows(
     if let Some(position) = &position {
         position.check(&query)?;
     }
-    let etag = rows_etag(&version.etag(), &query, shape, asked.cursor.as_deref());
+    let hash = asked_hash(&query, shape, &asked);
+    let etag = rows_etag(&version.etag(), &hash);
     let mut request = Request {
         app,
         dataset: &dataset,
@@ -111,6 +118,7 @@ pub async fn serve_rows(
         query,
         shape,
         asked: &asked,
+        hash,
         range: item_range(headers, &asked, &etag)?,
         after: position.map(|position| position.keys),
         count: count(headers)?,
@@ -125,9 +133,12 @@ pub async fn serve_rows(
         return Ok((StatusCode::NOT_MODIFIED, answer).into_response());
     }
     user_bytes(&mut answer);
+    if shape == Shape::Rows(RowFormat::Html) {
+        set(&mut answer, CONTENT_SECURITY_POLICY, PAGE_POLICY)?;
+    }
     set(&mut answer, CONTENT_TYPE, shape.content_type())?;
-    let disposition = content_disposition(shape.content_type(), &format!("{}.{}", dataset.name, shape.extension()));
-    set(&mut answer, CONTENT_DISPOSITION, &disposition)?;
+    let name = format!("{}.{}", dataset.name, shape.extension());
+    set(&mut answer, CONTENT_DISPOSITION, &disposition("inline", &name))?;
     if let Some(count) = request.count {
         set(&mut answer, HeaderName::from_static("preference-applied"), &format!("count={}", count.name()))?;
     }
@@ -151,6 +162,10 @@ impl Request<'_> {
         }
         if self.after.is_some() && self.query.limit.is_none() && self.shape != Shape::Page {
             return Err(Error::invalid("limit", "a cursor goes with the limit of its page."));
+        }
+        if self.shape == Shape::Rows(RowFormat::Xlsx) {
+            // Whether a sheet holds it is known once it is whole; the encoder refuses the row that is too many.
+            self.query.limit.get_or_insert(XLSX_ROWS_MAX + 1);
         }
         if self.shape == Shape::Page {
             let max = self.app.config.limits.page_rows_max;
@@ -183,16 +198,15 @@ impl Request<'_> {
         if let Some(total) = self.total().await? {
             set(&mut answer, CONTENT_RANGE, &content_range(0, total, Some(total)))?;
         }
-        let encoder = RowEncoder::new(self.format(), &self.query.columns())?;
-        let (revision, body) = self.app.tables.rows(self.table_id, &self.query, encoder).await?;
+        let (revision, body) = self.app.tables.rows(self.table_id, &self.query, self.export()).await?;
         self.describe_snapshot(&mut answer, revision)?;
         Ok((answer, Body::from_stream(body)).into_response())
     }
 
     async fn page(&self, mut answer: HeaderMap, limit: u64) -> Result<Response> {
         let total = self.total().await?;
-        let encoder = RowEncoder::new(self.format(), &self.query.columns())?;
-        let page = self.app.tables.page(self.table_id, &self.query, limit, self.after.as_deref(), encoder).await?;
+        let (after, export) = (self.after.as_deref(), self.export());
+        let page = self.app.tables.page(self.table_id, &self.query, limit, after, &export).await?;
         if page.rows == 0 && self.range.is_some_and(|range| range.first > 0) {
             let rows = match total {
                 Some(total) => total,
@@ -240,10 +254,12 @@ impl Request<'_> {
         Ok((Bytes::from_static(b"{\"rows\":"), format!(",\"next\":{next}{total}}}\n").into()))
     }
 
-    fn format(&self) -> RowFormat {
-        match self.shape {
-            Shape::Rows(format) => format,
-            Shape::Page => RowFormat::Json,
+    fn export(&self) -> Export {
+        Export {
+            format: self.shape.format(),
+            options: self.asked.options,
+            title: self.dataset.name.clone(),
+            columns: self.query.columns(),
         }
     }
 
@@ -251,7 +267,7 @@ impl Request<'_> {
     fn describe_snapshot(&self, answer: &mut HeaderMap, revision: Option<i64>) -> Result<()> {
         let Some(revision) = revision.filter(|revision| *revision != self.version.revision) else { return Ok(()) };
         let sent = Version { revision, ..self.version.clone() };
-        set(answer, ETAG, &rows_etag(&sent.etag(), &self.query, self.shape, self.asked.cursor.as_deref()))
+        set(answer, ETAG, &rows_etag(&sent.etag(), &self.hash))
     }
 }
 
@@ -283,7 +299,11 @@ fn set(headers: &mut HeaderMap, name: HeaderName, value: &str) -> Result<()> {
 }
 
 /// `version.revision`, and a hash of what was asked of it.
-fn rows_etag(version: &str, query: &RowQuery, shape: Shape, cursor: Option<&str>) -> String {
-    let asked = Sha256::digest(format!("{query:?} {shape:?} {cursor:?}"));
-    format!("\"{}-{}\"", version.trim_matches('"'), hex::encode(&asked[..8]))
+fn rows_etag(version: &str, hash: &str) -> String {
+    format!("\"{}-{hash}\"", version.trim_matches('"'))
+}
+
+fn asked_hash(query: &RowQuery, shape: Shape, asked: &Asked) -> String {
+    let hash = Sha256::digest(format!("{query:?} {shape:?} {:?} {:?}", asked.cursor, asked.options));
+    hex::encode(&hash[..8])
 }

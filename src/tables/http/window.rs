@@ -4,7 +4,7 @@ use crate::{
     auth::SecretKeys,
     catalogue::Dataset,
     error::{Error, Result},
-    tables::{Parameters, RowQuery},
+    tables::{ExportOptions, Parameters, RowQuery},
 };
 use http::{HeaderMap, header::RANGE};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
@@ -32,6 +32,7 @@ pub struct Asked {
     pub parameters: Parameters,
     pub version: Option<i64>,
     pub cursor: Option<String>,
+    pub options: ExportOptions,
 }
 
 impl Asked {
@@ -45,6 +46,7 @@ impl Asked {
                     asked.version = Some(number?);
                 }
                 "cursor" => asked.cursor = Some(value),
+                _ if asked.options.take(&name, &value)? => {}
                 _ => asked.parameters.take(&name, value)?,
             }
         }

@@ -4,7 +4,7 @@
 mod search;
 mod store;
 
-pub use store::{Refusal, briefly, patiently, physical, run};
+pub use store::{Refusal, briefly, physical, run};
 
 use super::{
     load::{Manner, StoredFile},
@@ -195,7 +195,7 @@ pub fn positions(parameter: &str, columns: &[Column], names: &[String]) -> Resul
     }
     let positions: Vec<usize> = names.iter().map(|name| position(parameter, columns, name)).collect::<Result<_>>()?;
     for position in &positions {
-        if let Some(Column { name, column_type: ColumnType::Json }) = columns.get(*position) {
+        if let Some(Column { name, column_type: ColumnType::Json, .. }) = columns.get(*position) {
             let detail = format!("`{name}` holds JSON, which no index orders.");
             return Err(Malformed { detail, field: Some(name.clone()), ..Malformed::default() }.into());
         }

@@ -126,7 +126,7 @@ impl Tables {
                 .await
                 .map_err(|error| of_append(error, append.position))?;
             row_count += added.inserted;
-            appends.push(KeptAppend { id: append.id, row_base: added.base });
+            appends.push(KeptAppend { id: append.id, row_base: added.base, renamed: json!(renamed) });
         }
         let mut options = json!(plan.told);
         if let Some(key) = indexes.built.iter().find(|index| index.key) {
@@ -140,7 +140,7 @@ impl Tables {
             object: stored(version)?,
             content_type: version.content_type.clone(),
             content_encoding: version.content_encoding.clone(),
-            table: Some(NewTable { id: table_id, columns, row_count, ingest, indexes, appends }),
+            table: Some(NewTable { id: table_id, columns, row_count, ingest, indexes, appends, basis: None }),
             job: job.map(|(id, _)| *id),
             options,
         };
@@ -151,7 +151,7 @@ impl Tables {
             Err(error) => return Err(error),
         }
         if let Some(title) = title {
-            self.catalogue.set_title(dataset.id, title).await?;
+            self.retitle(dataset.id, title).await?;
         }
         Ok(true)
     }
@@ -166,9 +166,10 @@ impl Plan {
         }
         told.retain(|_, value| !value.is_empty());
         let options = Options::parse(&told)?;
-        let mut types: BTreeMap<String, ColumnType> = options.types.named.into_iter().collect();
-        let mut renames: BTreeMap<String, String> = options.renames.into_iter().collect();
-        let mut renamed = BTreeMap::new();
+        let types_told: BTreeMap<String, ColumnType> = options.types.named.into_iter().collect();
+        let renames_told: BTreeMap<String, String> = options.renames.into_iter().collect();
+        let (mut types, mut renames, mut renamed) = (types_told.clone(), renames_told.clone(), BTreeMap::new());
+        types.retain(|name, _| changes.columns.get(name).is_none_or(|change| change.name.is_none()));
         for (name, change) in &changes.columns {
             if !version.columns.iter().any(|column| column.name == *name) {
                 return Err(Error::invalid("columns", format!("there is no column `{name}`.")));
@@ -176,16 +177,17 @@ impl Plan {
             let now = change.name.as_ref().unwrap_or(name);
             if now != name {
                 // By the name that the file has.
-                let in_file = renames.iter().find(|(_, to)| *to == name).map_or(name, |(from, _)| from).clone();
-                renames.insert(in_file, now.clone());
-                if let Some(column_type) = types.remove(name) {
-                    types.insert(now.clone(), column_type);
-                }
+                let in_file = renames_told.iter().find(|(_, to)| *to == name).map_or(name, |(from, _)| from);
+                renames.insert(in_file.clone(), now.clone());
                 renamed.insert(name.clone(), now.clone());
             }
-            if let Some(column_type) = change.column_type {
+            if let Some(column_type) = change.column_type.or_else(|| types_told.get(name).copied()) {
                 types.insert(now.clone(), column_type);
             }
+        }
+        let names_told = changes.options.contains_key("rename");
+        if names_told {
+            rename_by(&Options::parse(&before)?.renames, &renames, &version.columns, &mut renamed);
         }
         renames.retain(|from, to| from != to);
         let others = options.types.others.map(|column_type| ("*", column_type.name()));
@@ -194,8 +196,24 @@ impl Plan {
         set(&mut told, "rename", write_pairs(renames.iter().map(|(from, to)| (from.as_str(), to.as_str()))));
         let columns = renamed_columns(&version.columns, &renamed)?;
         let same_but_names = without_names(&before, &BTreeMap::new())? == without_names(&told, &renamed)?;
-        let names_told = changes.options.contains_key("rename");
         Ok(Self { told, renamed, columns, reread: !same_but_names || names_told })
+    }
+}
+
+/// Adds the names that change because others were told for those of the file.
+fn rename_by(
+    before: &[(String, String)],
+    after: &BTreeMap<String, String>,
+    columns: &[Column],
+    renamed: &mut BTreeMap<String, String>,
+) {
+    let was =
+        |name: &String| before.iter().find(|(from, _)| from == name).map_or_else(|| name.clone(), |(_, to)| to.clone());
+    for name in before.iter().map(|(from, _)| from).chain(after.keys()) {
+        let (was, is) = (was(name), after.get(name).unwrap_or(name));
+        if was != *is && columns.iter().any(|column| column.name == was) {
+            renamed.entry(was).or_insert_with(|| is.clone());
+        }
     }
 }
 
@@ -227,7 +245,7 @@ fn renamed_columns(columns: &[Column], renamed: &BTreeMap<String, String>) -> Re
             let detail = format!("two columns would be called `{name}`, or one would have no name.");
             return Err(Error::invalid("columns", detail));
         }
-        named.push(Column { name: name.clone(), column_type: column.column_type });
+        named.push(Column { name: name.clone(), ..column.clone() });
     }
     Ok(named)
 }

@@ -2,15 +2,17 @@
 
 use super::Plan;
 use crate::{
-    catalogue::{Column, Dataset, Index, KeptFile, Kind, Lease, Pending, database},
+    catalogue::{Column, Dataset, Index, KeptFile, Kind, Lease, Patience, Pending, database, is_busy},
     error::{Error, Result},
     tables::{
-        indexes::{Refusal, patiently, run},
+        append::matched,
+        indexes::{Refusal, run},
         load::Manner,
         sql::{self, Insertion},
         store::Tables,
     },
 };
+use serde_json::json;
 use sqlx::{AssertSqlSafe, PgConnection};
 use std::sync::Arc;
 use uuid::Uuid;
@@ -25,30 +27,55 @@ pub struct Replayed {
 impl Tables {
     /// Changes names, title and what was told in the catalogue; false if the table changed meanwhile.
     pub(super) async fn change_in_place(&self, dataset: &Dataset, plan: &Plan, title: Option<&str>) -> Result<bool> {
+        let mut patience = Patience::default();
+        loop {
+            match self.try_change(dataset, plan, title).await {
+                Err(error) if is_busy(&error) => patience.pause().await?,
+                result => return result,
+            }
+        }
+    }
+
+    async fn try_change(&self, dataset: &Dataset, plan: &Plan, title: Option<&str>) -> Result<bool> {
         let before = dataset.current()?;
-        let mut tx = self.loads.begin().await.map_err(database)?;
-        patiently(&mut tx).await.map_err(of_refusal)?;
+        let mut tx = self.catalogue.control.begin().await.map_err(database)?;
         let now = self.catalogue.lock(&mut tx, Kind::Table, dataset.id).await?;
         if now.current()?.etag() != before.etag() {
             return Ok(false);
         }
         if !plan.renamed.is_empty() {
-            let mut options = serde_json::json!(plan.told);
+            let mut options = json!(plan.told);
             for index in self.catalogue.indexes_in(&mut tx, dataset.id).await? {
                 let renamed = index.renamed(&plan.renamed);
                 if renamed.key {
-                    options["key"] = serde_json::json!(renamed.columns);
+                    options["key"] = json!(renamed.columns);
                 }
                 self.catalogue.delete_index(&mut tx, index.id).await?;
                 self.catalogue.insert_index(&mut tx, dataset.id, &renamed).await?;
             }
-            self.catalogue.rename_columns(&mut tx, before.id, &plan.columns, &options).await?;
+            self.catalogue.rename_columns(&mut tx, before.id, &plan.columns, &json!(plan.renamed), &options).await?;
+        }
+        if let Some(title) = title {
+            self.catalogue.set_title(&mut tx, dataset.id, title).await?;
         }
         tx.commit().await.map_err(database)?;
-        if let Some(title) = title {
-            self.catalogue.set_title(dataset.id, title).await?;
-        }
         Ok(true)
+    }
+
+    pub(super) async fn retitle(&self, dataset: Uuid, title: &str) -> Result<()> {
+        let mut patience = Patience::default();
+        loop {
+            let mut tx = self.catalogue.control.begin().await.map_err(database)?;
+            match self.catalogue.lock(&mut tx, Kind::Table, dataset).await {
+                Ok(_) => {
+                    self.catalogue.set_title(&mut tx, dataset, title).await?;
+                    return tx.commit().await.map_err(database);
+                }
+                Err(error) if is_busy(&error) => tx.rollback().await.map_err(database)?,
+                Err(error) => return Err(error),
+            }
+            patience.pause().await?;
+        }
     }
 
     /// Adds the rows of an append's raw upload to a table that nobody reads yet, as it was done the first time.
@@ -64,20 +91,17 @@ impl Tables {
         let staged = self.catalogue.lease(Pending { table_id: Some(staging), ..Pending::default() }).await?;
         let file = self.receive_stored(&staged, (append.object_id, staging), manner).await?;
         let mut tx = self.loads.begin().await.map_err(database)?;
-        Lease::hold(lease.id, &mut tx).await?;
-        let mut matched = Vec::with_capacity(file.columns.len());
-        for column in &file.columns {
-            let there = columns.iter().position(|there| there.name == column.name);
-            if there.is_none() {
-                run(&mut tx, sql::add_column(table, columns.len(), column.column_type)).await.map_err(of_refusal)?;
-                columns.push(column.clone());
-            }
-            matched.push(there.unwrap_or(columns.len() - 1));
+        let before = columns.len();
+        let matched = matched(columns, &file.columns);
+        for (position, column) in columns.iter().enumerate().skip(before) {
+            run(&mut tx, sql::add_column(table, position, column.column_type)).await.map_err(of_refusal)?;
         }
         let last: i64 =
             sqlx::query_scalar(AssertSqlSafe(sql::last_row(table))).fetch_one(&mut *tx).await.map_err(database)?;
         let insertion = Insertion { table, staging, columns: &matched, base: last.unsigned_abs() };
         let inserted = insert(&mut tx, &insertion, append, indexes, &file.columns).await.map_err(of_refusal)?;
+        // Not before: a row that is held cannot be renewed.
+        Lease::hold(lease.id, &mut tx).await?;
         tx.commit().await.map_err(database)?;
         Ok(Replayed { inserted, base: insertion.base })
     }

@@ -25,7 +25,10 @@ impl Search {
             return Err(invalid("it holds no word; leave it out for all rows."));
         }
         if words.contains('\0') || words.chars().count() > CHARACTERS_MAX {
-            return Err(Error::invalid("q", format!("it is at most {CHARACTERS_MAX} characters, none of them U+0000.")));
+            return Err(Error::invalid(
+                "q",
+                format!("it is at most {CHARACTERS_MAX} characters, none of them U+0000."),
+            ));
         }
         let columns = text_positions(columns);
         if columns.is_empty() {
@@ -40,7 +43,8 @@ impl Search {
 fn split_prefix(words: &str) -> (&str, Option<&str>) {
     let split = || {
         let text = words.trim_end().strip_suffix('*')?;
-        let start = text.rfind(char::is_whitespace).and_then(|at| Some(at + text.get(at..)?.chars().next()?.len_utf8()));
+        let start =
+            text.rfind(char::is_whitespace).and_then(|at| Some(at + text.get(at..)?.chars().next()?.len_utf8()));
         let (before, last) = text.split_at_checked(start.unwrap_or(0))?;
         let plain = !last.is_empty() && last.chars().all(char::is_alphanumeric);
         let quoted = before.matches('"').count() % 2 == 1;
@@ -67,8 +71,8 @@ mod tests {
 
     #[test]
     fn a_search_needs_words_and_text() {
-        let column = |name: &str, column_type| Column { name: name.to_owned(), column_type };
-        let columns = [column("n", ColumnType::Bigint), column("a", ColumnType::Text), column("b", ColumnType::Text)];
+        let types = [("n", ColumnType::Bigint), ("a", ColumnType::Text), ("b", ColumnType::Text)];
+        let columns = types.map(|(name, column_type)| Column::new(name, column_type));
         assert_eq!(Search::parse("x", &columns).map(|search| search.columns).ok(), Some(vec![1, 2]));
         for (words, columns) in [("", &columns[..]), (" \t", &columns), ("x", &columns[..1]), ("a\0", &columns)] {
             assert!(Search::parse(words, columns).is_err(), "{words:?}");

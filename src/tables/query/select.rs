@@ -147,7 +147,10 @@ fn all(position: usize, columns: &[Column]) -> Output {
 
 /// Takes `alias:value`, `value`.
 fn output(text: &mut Text<'_>, columns: &[Column]) -> Result<Output> {
-    let alias = alias(text)?;
+    let mut ahead = *text;
+    let is_column =
+        ahead.column(columns).is_ok_and(|at| columns.get(at).is_some_and(|column| column.name.contains(':')));
+    let alias = if is_column { None } else { alias(text)? };
     let (value, natural) = expression(text, columns)?;
     Ok(Output { name: alias.unwrap_or(natural), value })
 }
@@ -214,7 +217,7 @@ fn aggregate(text: &mut Text<'_>, function: Function, of: Option<Scalar>) -> Res
 
 /// The outputs as columns that `having` and `order` can name.
 pub fn as_columns(outputs: &[Output]) -> Vec<Column> {
-    let column = |output: &Output| Column { name: output.name.clone(), column_type: output.value.column_type() };
+    let column = |output: &Output| Column::new(&output.name, output.value.column_type());
     outputs.iter().map(column).collect()
 }
 

@@ -35,7 +35,7 @@ pub(super) fn open(
         true => Box::new(Utf8::new(input, mender)),
         false => Box::new(Transcoder::new(input, encoding, mender)),
     };
-    Text { input, encoding: encoding.name().to_ascii_lowercase(), notes, sheet: None, of_workbook: false }
+    Text { encoding: encoding.name().to_ascii_lowercase(), notes, ..Text::utf8(input) }
 }
 
 /// What is told holds, but that a mark says the order of bytes. A hint of Windows-1252, which is what Latin-1 means, is often only a default.

@@ -92,7 +92,8 @@ fn append_text(out: &mut Vec<u8>, text: &[u8], reading: Reading) -> bool {
         return true;
     }
     out.truncate(start);
-    let missing = missing::word(text).is_some() || matches!(text, b"NaN" | b"nan");
+    let missing =
+        text.is_empty() || reading.words && (missing::word(text).is_some() || matches!(text, b"NaN" | b"nan"));
     if missing {
         append_null(out);
     }

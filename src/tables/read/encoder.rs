@@ -58,7 +58,7 @@ impl<'a> Encoder<'a> {
             if self.quick[index].is_some_and(|quick| quick.append(&mut self.buffer, cell, inference.seen(index))) {
                 continue;
             }
-            if inference.observe(index, cell) {
+            if inference.observe(index, cell, row) {
                 if !same(guess, &inference.decide(guess.len())) {
                     self.buffer.truncate(start);
                     self.rows -= 1;

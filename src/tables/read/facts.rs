@@ -66,6 +66,12 @@ impl Facts {
     /// A value that is not of the type that the file declares for its column.
     pub const UNDECLARED: Self = Self(1 << 24);
 
+    /// A number that is another one with a decimal comma than with a decimal point.
+    pub const EITHER_MARK: Self = Self(1 << 25);
+    /// A date that may be day first or month first.
+    pub const EITHER_ORDER: Self = Self(1 << 26);
+    pub const EITHER: Self = Self(Self::EITHER_MARK.0 | Self::EITHER_ORDER.0);
+
     const NOT_NUMBER_STYLES: u64 = 0xff << 32;
     const NOT_DATE_STYLES: u64 = 0x1f << 40;
 
@@ -80,9 +86,11 @@ impl Facts {
             | Self::CODE.0
             | Self::NOT_DOUBLE.0
             | Self::NOT_NUMERIC.0
+            | Self::EITHER_MARK.0
             | Self::NOT_NUMBER_STYLES,
     );
-    pub const TEMPORAL: Self = Self(Self::DATE.0 | Self::TIMESTAMP.0 | Self::TIMESTAMPTZ.0 | Self::NOT_DATE_STYLES);
+    pub const TEMPORAL: Self =
+        Self(Self::DATE.0 | Self::TIMESTAMP.0 | Self::TIMESTAMPTZ.0 | Self::EITHER_ORDER.0 | Self::NOT_DATE_STYLES);
     pub const KINDS: Self =
         Self(Self::KIND_STRING.0 | Self::KIND_NUMBER.0 | Self::KIND_BOOLEAN.0 | Self::KIND_NESTED.0);
 
@@ -275,6 +283,8 @@ fn of_date(text: &[u8]) -> Facts {
         Temporal::Date(_) => Facts::DATE,
         Temporal::Timestamp(_) | Temporal::Timestamptz(_) => Facts::TIMESTAMP,
     };
+    let either = is(DateStyle::DayFirst) && is(DateStyle::MonthFirst);
+    let kind = if either { kind | Facts::EITHER_ORDER } else { kind };
     let not = DateStyle::ALL.into_iter().filter(|style| !is(*style));
     not.fold(kind, |facts, style| facts | date_not_in(style))
 }
@@ -304,7 +314,7 @@ fn of_number(text: &[u8]) -> Facts {
         Some(_) => Facts::CODE,
     };
     let styles = match () {
-        () if number.has_point() && number.may_be_a_group() => Facts::PLAIN_DECIMAL,
+        () if number.has_point() && number.may_be_a_group() => Facts::PLAIN_DECIMAL | Facts::EITHER_MARK,
         () if number.has_point() => Facts::PLAIN_DECIMAL | Facts::NOT_IN_POINT_GROUPS,
         () => Facts::NONE,
     };
@@ -320,14 +330,15 @@ fn of_marked(text: &[u8]) -> Facts {
     }
     let mut facts = Facts::NONE;
     let mut plain = Vec::with_capacity(text.len());
-    let mut found = false;
+    // Whether it has a fraction in the styles with a decimal point, and in the others.
+    let mut fractions = [None; 2];
     for style in NumberStyle::ALL {
         let number = marks::plain(text, style, &mut plain).then(|| Number::parse(&plain)).flatten();
         let Some(number) = number else {
             facts = facts | not_in(style);
             continue;
         };
-        found = true;
+        fractions[usize::from(style.has_decimal_comma())] = Some(number.has_point());
         let fraction = if style.has_decimal_comma() { Facts::DECIMAL_COMMA } else { Facts::DECIMAL };
         let shape = match number.exponent {
             Some(_) => Facts::FLOAT,
@@ -338,7 +349,11 @@ fn of_marked(text: &[u8]) -> Facts {
         };
         facts = facts | shape | of_range(&number);
     }
-    if found { facts } else { Facts::TEXT }
+    match fractions {
+        [None, None] => Facts::TEXT,
+        [Some(with_point), Some(with_comma)] if with_point != with_comma => facts | Facts::EITHER_MARK,
+        _ => facts,
+    }
 }
 
 /// JSON says itself what is a number, so nothing is a code here, and a long integer is a number too.

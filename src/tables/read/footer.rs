@@ -75,18 +75,22 @@ pub(super) fn is_note(bytes: &[u8], spans: &[Span], kinds: &[Kind], apart: bool)
         Span::Text { start, end } => &bytes[start..end],
         _ => &[],
     };
+    let first = spans.first().map(text).unwrap_or_default();
+    let start = String::from_utf8_lossy(&first[..first.len().min(32)]).trim_start().to_lowercase();
+    let begins = |words: &[&str]| words.iter().any(|word| start.starts_with(word));
+    // Files may have nothing but short rows, so the cells are looked at last.
+    if spans.len() > 1 && !apart && !begins(&NOTES) {
+        return false;
+    }
     let fits = |(span, kind): (&Span, &Kind)| {
-        let found = Kind::of(text(span));
-        !kind.is_typed() || !found.is_value() || found == *kind
+        let fits = |found: Kind| !found.is_value() || found == *kind;
+        !kind.is_typed() || fits(Kind::of(text(span)))
     };
     let typed = kinds.iter().take(spans.len()).any(|kind| kind.is_typed());
     let fit = spans.iter().zip(kinds).all(fits);
     if typed && fit {
         return false;
     }
-    let first = spans.first().map(text).unwrap_or_default();
-    let start = String::from_utf8_lossy(&first[..first.len().min(32)]).trim_start().to_lowercase();
-    let begins = |words: &[&str]| words.iter().any(|word| start.starts_with(word));
     match spans.len() {
         1 => {
             let counted = start.starts_with('(') && first.trim_ascii_end().ends_with(b")");

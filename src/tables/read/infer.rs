@@ -3,8 +3,10 @@
 use super::facts::Facts;
 use super::marks::NumberStyle;
 use super::missing;
+use super::styles::{Evident, FileHabit, Habit, date_style, number_style};
 use super::temporal::DateStyle;
-use super::{Ask, Cell, Column, ColumnType, DateOrder, DecimalMark, Delimiter, Row, Trouble};
+use super::{Ask, Cell, Column, ColumnType, Delimiter, Row, Trouble};
+use crate::error::Malformed;
 
 /// What a cell of a column is made of its text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -12,6 +14,8 @@ pub struct Reading {
     pub column_type: ColumnType,
     pub(super) numbers: NumberStyle,
     pub(super) dates: DateStyle,
+    /// Whether the usual words for a missing value are NULL; not if others were told.
+    pub(super) words: bool,
     pub basis: Basis,
 }
 
@@ -28,7 +32,7 @@ pub enum Basis {
 
 impl Reading {
     pub(super) fn of(column_type: ColumnType) -> Self {
-        Self { column_type, numbers: NumberStyle::Plain, dates: DateStyle::Iso, basis: Basis::Inferred }
+        Self { column_type, numbers: NumberStyle::Plain, dates: DateStyle::Iso, words: true, basis: Basis::Inferred }
     }
 }
 
@@ -39,7 +43,7 @@ pub(super) struct Decision {
     pub doubt: Option<Doubt>,
 }
 
-/// Why a column is text although its values look like something else.
+/// What its values leave open: why a column is text, or why it cannot be what it was told to be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Doubt {
     Dates,
@@ -53,6 +57,16 @@ impl Doubt {
             Self::Dates => Trouble::AmbiguousDates { column },
             Self::Numbers => Trouble::AmbiguousNumbers { column },
         }
+    }
+
+    /// Of a column that is not to be text, with what the caller can do about it.
+    pub fn refuse(self, column: &str, place: Malformed) -> Malformed {
+        let (open, hint) = match self {
+            Self::Dates => ("dates may be day first or month first", "Say `dates=dmy` or `dates=mdy`."),
+            Self::Numbers => ("numbers may have decimal or thousands marks", "Say `decimal=,` or `decimal=.`."),
+        };
+        let detail = format!("In the column `{column}` {open}, and it is not clear which.");
+        Malformed { detail, field: Some(column.to_owned()), hint: Some(hint.to_owned()), ..place }
     }
 }
 
@@ -72,10 +86,7 @@ struct Told {
     /// The columns of the table that the rows are for.
     table: Vec<Column>,
     nulls: Option<Vec<String>>,
-    decimal: Option<DecimalMark>,
-    dates: Option<DateOrder>,
-    /// In a file delimited by commas, a comma that stands in a number is hardly its decimal mark.
-    comma_delimited: bool,
+    habit: FileHabit,
 }
 
 #[derive(Debug, Clone, Default)]
@@ -88,6 +99,9 @@ struct Tally {
     told: Option<(ColumnType, Basis)>,
     /// The type that the file itself says.
     declared: Option<ColumnType>,
+    habit: Habit,
+    /// The first cell that can be read in two ways, of a column that has its type already.
+    open: Option<Box<Malformed>>,
 }
 
 impl Inference {
@@ -98,12 +112,23 @@ impl Inference {
             types: options.types.clone(),
             table: ask.target.map(|target| target.columns.to_vec()).unwrap_or_default(),
             nulls: options.nulls.clone(),
-            decimal: options.decimal,
-            dates: options.dates,
-            comma_delimited: delimiter == Some(Delimiter::Byte(b',')),
+            habit: FileHabit {
+                decimal: options.decimal,
+                dates: options.dates,
+                comma_delimited: delimiter == Some(Delimiter::Byte(b',')),
+            },
         };
         let tally = |declared: &ColumnType| Tally { declared: Some(*declared), ..Tally::default() };
         Self { columns: declared.unwrap_or_default().iter().map(tally).collect(), named: 0, told }
+    }
+
+    /// The values are those of a sheet, which is written with commas by us; `pointed` says in which columns numbers with a fraction stand.
+    pub fn of_workbook(&mut self, pointed: &[bool]) {
+        self.told.habit.comma_delimited = false;
+        self.columns.resize_with(self.columns.len().max(pointed.len()), Tally::default);
+        for (tally, pointed) in self.columns.iter_mut().zip(pointed) {
+            tally.habit.pointed = *pointed;
+        }
     }
 
     /// Takes in the names of the columns, for the types that were told by name.
@@ -115,14 +140,17 @@ impl Inference {
         self.columns.resize_with(self.columns.len().max(names.len()), Tally::default);
         for (tally, name) in self.columns.iter_mut().zip(names) {
             tally.told = match self.told.table.iter().find(|column| column.name == *name) {
-                Some(column) => Some((column.column_type, Basis::Table)),
+                Some(column) => {
+                    (tally.habit.decimal, tally.habit.dates) = (column.decimal, column.dates);
+                    Some((column.column_type, Basis::Table))
+                }
                 None => self.told.types.of(name).map(|column_type| (column_type, Basis::Told)),
             };
         }
     }
 
-    /// Takes in one cell; whether it could have changed how a column is read.
-    pub fn observe(&mut self, index: usize, cell: Cell<'_>) -> bool {
+    /// Takes in one cell of a row; whether it could have changed how a column is read.
+    pub fn observe(&mut self, index: usize, cell: Cell<'_>, row: &Row<'_>) -> bool {
         if self.columns.len() <= index {
             self.columns.resize_with(index + 1, Tally::default);
         }
@@ -130,7 +158,16 @@ impl Inference {
         let Some(tally) = self.columns.get_mut(index).filter(|tally| !tally.settled && !is_missing) else {
             return false;
         };
-        tally.observe(cell)
+        let is_new = tally.observe(cell, self.told.nulls.is_none());
+        if is_new && tally.told.is_some() && tally.open.is_none() && tally.seen.meets(Facts::EITHER) {
+            tally.open = Some(Box::new(row.malformed(index, String::new())));
+        }
+        is_new
+    }
+
+    /// Where in the file a column with a doubt leaves it open.
+    pub fn open(&self, index: usize) -> Malformed {
+        self.columns.get(index).and_then(|tally| tally.open.as_deref()).cloned().unwrap_or_default()
     }
 
     /// Whether the caller told that this text means a missing value.
@@ -143,7 +180,7 @@ impl Inference {
 
     pub fn observe_row(&mut self, row: &Row<'_>) {
         for (index, cell) in row.cells().enumerate() {
-            self.observe(index, cell);
+            self.observe(index, cell, row);
         }
     }
 
@@ -159,9 +196,24 @@ impl Inference {
 
     /// How each of so many columns is read, as far as is known.
     pub fn decide(&self, columns: usize) -> Vec<Decision> {
-        let mark = self.told.decimal.or_else(|| self.evident_mark());
+        let values = self.columns.iter().map(|tally| (tally.seen, tally.habit));
+        let all = Evident::new(self.told.habit, &self.told.table, values);
         let none = Tally::default();
-        (0..columns).map(|index| self.columns.get(index).unwrap_or(&none).decide(&self.told, mark)).collect()
+        let decide = |index: usize| {
+            let mut decision = self.columns.get(index).unwrap_or(&none).decide(all);
+            decision.reading.words = self.told.nulls.is_none();
+            decision
+        };
+        (0..columns).map(decide).collect()
+    }
+
+    /// The column as a catalogue keeps it, with what later files for it can be read by.
+    pub fn column(&self, index: usize, name: &str, reading: Reading) -> Column {
+        let mut column = Column::new(name, reading.column_type);
+        if let Some(tally) = self.columns.get(index).filter(|tally| tally.declared.is_none()) {
+            (column.decimal, column.dates) = tally.habit.shown(tally.seen, reading);
+        }
+        column
     }
 
     /// The words that are read as NULL in these columns.
@@ -173,28 +225,17 @@ impl Inference {
         let set = self.columns.iter().zip(decisions).filter(|(_, decision)| typed(decision));
         missing::words(set.fold(0, |set, (tally, _)| set | tally.missing)).map(str::to_owned).collect()
     }
-
-    /// The decimal mark that some column's numbers can only have been written with, unless another's say otherwise.
-    fn evident_mark(&self) -> Option<DecimalMark> {
-        let (mut point, mut comma) = (false, false);
-        for tally in self.columns.iter().filter(|tally| tally.is_number()) {
-            let styles = || tally.seen.number_styles();
-            let only_points = styles().next().is_some() && !styles().any(NumberStyle::has_decimal_comma);
-            let only_commas = styles().next().is_some() && styles().all(NumberStyle::has_decimal_comma);
-            point |= only_points;
-            comma |= only_commas;
-        }
-        match (point, comma) {
-            (true, false) => Some(DecimalMark::Point),
-            (false, true) => Some(DecimalMark::Comma),
-            _ => None,
-        }
-    }
 }
 
 impl Tally {
-    fn observe(&mut self, cell: Cell<'_>) -> bool {
-        let facts = Facts::of(cell);
+    fn observe(&mut self, cell: Cell<'_>, words: bool) -> bool {
+        let facts = match Facts::of(cell) {
+            // An empty field in quotes is no word.
+            Facts::MISSING if !words && !matches!(cell, Cell::Text(text) if text.trim_ascii().is_empty()) => {
+                Facts::TEXT
+            }
+            facts => facts,
+        };
         if facts.contains(Facts::MISSING)
             && let Cell::Text(text) = cell
         {
@@ -212,15 +253,10 @@ impl Tally {
         true
     }
 
-    fn is_number(&self) -> bool {
-        let seen = self.seen.without(Facts::MISSING);
-        self.seen.and(Facts::KINDS) == Facts::NONE && seen != Facts::NONE && Facts::NUMBERS.contains(seen)
-    }
-
-    fn decide(&self, told: &Told, mark: Option<DecimalMark>) -> Decision {
+    fn decide(&self, all: Evident) -> Decision {
         let text = Reading::of(ColumnType::Text);
-        let numbers = number_style(self.seen, told, mark);
-        let dates = date_style(self.seen, told);
+        let numbers = number_style(self.seen, all, self.habit);
+        let dates = date_style(self.seen, all, self.habit);
         if let Some(told) = self.told {
             return decide_told(told, numbers, dates);
         }
@@ -245,7 +281,7 @@ impl Tally {
             column_type,
             numbers: numbers.unwrap_or(NumberStyle::Plain),
             dates: dates.unwrap_or(DateStyle::Iso),
-            basis: Basis::Inferred,
+            ..text
         };
         // Styles are of no account in the other types, and two equal readings must compare so.
         let reading = match column_type {
@@ -279,55 +315,6 @@ fn decide_told(
         _ => {}
     }
     Decision { reading, doubt }
-}
-
-/// The style of numbers with all these facts; `None` if there is none that all are in.
-fn number_style(seen: Facts, told: &Told, mark: Option<DecimalMark>) -> Result<Option<NumberStyle>, Doubt> {
-    // JSON has one way to write a number.
-    if seen.contains(Facts::KIND_NUMBER) {
-        return Ok(Some(NumberStyle::Plain));
-    }
-    // Without a mark all styles say the same.
-    if !seen.meets(Facts::DECIMAL | Facts::FLOAT) && seen.number_styles().next() == Some(NumberStyle::Plain) {
-        return Ok(Some(NumberStyle::Plain));
-    }
-    let suits =
-        |style: &NumberStyle| told.decimal.is_none_or(|mark| (mark == DecimalMark::Comma) == style.has_decimal_comma());
-    let mut styles = seen.number_styles().filter(suits);
-    let Some(first) = styles.next() else { return Ok(None) };
-    // `1.234` in a file whose other numbers have decimal commas.
-    let grouped = || seen.number_styles().find(|style| *style == NumberStyle::PointGroups);
-    if first == NumberStyle::Plain {
-        let groups = mark == Some(DecimalMark::Comma) && seen.contains(Facts::DECIMAL);
-        return Ok(groups.then(grouped).flatten().or(Some(first)));
-    }
-    let comma = if first.has_decimal_comma() { Some(first) } else { styles.find(|style| style.has_decimal_comma()) };
-    match (first.has_decimal_comma(), comma) {
-        (true, _) | (false, None) => Ok(Some(first)),
-        // Without a fraction in either reading the two say the same.
-        (false, Some(_)) if !seen.meets(Facts::DECIMAL | Facts::DECIMAL_COMMA) => Ok(Some(first)),
-        (false, Some(comma)) => match mark {
-            Some(DecimalMark::Point) => Ok(Some(first)),
-            Some(DecimalMark::Comma) => Ok(Some(comma)),
-            None if told.comma_delimited => Ok(Some(first)),
-            None => Err(Doubt::Numbers),
-        },
-    }
-}
-
-fn date_style(seen: Facts, told: &Told) -> Result<Option<DateStyle>, Doubt> {
-    let wanted = told.dates.map(|order| match order {
-        DateOrder::DayMonthYear => DateStyle::DayFirst,
-        DateOrder::MonthDayYear => DateStyle::MonthFirst,
-        DateOrder::YearMonthDay => DateStyle::YearFirst,
-    });
-    let open = [DateStyle::DayFirst, DateStyle::MonthFirst];
-    let suits = |style: &DateStyle| !open.contains(style) || wanted.is_none_or(|wanted| wanted == *style);
-    let mut styles = seen.date_styles().filter(suits);
-    match (styles.next(), styles.next()) {
-        (Some(DateStyle::DayFirst), Some(DateStyle::MonthFirst)) => Err(Doubt::Dates),
-        (first, _) => Ok(first),
-    }
 }
 
 /// The narrowest type that holds values of all these facts, each printed back as the value that it is.

@@ -43,6 +43,7 @@ pub(super) fn split_any(
 ) -> Split {
     fields.clear();
     let mut at = syntax.pad(bytes, 0);
+    let mut searched = None;
     loop {
         let field = at;
         if fields.spans.len() == fields_max {
@@ -52,7 +53,7 @@ pub(super) fn split_any(
         let mut from = field;
         let mut closed = None;
         if let Some(quote) = syntax.quote.filter(|quote| bytes.get(field) == Some(quote)) {
-            match closing(bytes, field, quote, ended, syntax, stray, fields) {
+            match closing(bytes, (field, quote), ended, (syntax, stray), fields, &mut searched) {
                 Closing::At { close, mend } => closed = Some((close, mend)),
                 Closing::Open => return unfinished(true),
                 Closing::Literal { from: behind } => from = behind,
@@ -206,15 +207,26 @@ impl Syntax {
     }
 }
 
+/// What the quotes of one record have shown already, so that none of them is looked at for every field before it: from a stray quote on it is of no account where
+/// the field began.
+#[derive(Clone, Copy)]
+struct Searched {
+    /// The stray quote from which on no quote closes …
+    from: usize,
+    /// … before this one, or the end of the bytes.
+    to: usize,
+    /// How far that was to be looked for.
+    end: usize,
+}
+
 /// Where the field closes whose quote opens at `open`.
 fn closing(
     bytes: &[u8],
-    open: usize,
-    quote: u8,
+    (open, quote): (usize, u8),
     ended: bool,
-    syntax: Syntax,
-    stray: Stray,
+    (syntax, stray): (Syntax, Stray),
     fields: &mut Fields,
+    searched: &mut Option<Searched>,
 ) -> Closing {
     let mut mend = false;
     let mut at = open + 1;
@@ -223,17 +235,16 @@ fn closing(
     loop {
         let rest = bytes.get(at..).unwrap_or_default();
         let backslash = if syntax.escape == Escape::Backslash { b'\\' } else { quote };
-        let Some(found) = memchr2(quote, backslash, rest) else {
-            return match limit {
-                Some((from, end)) if ended || bytes.len() >= end => Closing::Literal { from },
-                _ => Closing::Open,
-            };
-        };
-        at += found;
+        let found = memchr2(quote, backslash, rest);
+        at = found.map_or(bytes.len(), |found| at + found);
         if let Some((from, end)) = limit
-            && at >= end
+            && (at >= end || found.is_none() && ended)
         {
+            *searched = Some(Searched { from, to: at, end });
             return Closing::Literal { from };
+        }
+        if found.is_none() {
+            return Closing::Open;
         }
         let escaped = bytes.get(at) == Some(&b'\\') && syntax.escape == Escape::Backslash;
         if escaped || bytes.get(at + 1) == Some(&quote) {
@@ -248,16 +259,23 @@ fn closing(
         }
         fields.stray.get_or_insert(at);
         if limit.is_none() {
-            let end = match stray {
-                Stray::Literal => return Closing::Literal { from: open },
-                Stray::Within(bytes) => at.saturating_add(bytes),
-                Stray::SameLine => match memchr2(b'\n', b'\r', &bytes[at..]) {
+            let known = searched.filter(|known| (known.from..known.to).contains(&at));
+            let end = match (stray, known) {
+                (Stray::Literal, _) => return Closing::Literal { from: open },
+                (Stray::Within(bytes), _) => at.saturating_add(bytes),
+                (Stray::SameLine, Some(known)) if at < known.end => known.end,
+                (Stray::SameLine, _) => match memchr2(b'\n', b'\r', &bytes[at..]) {
                     Some(len) => at + len,
                     None if ended => bytes.len(),
                     None => return Closing::Open,
                 },
             };
             limit = Some((at, end));
+            if let Some(known) = known {
+                mend = true;
+                at = known.to;
+                continue;
+            }
         }
         at += 1;
     }
@@ -293,4 +311,31 @@ fn unescape_backslashes(field: &mut [u8], syntax: Syntax, quoted: bool) -> usize
         read += taken;
     }
     written
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Delimiter, Escape, Fields, Split, Stray, Syntax, split_any};
+    use std::time::{Duration, Instant};
+
+    /// Each quote may close any field before it, which must not be tried one by one: that took minutes.
+    #[test]
+    fn a_long_line_full_of_stray_quotes_is_read_in_time() {
+        let cell = format!("\"{}", "a\"b ".repeat(650));
+        let line = vec![cell.as_str(); 1599].join(",");
+        let syntax = Syntax {
+            delimiter: Some(Delimiter::Byte(b',')),
+            quote: Some(b'"'),
+            escape: Escape::Doubled,
+            padded: false,
+        };
+        let mut fields = Fields::default();
+        let started = Instant::now();
+        for stray in [Stray::SameLine, Stray::Within(1 << 20), Stray::Literal] {
+            let split = split_any(line.as_bytes(), true, syntax, stray, 1601, &mut fields);
+            assert!(matches!(split, Split::Record { content, .. } if content == line.len()));
+            assert_eq!(fields.spans.len(), 1599);
+        }
+        assert!(started.elapsed() < Duration::from_secs(10), "{:?}", started.elapsed());
+    }
 }

@@ -40,16 +40,18 @@ fn part(archive: &mut Archive, name: &str) -> Result<String> {
 struct OdsBook {
     text: String,
     sheets: Vec<Sheet>,
+    /// Where the rows of each of them begin in `text`; none if it ends at once.
+    starts: Vec<Option<usize>>,
 }
 
 impl OdsBook {
     fn new(text: String) -> Result<Self> {
         let mut hidden = HashSet::new();
         let mut style = None;
-        let mut sheets = Vec::new();
+        let (mut sheets, mut starts) = (Vec::new(), Vec::new());
         let mut document = Document::new(&text);
         let mut depth = 0_usize;
-        for event in document.by_ref() {
+        while let Some(event) = document.next() {
             match event {
                 Event::Open { tag, .. } if tag.name == "style:style" => style = tag.get("style:name"),
                 Event::Open { tag, .. } if tag.get("table:display").is_some_and(|display| display == "false") => {
@@ -60,6 +62,7 @@ impl OdsBook {
                         let name = tag.get("table:name").unwrap_or_default();
                         let visible = tag.get("table:style-name").is_none_or(|style| !hidden.contains(&style));
                         sheets.push(Sheet { name, visible });
+                        starts.push((!closed).then(|| text.len() - document.rest().len()));
                     }
                     depth += usize::from(!closed);
                 }
@@ -68,7 +71,7 @@ impl OdsBook {
             }
         }
         match document.ended() && depth == 0 {
-            true => Ok(Self { text, sheets }),
+            true => Ok(Self { text, sheets, starts }),
             false => Err(malformed("The workbook is broken: its content breaks off.")),
         }
     }
@@ -80,24 +83,11 @@ impl Book for OdsBook {
     }
 
     fn walk(&mut self, index: usize, see: See<'_>) -> Result<()> {
-        let mut document = Document::new(&self.text);
-        let (mut depth, mut tables) = (0_usize, 0_usize);
-        while let Some(event) = document.next() {
-            match event {
-                Event::Open { tag, closed } if tag.name == "table:table" => {
-                    if depth == 0 {
-                        tables += 1;
-                        if tables == index + 1 {
-                            return if closed { Ok(()) } else { walk_rows(&mut document, see) };
-                        }
-                    }
-                    depth += usize::from(!closed);
-                }
-                Event::Close("table:table") => depth = depth.saturating_sub(1),
-                _ => {}
-            }
+        let start = self.starts.get(index).copied().flatten();
+        match start.and_then(|start| self.text.get(start..)) {
+            Some(rows) => walk_rows(&mut Document::new(rows), see),
+            None => Ok(()),
         }
-        Ok(())
     }
 }
 

@@ -1,6 +1,6 @@
 //! What a caller tells about a file. Whatever is not told is detected, and the descriptor says what was assumed.
 
-use super::{ColumnType, TableFormat};
+use super::{ColumnType, DateOrder, DecimalMark, TableFormat};
 use crate::error::{Error, Result};
 use std::collections::BTreeMap;
 
@@ -49,19 +49,6 @@ pub enum Escape {
     Doubled,
     /// A backslash before it; before any other character too it stands for that character.
     Backslash,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum DecimalMark {
-    Point,
-    Comma,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum DateOrder {
-    DayMonthYear,
-    MonthDayYear,
-    YearMonthDay,
 }
 
 /// `types=zip:text,amount:numeric`; `*` is every column that is not named.

@@ -96,7 +96,7 @@ pub fn first_pass(source: Source, ask: Ask<'_>, sink: &mut dyn RowSink) -> Resul
 fn text_pass(mut text: Text, ask: Ask<'_>, sink: &mut dyn RowSink) -> Result<Outcome> {
     let beginning = begin(&mut text)?;
     let layout = detect(&text, &beginning.bytes, beginning.whole, ask)?;
-    let (inference, columns) = guess(&layout, &beginning.bytes, beginning.whole, ask);
+    let (inference, columns) = guess(&text, &layout, &beginning, ask);
     let reader = RowReader::open(&layout, beginning.chain(text.input), ask.limits)?.strict(ask.options.strict);
     let notes = Arc::clone(&text.notes);
     let mut outcome = infer(reader, inference, &columns, ask, sink)?;
@@ -213,15 +213,13 @@ fn infer<R: Read>(
     let rows = out.rows;
     let mut warnings = reader.warnings();
     warnings.check(ask.options.strict)?;
-    note_doubts(names, &decisions, &mut warnings)?;
+    note_doubts(names, &decisions, &inference, &mut warnings)?;
     let mut nulls = inference.nulls(&decisions);
     if reader.has_null_marks() && !nulls.iter().any(|null| null == "\\N") {
         nulls.push("\\N".to_owned());
     }
-    let column = |(name, decision): (&String, &Decision)| Column {
-        name: name.clone(),
-        column_type: decision.reading.column_type,
-    };
+    let readings: Vec<_> = decisions.iter().map(|decision| decision.reading).collect();
+    let column = |(index, name): (usize, &String)| inference.column(index, name, readings[index]);
     let ingest = json!({
         "format": null,
         "skipped": reader.footer_lines(),
@@ -231,8 +229,8 @@ fn infer<R: Read>(
     Ok(Outcome {
         format: TableFormat::Csv,
         layout: None,
-        columns: names.iter().zip(&decisions).map(column).collect(),
-        readings: decisions.iter().map(|decision| decision.reading).collect(),
+        columns: names.iter().take(readings.len()).enumerate().map(column).collect(),
+        readings,
         rows,
         fits,
         ingest: if let Value::Object(ingest) = ingest { ingest } else { Map::new() },
@@ -257,12 +255,11 @@ fn check_target(names: &[String], target: Option<Target<'_>>, line: Option<u64>)
 }
 
 /// Columns that stay text for want of evidence are warned of; a type that was told is not to be had so.
-fn note_doubts(names: &[String], decisions: &[Decision], warnings: &mut Warnings) -> Result<()> {
-    for (name, decision) in names.iter().zip(decisions) {
+fn note_doubts(names: &[String], decisions: &[Decision], inference: &Inference, warnings: &mut Warnings) -> Result<()> {
+    for (index, (name, decision)) in names.iter().zip(decisions).enumerate() {
         let Some(doubt) = decision.doubt else { continue };
         if decision.reading.basis != Basis::Inferred {
-            let detail = doubt.trouble(name).to_string();
-            return Err(Malformed { detail, field: Some(name.clone()), ..Malformed::default() }.into());
+            return Err(doubt.refuse(name, inference.open(index)).into());
         }
         warnings.note_file(doubt.trouble(name))?;
     }
@@ -330,10 +327,14 @@ fn reopen(source: Source, layout: Option<&Layout>, limits: ReadLimits) -> Result
 }
 
 /// What the beginning of the file tells of its columns, and their names. Whatever is wrong with the file, the pass over all of it will say.
-fn guess(layout: &Layout, beginning: &[u8], whole: bool, ask: Ask<'_>) -> (Inference, Vec<String>) {
-    let cut_off = (!whole).then(|| io::Error::from(ErrorKind::UnexpectedEof));
+fn guess(text: &Text, layout: &Layout, beginning: &Beginning, ask: Ask<'_>) -> (Inference, Vec<String>) {
+    let cut_off = (!beginning.whole).then(|| io::Error::from(ErrorKind::UnexpectedEof));
     let mut inference = Inference::new(ask, layout.delimiter(), None);
-    let Ok(mut reader) = RowReader::open(layout, beginning.chain(Failed(cut_off)), ask.limits) else {
+    if text.of_workbook {
+        inference.of_workbook(&text.pointed);
+    }
+    let input = beginning.bytes.chain(Failed(cut_off));
+    let Ok(mut reader) = RowReader::open(layout, input, ask.limits) else {
         return (inference, Vec::new());
     };
     let mut names = Names::new(&ask.options.renames);

@@ -69,6 +69,8 @@ fn print(number: f64) -> String {
 pub(super) struct Survey {
     /// By the column of the sheet, from 0.
     columns: Vec<Option<Moments>>,
+    /// Of each of them, whether a number with a fraction stands in it.
+    pointed: Vec<bool>,
     pub errors: u64,
     pub nuls: u64,
     bytes: u64,
@@ -85,6 +87,7 @@ impl Survey {
         }
         if index >= self.columns.len() {
             self.columns.resize(index + 1, None);
+            self.pointed.resize(index + 1, false);
         }
         let Some(moments) = self.columns.get_mut(index) else { return Ok(()) };
         let moments = moments.get_or_insert_default();
@@ -100,6 +103,12 @@ impl Survey {
             Content::IsoMoment(text) => {
                 moments.see_iso(text);
                 text.len()
+            }
+            Content::Number(number) => {
+                if let Some(pointed) = self.pointed.get_mut(index).filter(|_| number.fract() != 0.0) {
+                    *pointed = true;
+                }
+                1
             }
             Content::Error => {
                 self.errors += 1;
@@ -118,6 +127,11 @@ impl Survey {
     pub fn extent(&self) -> (usize, usize) {
         let first = self.columns.iter().position(Option::is_some).unwrap_or_default();
         (first, self.columns.len() - first)
+    }
+
+    /// Of each field of the text, whether a number with a fraction stands in it.
+    pub fn pointed(&self) -> Vec<bool> {
+        self.pointed.get(self.extent().0..).unwrap_or_default().to_vec()
     }
 }
 

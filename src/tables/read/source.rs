@@ -36,13 +36,15 @@ pub struct Text {
     /// The sheet of a workbook that this is the CSV of, one line of it for each row up to line breaks in cells.
     pub sheet: Option<String>,
     pub of_workbook: bool,
+    /// Of a workbook: the fields, from the first on, in which a number with a fraction stands.
+    pub pointed: Vec<bool>,
 }
 
 impl Text {
     /// Text that is UTF-8 already.
     pub fn utf8(input: Box<dyn Read + Send>) -> Self {
         let notes = Arc::new(Mutex::new(Warnings::default()));
-        Self { input, encoding: "utf-8".to_owned(), notes, sheet: None, of_workbook: false }
+        Self { input, encoding: "utf-8".to_owned(), notes, sheet: None, of_workbook: false, pointed: Vec::new() }
     }
 }
 

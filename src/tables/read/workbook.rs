@@ -75,7 +75,8 @@ fn convert(opening: &mut Opening<'_>, book: &mut dyn Book) -> Result<Text> {
     let mut notes = Warnings::new(opening.options.strict);
     note(&mut notes, &survey, unread(book, &sheets, index))?;
     let sheet = sheets.get(index).map(|sheet| sheet.name.clone());
-    Ok(Text { input, encoding: "utf-8".to_owned(), notes: Arc::new(Mutex::new(notes)), sheet, of_workbook: true })
+    let (notes, pointed) = (Arc::new(Mutex::new(notes)), survey.pointed());
+    Ok(Text { notes, sheet, of_workbook: true, pointed, ..Text::utf8(input) })
 }
 
 fn note(notes: &mut Warnings, survey: &Survey, unread: Vec<String>) -> Result<()> {

@@ -52,6 +52,11 @@ impl<'a> Document<'a> {
         Self { rest: text }
     }
 
+    /// What comes next.
+    pub fn rest(&self) -> &'a str {
+        self.rest
+    }
+
     /// Whether all of it was read: false if it breaks off within a tag.
     pub fn ended(&self) -> bool {
         self.rest.is_empty()

@@ -74,15 +74,15 @@ pub fn words(search: &Search, binds: &mut Binds) -> String {
 pub fn ranked(id: Uuid, query: &RowQuery, search: &Search, limit: Option<u64>, after: Option<&Place>) -> Statement {
     let mut binds = Binds::default();
     let source = Source::new(id, query, &mut binds);
-    let rank = format!(
-        "ts_rank({}, {})::double precision as rank",
-        document("t", &search.columns),
-        words(search, &mut binds)
-    );
+    let rank =
+        format!("ts_rank({}, {})::double precision as rank", document("t", &search.columns), words(search, &mut binds));
     let (edge, behind) = match after {
         None => {
             let last = format!("(select row from found order by row offset {} limit 1)", RANKED_MAX - 1);
-            let edge = format!("select case when count(*) > {RANKED_MAX} then {last} else {} end as until from found", i64::MAX);
+            let edge = format!(
+                "select case when count(*) > {RANKED_MAX} then {last} else {} end as until from found",
+                i64::MAX
+            );
             (edge, String::new())
         }
         Some(place) => {

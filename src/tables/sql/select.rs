@@ -116,6 +116,37 @@ fn part(id: Uuid, query: &RowQuery, limit: u64, part: &Part<'_>) -> Option<State
     Some(Statement { text, values: binds.0 })
 }
 
+/// What the values of a query need, whatever its window, so that all pages have the same types: one row of one array of texts, two for each output, as `Extent` has
+/// them. `None` if no type depends on the values.
+pub fn extents(id: Uuid, query: &RowQuery) -> Option<Statement> {
+    let mut binds = Binds::default();
+    let source = Source::new(id, query, &mut binds);
+    let columns = query.columns();
+    let pair = |(n, column): (usize, &Column)| match column.column_type {
+        ColumnType::Numeric => format!("max(abs(x{n}))::text, max(scale(x{n}))::text"),
+        ColumnType::Date => format!("(max(x{n}) = 'infinity' or min(x{n}) = '-infinity')::text, null"),
+        // From there on microseconds since 1970 have more than 63 bits.
+        ColumnType::Timestamp | ColumnType::Timestamptz => {
+            format!("(max(x{n}) >= '294247-01-01' or min(x{n}) = '-infinity')::text, null")
+        }
+        ColumnType::Time => format!("(max(x{n}) = '24:00')::text, null"),
+        _ => "null, null".to_owned(),
+    };
+    let pairs: Vec<_> = (1..).zip(&columns).map(pair).collect();
+    if pairs.iter().all(|pair| pair == "null, null") {
+        return None;
+    }
+    let names: Vec<_> = (1..=columns.len()).map(|n| format!("x{n}")).collect();
+    let text = format!(
+        "select array[{}]::text[] from (select {} {}) as m({})",
+        pairs.join(", "),
+        source.outputs,
+        source.from(None),
+        names.join(", ")
+    );
+    Some(Statement { text, values: binds.0 })
+}
+
 /// How many rows a query has, whatever its window; one row of one bigint.
 pub fn count(id: Uuid, query: &RowQuery) -> Statement {
     let mut binds = Binds::default();

@@ -3,7 +3,11 @@
 use super::packings::zip_of;
 use super::{Hint, SourceLimits, limit, limits, malformed, open, open_within, text};
 use larder::error::Limit;
-use std::{fs, path::Path};
+use std::{
+    fs,
+    path::Path,
+    time::{Duration, Instant},
+};
 use zip::CompressionMethod;
 
 pub(super) fn fixture(name: &str) -> Vec<u8> {
@@ -81,4 +85,20 @@ fn a_workbook_over_its_limits_is_refused_by_name() {
         let narrow = SourceLimits { columns_max: 7, ..limits() };
         assert_eq!(limit(open_within(&narrow, &fixture(name), &[], Hint::default())), Limit::Columns, "{name}");
     }
+}
+
+/// Each of many sheets is looked for once, not from the beginning of the file for each: that took minutes.
+#[test]
+fn a_workbook_of_many_sheets_is_read_in_time() {
+    let row = "<table:table-row><table:table-cell/></table:table-row>".repeat(150);
+    let sheet = |n: usize| format!("<table:table table:name=\"S{n}\">{row}</table:table>");
+    let last = "<table:table table:name=\"Last\"><table:table-row><table:table-cell office:value-type=\"string\"><text:p>a</text:p></table:table-cell></table:table-row></table:table>";
+    let sheets: String = (0..900).map(sheet).collect();
+    let content = format!("<office:document-content>{sheets}{last}</office:document-content>");
+    let kind = b"application/vnd.oasis.opendocument.spreadsheet";
+    let file = zip_of(&[("mimetype", &kind[..]), ("content.xml", content.as_bytes())], CompressionMethod::Deflated);
+    let started = Instant::now();
+    let read = text(&file, &[]).unwrap();
+    assert_eq!((read.text.as_str(), read.sheet.as_deref()), ("a\n", Some("Last")));
+    assert!(started.elapsed() < Duration::from_secs(20), "{:?}", started.elapsed());
 }

@@ -83,7 +83,7 @@ async fn the_format_follows_extension_or_accept() {
             "text/csv; charset=utf-8; header=present",
         ),
         ("application/json;q=0, */*;q=0.1", "text/csv; charset=utf-8; header=present"),
-        ("text/html, application/xhtml+xml, */*;q=0.8", "application/json"),
+        ("text/html, application/xhtml+xml, */*;q=0.8", "text/html; charset=utf-8"),
         ("image/png, application/x-ndjson;q=0.2", "application/x-ndjson"),
     ] {
         let answer = get("/v1/tables/q-formats/rows", &[("accept", accept)]).await;

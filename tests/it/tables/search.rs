@@ -135,7 +135,11 @@ async fn pages_go_through_ranked_rows_and_then_through_the_others() {
     assert_eq!(first.as_array().map(Vec::len), Some(6000));
     let link = larder.get("/v1/tables/s-walk/rows?q=fox&select=id&limit=6000").await;
     let next = link.headers()["link"].to_str().unwrap().trim_start_matches('<').split_once('>').unwrap().0.to_owned();
-    let table = larder.column("select table_id from larder.datasets d join larder.versions v on v.id = d.current where d.name = 's-walk'").await;
+    let table = larder
+        .column(
+            "select table_id from larder.datasets d join larder.versions v on v.id = d.current where d.name = 's-walk'",
+        )
+        .await;
     larder.sql(&format!("delete from rows.t_{} where c1 <= 100", table.join("").replace('-', ""))).await;
     let request = larder.request(reqwest::Method::GET, &next).header("accept", "application/json");
     let page = json(request.send().await.unwrap(), 200).await;

@@ -65,7 +65,10 @@ async fn an_index_is_built_by_a_job_listed_and_dropped() {
     assert_eq!(done["state"], "finished", "{done}");
     assert!(done["bytes"].as_u64().unwrap() > 0);
     let index = once(larder, "si-life", "ready").await;
-    assert_eq!((&index["columns"], &index["unique"], &index["key"]), (&json!(["a", "b"]), &json!(false), &json!(false)));
+    assert_eq!(
+        (&index["columns"], &index["unique"], &index["key"]),
+        (&json!(["a", "b"]), &json!(false), &json!(false))
+    );
     assert!(index["bytes"].as_u64().unwrap() > 0);
     assert!(is_indexed(larder, "si-life").await);
     assert_eq!(larder.text("/v1/tables/si-life/rows.csv?q=word&select=id").await, "id\n2\n1\n");
@@ -76,7 +79,10 @@ async fn an_index_is_built_by_a_job_listed_and_dropped() {
     json(appended, 201).await;
     assert_eq!(larder.text("/v1/tables/si-life/rows.csv?q=word&select=id&order=id").await, "id\n1\n2\n4\n");
 
-    assert_eq!(larder.delete(&format!("/v1/tables/si-life/indexes/{}", index["id"].as_str().unwrap())).await.status(), 204);
+    assert_eq!(
+        larder.delete(&format!("/v1/tables/si-life/indexes/{}", index["id"].as_str().unwrap())).await.status(),
+        204
+    );
     assert_eq!(json(larder.get("/v1/tables/si-life/indexes").await, 200).await["indexes"], json!([]));
     assert!(!is_indexed(larder, "si-life").await);
     larder.wait_for(&physical("si-life"), &["0"]).await;
