@@ -25,6 +25,7 @@ pub async fn run(app: App) {
 /// The first of those that failed, once all were tried; the others are in the log.
 pub async fn once(app: &App) -> Result<()> {
     let catalogue = &app.catalogue;
+    app.tables.tend_searches();
     let steps = [
         ("leases", catalogue.expire_leases().await),
         ("documents", resolve_documents(app).await),

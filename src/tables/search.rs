@@ -6,7 +6,11 @@ use super::{
     store::Tables,
 };
 use crate::error::{Error, Limit, Result};
-use std::{collections::VecDeque, time::Duration};
+use std::{
+    collections::VecDeque,
+    time::{Duration, Instant},
+};
+use tokio::time::timeout;
 use uuid::Uuid;
 
 /// How a search is answered.
@@ -27,13 +31,28 @@ impl Tables {
     }
 
     /// How long Postgres may work for a query, if it is less than any query may take.
-    pub(super) async fn patience(&self, table_id: Uuid, query: &RowQuery) -> Result<Option<Duration>> {
+    pub(super) async fn search_time(&self, table_id: Uuid, query: &RowQuery) -> Result<Option<Duration>> {
         let searched = self.searched(table_id, query).await?;
         Ok(searched.filter(|searched| !searched.indexed).map(|_| Duration::from_secs(self.search_seconds)))
     }
 
     pub(super) fn search_too_slow(&self) -> Error {
         Limit::SearchSeconds.passed(self.search_seconds, None)
+    }
+}
+
+/// What is left of the time that Postgres may work, if it has less than any query; what a client takes is not counted.
+#[derive(Debug)]
+pub struct TimeLeft(pub Option<Duration>);
+
+impl TimeLeft {
+    /// `None` if it ends first.
+    pub async fn spend<T>(&mut self, work: impl Future<Output = T>) -> Option<T> {
+        let Some(left) = self.0 else { return Some(work.await) };
+        let began = Instant::now();
+        let done = timeout(left, work).await.ok();
+        self.0 = Some(left.saturating_sub(began.elapsed()));
+        done
     }
 }
 

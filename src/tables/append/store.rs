@@ -140,6 +140,7 @@ impl Tables {
             return Err(Limit::Columns.passed(max as u64, None).into());
         }
         let types: Vec<ColumnType> = plan.after.iter().skip(first).map(|column| column.column_type).collect();
+        self.give_way(plan.table).await?;
         // Of another pool: all connections of this one may be in the hands of appends that wait for a second one.
         let mut tx = self.catalogue.control.begin().await.map_err(database)?;
         let there: Vec<Option<bool>> = sqlx::query_scalar(AssertSqlSafe(sql::columns_there(plan.table, first, &types)))

@@ -71,8 +71,8 @@ mod tests {
 
     #[test]
     fn a_search_needs_words_and_text() {
-        let column = |name: &str, column_type| Column::new(name, column_type);
-        let columns = [column("n", ColumnType::Bigint), column("a", ColumnType::Text), column("b", ColumnType::Text)];
+        let types = [("n", ColumnType::Bigint), ("a", ColumnType::Text), ("b", ColumnType::Text)];
+        let columns = types.map(|(name, column_type)| Column::new(name, column_type));
         assert_eq!(Search::parse("x", &columns).map(|search| search.columns).ok(), Some(vec![1, 2]));
         for (words, columns) in [("", &columns[..]), (" \t", &columns), ("x", &columns[..1]), ("a\0", &columns)] {
             assert!(Search::parse(words, columns).is_err(), "{words:?}");

@@ -160,7 +160,8 @@ async fn orders_and_windows_are_those_of_postgrest() {
 fn there_are_enough_cases_and_each_file_of_them_is_run() {
     let cases: usize = FILES.iter().map(|file| read(file).0.len()).sum();
     assert!(cases >= 300, "{cases}");
-    let found = fs::read_dir(folder()).expect("the folder").filter_map(|entry| entry.ok()?.file_name().into_string().ok());
+    let found =
+        fs::read_dir(folder()).expect("the folder").filter_map(|entry| entry.ok()?.file_name().into_string().ok());
     let mut found: Vec<_> = found.filter_map(|name| name.strip_suffix(".txt").map(str::to_owned)).collect();
     found.sort();
     let mut files = FILES.map(str::to_owned);

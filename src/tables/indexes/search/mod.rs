@@ -3,21 +3,19 @@
 //! `create index concurrently` leaves an index of no use where it is broken off. So each try is a row of the catalogue and makes an index of its own name, and what tries
 //! have left is taken away later.
 
+mod store;
+
+use self::store::Broken;
 use super::{BuiltIndex, State, store::physical};
 use crate::{
     auth::Caller,
-    catalogue::{Build, BuildState, Index, IndexKind, Kind, Progress, database, text_positions},
+    catalogue::{Build, BuildState, Index, IndexKind, Kind, Patience, Progress, database, is_busy, text_positions},
     error::{Error, Result},
     tables::{sql, store::Tables},
 };
-use sqlx::{AssertSqlSafe, Executor, error::DatabaseError};
 use std::{sync::Arc, time::Duration};
 use uuid::Uuid;
 
-/// The building waits for the transactions of others, and sorts more than a query does. No change of the table waits for it: it gives way.
-const SETTINGS: &str = "set lock_timeout = 0; set statement_timeout = 0; set maintenance_work_mem = '128MB'";
-/// Taking away waits for readers of the same table, though not for long: the next sweep tries again.
-const CLEARING: &str = "set lock_timeout = '5s'";
 /// Before a building that gave way begins again.
 const PAUSE: Duration = Duration::from_secs(1);
 const TRIES_MAX: u32 = 8;
@@ -43,26 +41,34 @@ impl Tables {
         if text_positions(place.1).is_empty() {
             return Err(Error::invalid("kind", "the table has no text column to search."));
         }
-        let mut tx = self.catalogue.control.begin().await.map_err(database)?;
-        self.catalogue.lock(&mut tx, Kind::Table, dataset.id).await?;
-        let there = self.catalogue.indexes_in(&mut tx, dataset.id).await?;
-        let known = there.iter().find(|index| index.kind == IndexKind::Search).cloned();
-        let (index, new) = match known {
-            Some(index) => (index, false),
-            None => {
-                self.check_number(there.len() + 1)?;
-                let index = Index::of_words();
-                self.catalogue.insert_index(&mut tx, dataset.id, &index).await?;
-                (index, true)
+        let mut patience = Patience::default();
+        let (index, new) = loop {
+            match self.declare_search(dataset.id).await {
+                Err(error) if is_busy(&error) => patience.pause().await?,
+                declared => break declared?,
             }
         };
-        tx.commit().await.map_err(database)?;
         let built = self.built_search(index, place).await?;
         let again = built.state == State::Failed;
         if again {
             self.catalogue.forget_failed_builds(built.index.id).await?;
         }
         Ok((built, new || again))
+    }
+
+    /// The index, and whether it is new.
+    async fn declare_search(&self, dataset: Uuid) -> Result<(Index, bool)> {
+        let mut tx = self.catalogue.control.begin().await.map_err(database)?;
+        self.catalogue.lock(&mut tx, Kind::Table, dataset).await?;
+        let there = self.catalogue.indexes_in(&mut tx, dataset).await?;
+        if let Some(index) = there.iter().find(|index| index.kind == IndexKind::Search) {
+            return Ok((index.clone(), false));
+        }
+        self.check_number(there.len() + 1)?;
+        let index = Index::of_words();
+        self.catalogue.insert_index(&mut tx, dataset, &index).await?;
+        tx.commit().await.map_err(database)?;
+        Ok((index, true))
     }
 
     /// The work of a job: builds the index, or waits until another has. Given up midway, as when the job is cancelled, there is to be none.
@@ -130,41 +136,26 @@ impl Tables {
     async fn build(&self, build: Build, job: Option<Uuid>) -> Result<Ended> {
         let mut running = Running { tables: self.clone(), build: Some(build.clone()) };
         let made = tokio::select! {
-            made = self.make(&build) => made.map_err(Some),
-            () = self.lost(build.id) => Err(None),
+            made = self.make(&build) => made,
+            () = self.lost(build.id) => Err(Broken::Cancelled),
         };
         let ended = match made {
             Ok(bytes) => {
                 self.catalogue.finish_build(build.id, bytes, job).await?;
                 Ended::Ready
             }
-            Err(Some(error)) if is_fault(&error) => {
-                tracing::warn!(%error, build.id = %build.id, "a search index cannot be built");
-                self.drop_physical_search(build.id).await.unwrap_or_else(|error| tracing::warn!(?error, "it is left"));
+            Err(Broken::Faulty(error)) => {
+                tracing::warn!(?error, build.id = %build.id, "a search index cannot be built");
+                note(self.drop_physical_search(build.id).await);
                 self.catalogue.fail_build(build.id).await?;
                 Ended::Failed
             }
             // `running` gives the try up.
-            Err(Some(error)) if !is_cancelled(&error) => return Err(database(error)),
-            Err(_) => return Ok(Ended::GaveWay),
+            Err(Broken::Cancelled) => return Ok(Ended::GaveWay),
+            Err(Broken::Other(error)) => return Err(error),
         };
         running.build = None;
         Ok(ended)
-    }
-
-    /// Its size.
-    async fn make(&self, build: &Build) -> sqlx::Result<u64> {
-        let mut connection = self.loads.acquire().await?;
-        // With other settings it is no use to others; and it ends what it does when it is dropped.
-        connection.close_on_drop();
-        connection.execute(SETTINGS).await?;
-        let create = sql::create_search_index(build.id, build.table_id, &build.columns());
-        connection.execute(sqlx::raw_sql(AssertSqlSafe(create))).await?;
-        connection.execute(sqlx::raw_sql(AssertSqlSafe(sql::analyze_all(build.table_id)))).await?;
-        let bytes = sqlx::query_scalar(AssertSqlSafe(sql::search_index_bytes(build.id)));
-        let bytes: Option<i64> = bytes.fetch_one(&mut *connection).await?;
-        connection.close().await?;
-        Ok(bytes.unwrap_or_default().unsigned_abs())
     }
 
     /// Ends when the building is to end, because nobody wants it any more.
@@ -177,13 +168,6 @@ impl Tables {
                 Err(error) => tracing::warn!(?error, build.id = %build, "a building was not renewed; trying again"),
             }
         }
-    }
-
-    /// Before a statement that changes the physical table as a whole, which would wait as long as an index of it is built.
-    pub(in crate::tables) async fn give_way(&self, table: Uuid) -> Result<()> {
-        self.catalogue.drop_builds_on(table).await?;
-        let cancel = sqlx::query(AssertSqlSafe(sql::cancel_search_builds(table)));
-        cancel.execute(&self.catalogue.control).await.map_err(database).map(|_| ())
     }
 
     /// What an index of the kind has become on a physical table with these columns.
@@ -220,18 +204,10 @@ impl Tables {
         for build in self.catalogue.builds_to_drop().await? {
             match self.drop_physical_search(build).await {
                 Ok(()) => self.catalogue.forget_build(build).await?,
-                Err(error) => tracing::debug!(%error, build.id = %build, "a search index stays until the next sweep"),
+                Err(error) => tracing::debug!(?error, build.id = %build, "a search index stays until the next sweep"),
             }
         }
         Ok(())
-    }
-
-    async fn drop_physical_search(&self, build: Uuid) -> sqlx::Result<()> {
-        let mut connection = self.loads.acquire().await?;
-        connection.close_on_drop();
-        connection.execute(CLEARING).await?;
-        connection.execute(sqlx::raw_sql(AssertSqlSafe(sql::drop_search_index(build)))).await?;
-        connection.close().await
     }
 }
 
@@ -239,19 +215,6 @@ fn note(done: Result<()>) {
     if let Err(error) = done {
         tracing::warn!(?error, "search indexes are left to the next sweep");
     }
-}
-
-fn code(error: &sqlx::Error) -> String {
-    error.as_database_error().and_then(DatabaseError::code).unwrap_or_default().into_owned()
-}
-
-fn is_cancelled(error: &sqlx::Error) -> bool {
-    code(error) == "57014"
-}
-
-/// Whether another try would end the same: what Postgres says of data and of space, not of locks, of connections, or of a table that is gone.
-fn is_fault(error: &sqlx::Error) -> bool {
-    matches!(code(error).get(..2), Some("22" | "53" | "54"))
 }
 
 /// A try whose task ends before it does is given up at once.

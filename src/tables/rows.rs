@@ -1,15 +1,11 @@
 //! Rows out of Postgres, by statements with bound values whose answers come in binary.
 
-mod reader;
-
-pub(super) use reader::{bound, cells};
-
 use super::{
     export::{Export, Extent, RowEncoder},
     query::RowQuery,
-    search::Parts,
+    search::{Parts, TimeLeft},
     spool::Spool,
-    sql::{self, Statement},
+    sql::{self, Bind, Statement},
     store::Tables,
 };
 use crate::{
@@ -18,8 +14,13 @@ use crate::{
 };
 use bytes::Bytes;
 use futures::{Stream, TryStreamExt};
-use reader::{Patience, Reader, begin_snapshot};
-use sqlx::{Row, error::DatabaseError, postgres::PgRow};
+use sqlx::{
+    AssertSqlSafe, Postgres, Row, ValueRef,
+    error::DatabaseError,
+    pool::PoolConnection,
+    postgres::{PgArguments, PgRow},
+    query::Query,
+};
 use std::{mem, time::Duration};
 use tokio::{
     sync::{
@@ -85,13 +86,13 @@ impl Tables {
         query: &RowQuery,
         export: Export,
     ) -> Result<(Option<i64>, impl Stream<Item = Result<Bytes>> + Send + use<>)> {
-        let patience = self.patience(table_id, query).await?;
+        let time = self.search_time(table_id, query).await?;
         let extents = export.is_typed().then(|| sql::extents(table_id, query)).flatten();
         let (sender, mut receiver) = channel(CHUNKS_IN_FLIGHT_MAX);
         let (tell, told) = oneshot::channel();
         let (tables, query) = (self.clone(), query.clone());
         tokio::spawn(async move {
-            if let Err(error) = tables.send_rows(table_id, (&query, extents, patience), &export, tell, &sender).await {
+            if let Err(error) = tables.send_rows(table_id, (&query, extents, time), &export, tell, &sender).await {
                 // Nobody listens any more when the client has gone.
                 sender.send(Err(error)).await.unwrap_or_default();
             }
@@ -106,7 +107,7 @@ impl Tables {
     async fn send_rows(
         &self,
         table_id: Uuid,
-        (query, extents, patience): (&RowQuery, Option<Statement>, Option<Duration>),
+        (query, extents, time): (&RowQuery, Option<Statement>, Option<Duration>),
         export: &Export,
         tell: oneshot::Sender<Option<i64>>,
         sender: &Sender<Result<Bytes>>,
@@ -117,23 +118,23 @@ impl Tables {
         // Nobody asks any more when the client has gone.
         tell.send(self.catalogue.revision(&mut connection, table_id).await?).unwrap_or_default();
         let (columns, mut out) = (export.columns.len(), Vec::new());
+        // What Postgres takes, not what the client does.
+        let mut time = TimeLeft(time);
         // A client that goes away meanwhile is noticed at once.
         let extents = tokio::select! {
-            extents = self.extents(&mut connection, extents) => extents?,
+            extents = time.spend(self.extents(&mut connection, extents)) => extents.ok_or_else(|| self.search_too_slow())??,
             () = sender.closed() => return Ok(()),
         };
         let mut encoder = RowEncoder::new(export, &extents)?;
         encoder.begin(&mut out);
         let (mut parts, mut sent, mut last) = (Parts::of_rows(table_id, query), 0, None);
-        // What Postgres takes, not what the client does.
-        let mut patience = Patience(patience);
         while let Some(statement) = parts.next(sent, keys(last.as_ref(), query)?.as_deref()) {
             let mut rows = bound(&statement).persistent(false).fetch(&mut **connection);
             loop {
                 // A client that goes away while Postgres still sorts is noticed at once.
                 let row = tokio::select! {
                     biased;
-                    row = patience.spend(rows.try_next()) => row.ok_or_else(|| self.search_too_slow())?.map_err(|error| self.query_error(error))?,
+                    row = time.spend(rows.try_next()) => row.ok_or_else(|| self.search_too_slow())?.map_err(|error| self.query_error(error))?,
                     () = sender.closed() => return Ok(()),
                 };
                 let Some(row) = row else { break };
@@ -174,22 +175,22 @@ impl Tables {
     ) -> Result<Page> {
         let mut page = Page { body: Spool::default(), rows: 0, next: None, revision: None };
         let (mut out, mut last, mut more) = (Vec::new(), None, false);
-        let extents = export.is_typed().then(|| sql::extents(table_id, query)).flatten();
-        let mut patience = Patience(self.patience(table_id, query).await?);
+        let mut time = TimeLeft(self.search_time(table_id, query).await?);
         let mut connection = self.reader().await?;
+        let extents = export.is_typed().then(|| sql::extents(table_id, query)).flatten();
         let snapshot = extents.is_some();
         if snapshot {
             begin_snapshot(&mut connection).await?;
         }
-        patience.announce(&mut connection).await?;
-        let extents = self.extents(&mut connection, extents).await?;
-        let mut encoder = RowEncoder::new(export, &extents)?;
+        announce(&time, &mut connection, snapshot).await?;
+        let extents = time.spend(self.extents(&mut connection, extents)).await;
+        let mut encoder = RowEncoder::new(export, &extents.ok_or_else(|| self.search_too_slow())??)?;
         encoder.begin(&mut out);
         let mut parts = Parts::of_page(table_id, query, limit.saturating_add(1), after)?;
         while let Some(statement) = parts.next(page.rows, keys(last.as_ref(), query)?.as_deref()) {
             // The plan of a search depends on how common its words are.
             let mut rows = bound(&statement).persistent(query.search.is_none()).fetch(&mut **connection);
-            while let Some(row) = patience
+            while let Some(row) = time
                 .spend(rows.try_next())
                 .await
                 .ok_or_else(|| self.search_too_slow())?
@@ -213,8 +214,7 @@ impl Tables {
                 break;
             }
         }
-        patience.retract(&mut connection).await?;
-        if snapshot {
+        if snapshot || time.0.is_some() {
             sqlx::raw_sql("commit").execute(&mut **connection).await.map_err(database)?;
         }
         connection.done();
@@ -229,9 +229,9 @@ impl Tables {
 
     /// How many rows a query has in all, whatever its window.
     pub async fn count(&self, table_id: Uuid, query: &RowQuery, count: Count) -> Result<u64> {
-        let mut patience = Patience(self.patience(table_id, query).await?);
+        let mut time = TimeLeft(self.search_time(table_id, query).await?);
         let mut connection = self.reader().await?;
-        patience.announce(&mut connection).await?;
+        announce(&time, &mut connection, false).await?;
         let mut rows = None;
         if count != Count::Exact {
             let plan = bound(&sql::plan(table_id, query)).fetch_one(&mut **connection).await;
@@ -242,12 +242,14 @@ impl Tables {
         let few = rows.is_none_or(|rows| rows <= COUNTED_ROWS_MAX);
         if count == Count::Exact || (count == Count::Estimated && few) {
             let statement = sql::count(table_id, query);
-            let counted = patience.spend(bound(&statement).fetch_one(&mut **connection)).await;
+            let counted = time.spend(bound(&statement).fetch_one(&mut **connection)).await;
             let counted = counted.ok_or_else(|| self.search_too_slow())?;
             let counted: i64 = counted.and_then(|row| row.try_get(0)).map_err(|error| self.query_error(error))?;
             rows = Some(counted.unsigned_abs());
         }
-        patience.retract(&mut connection).await?;
+        if time.0.is_some() {
+            sqlx::raw_sql("commit").execute(&mut **connection).await.map_err(database)?;
+        }
         connection.done();
         rows.ok_or_else(|| Error::internal("a plan that says no number of rows"))
     }
@@ -263,7 +265,7 @@ impl Tables {
     }
 
     async fn reader(&self) -> Result<Reader> {
-        Ok(Reader::new(self.queries.acquire().await.map_err(database)?))
+        Ok(Reader { connection: self.queries.acquire().await.map_err(database)?, busy: true })
     }
 
     /// What Postgres makes of a query that was sound by itself: its words may quote values, so ours stand for them.
@@ -285,6 +287,11 @@ impl Tables {
     }
 }
 
+async fn begin_snapshot(connection: &mut Reader) -> Result<()> {
+    let begin = sqlx::raw_sql("begin isolation level repeatable read read only").execute(&mut ***connection).await;
+    begin.map(drop).map_err(database)
+}
+
 fn expected(rows: f64) -> u64 {
     #[expect(
         clippy::cast_possible_truncation,
@@ -295,6 +302,64 @@ fn expected(rows: f64) -> u64 {
     rows
 }
 
+/// Lets Postgres itself end what is still at work then, soon after us, in a transaction that may have begun; only for answers that no client holds up.
+async fn announce(time: &TimeLeft, connection: &mut Reader, begun: bool) -> Result<()> {
+    let Some(left) = time.0 else { return Ok(()) };
+    let begin = if begun { "" } else { "begin read only; " };
+    let bound = format!("{begin}set local statement_timeout = {}", left.as_millis().saturating_add(500));
+    sqlx::raw_sql(AssertSqlSafe(bound)).execute(&mut ***connection).await.map(|_| ()).map_err(database)
+}
+
+/// A connection that is closed, not used again, if it is given up in the middle of an answer.
+struct Reader {
+    connection: PoolConnection<Postgres>,
+    busy: bool,
+}
+
+impl Reader {
+    fn done(&mut self) {
+        self.busy = false;
+    }
+}
+
+impl std::ops::Deref for Reader {
+    type Target = PoolConnection<Postgres>;
+
+    fn deref(&self) -> &Self::Target {
+        &self.connection
+    }
+}
+
+impl std::ops::DerefMut for Reader {
+    fn deref_mut(&mut self) -> &mut Self::Target {
+        &mut self.connection
+    }
+}
+
+impl Drop for Reader {
+    fn drop(&mut self) {
+        if self.busy {
+            self.connection.close_on_drop();
+        }
+    }
+}
+
+/// The statement with its values.
+pub(super) fn bound(statement: &Statement) -> Query<'static, Postgres, PgArguments> {
+    let query = sqlx::query(AssertSqlSafe(statement.text.clone()));
+    statement.values.iter().cloned().fold(query, |query, value| match value {
+        Bind::Boolean(value) => query.bind(value),
+        Bind::Bigint(value) => query.bind(value),
+        Bind::Double(value) => query.bind(value),
+        Bind::Text(value) => query.bind(value),
+        Bind::Uuid(value) => query.bind(value),
+        Bind::Booleans(values) => query.bind(values),
+        Bind::Bigints(values) => query.bind(values),
+        Bind::Doubles(values) => query.bind(values),
+        Bind::Texts(values) => query.bind(values),
+    })
+}
+
 /// What a page begins behind that follows this row: all but the outputs of the query and the revision.
 fn keys(row: Option<&PgRow>, query: &RowQuery) -> Result<Option<Vec<Option<String>>>> {
     let Some(row) = row else { return Ok(None) };
@@ -302,4 +367,13 @@ fn keys(row: Option<&PgRow>, query: &RowQuery) -> Result<Option<Vec<Option<Strin
         .map(|at| row.try_get(at).map_err(database))
         .collect::<Result<_>>()
         .map(Some)
+}
+
+/// The first cells of a row, each in the binary form of its type.
+pub(super) fn cells(row: &PgRow, count: usize) -> Result<Vec<Option<&[u8]>>> {
+    let cell = |at| {
+        let value = row.try_get_raw(at).map_err(database)?;
+        if value.is_null() { Ok(None) } else { value.as_bytes().map(Some).map_err(Error::internal) }
+    };
+    (0..count).map(cell).collect()
 }
