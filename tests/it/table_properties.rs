@@ -10,7 +10,7 @@ mod table;
 mod writer;
 
 /// A runner that draws the same `cases` each time.
-fn runner(cases: u32) -> TestRunner {
+pub fn runner(cases: u32) -> TestRunner {
     let told = std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok());
     // Failures are printed, not written beside the sources: the seed is fixed.
     let config =

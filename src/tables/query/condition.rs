@@ -68,7 +68,7 @@ fn members(text: &mut Text<'_>, columns: &[Column], depth: usize) -> Result<Vec<
     let mut members = Vec::new();
     loop {
         members.push(member(text, columns, depth)?);
-        if !text.eat(",") {
+        if !text.eat_spaced(",") {
             break;
         }
     }
@@ -81,14 +81,17 @@ fn member(text: &mut Text<'_>, columns: &[Column], depth: usize) -> Result<Condi
         [("and", false, false), ("or", true, false), ("not.and", false, true), ("not.or", true, true)]
     {
         let mut ahead = *text;
-        if ahead.eat(start) && ahead.rest().starts_with('(') {
-            *text = ahead;
-            return Ok(group(any, negated, members(text, columns, depth + 1)?));
+        if ahead.eat_spaced(start) {
+            ahead.space();
+            if ahead.rest().starts_with('(') {
+                *text = ahead;
+                return Ok(group(any, negated, members(text, columns, depth + 1)?));
+            }
         }
     }
     let before = text.rest();
     let target = Scalar::parse(text, columns)?;
-    let named = before[..before.len() - text.rest().len()].to_owned();
+    let named = before.strip_suffix(text.rest()).unwrap_or(before).trim().to_owned();
     text.expect(".")?;
     test(text, &named, target, Within::Tree)
 }

@@ -1,11 +1,12 @@
 //! A query of rows, from the parameters of a URL. The grammar is that of PostgREST 12, with more aggregates, `distinct`, `having`, `trunc`, `bin` and cursors.
 //!
-//! `text` reads, `scalar` is one value of a row, `value` what it is compared with, `operator` and `condition` what is asked of it; `select` and `order` are the
+//! `text` reads, `scalar` is one value of a row, `value` what it is compared with (`moment` if that is a time), `operator` and `condition` what is asked of it; `select` and `order` are the
 //! rest of a query. All of it is checked against the columns of one version, so that what comes out can only be run.
 //!
 //! **Invariant.** A column is a position here, and what the caller wrote is a value to be bound: no text of a query becomes SQL.
 
 mod condition;
+mod moment;
 mod operator;
 mod order;
 mod parameters;

@@ -150,7 +150,10 @@ impl Operator {
             });
         }
         if let Some(syntax) = Syntax::named(name) {
-            asked.only(text, name, ColumnType::Text)?;
+            // Of JSON the strings in it are searched.
+            if asked.column_type != ColumnType::Json {
+                asked.only(text, name, ColumnType::Text)?;
+            }
             let configuration = configuration(text, argument)?;
             let query = asked.one(text)?;
             asked.value(text, ColumnType::Text, &query)?;
@@ -224,6 +227,7 @@ impl Asked<'_> {
         match name {
             "in" => {
                 text.expect("(")?;
+                text.space();
                 let values = self.list(text, ')', self.column_type)?;
                 text.expect(")")?;
                 Ok(Operator::In(values))
@@ -244,7 +248,7 @@ impl Asked<'_> {
 
     fn is(&self, text: &mut Text<'_>) -> Result<Is> {
         let word = text.word();
-        let is = match word {
+        let is = match word.to_ascii_lowercase().as_str() {
             "null" => Is::Null,
             "not_null" => Is::NotNull,
             "true" => Is::True,
@@ -281,6 +285,7 @@ impl Asked<'_> {
             return Err(text.error(format!("`({quantifier})` should be `(any)` or `(all)`.")));
         }
         text.expect("{")?;
+        text.space();
         let values = self.list(text, '}', column_type)?;
         text.expect("}")?;
         Ok(if quantifier == "any" { Operand::Any(values) } else { Operand::All(values) })
@@ -290,7 +295,14 @@ impl Asked<'_> {
     fn one(&self, text: &mut Text<'_>) -> Result<String> {
         match self.within {
             Within::Parameter => Ok(text.whole().to_owned()),
-            Within::Tree => element(text, |c| matches!(c, ',' | ')')),
+            Within::Tree => {
+                let braces = text.rest().starts_with('{');
+                let brackets = self.column_type == ColumnType::Json && text.rest().starts_with('[');
+                match if braces || brackets { text.bracketed() } else { None } {
+                    Some(value) => Ok(value.to_owned()),
+                    None => text.element(|c| matches!(c, ',' | ')')),
+                }
+            }
         }
     }
 
@@ -301,8 +313,10 @@ impl Asked<'_> {
             return Ok(values);
         }
         loop {
-            let value = element(text, |c| c == ',' || c == end)?;
-            values.push(self.value(text, column_type, &value)?);
+            // In braces spaces around a value are no part of it, as in Postgres' arrays.
+            let trims = end == '}' && !text.is_quoted();
+            let value = text.element(|c| c == ',' || c == end)?;
+            values.push(self.value(text, column_type, if trims { value.trim() } else { &value })?);
             if values.len() > LIST_MAX {
                 return Err(text.error(format!("a list takes at most {LIST_MAX} values.")));
             }
@@ -327,14 +341,5 @@ impl Asked<'_> {
                 ),
             )
         })
-    }
-}
-
-/// Takes one value of a list or a tree, which may stand in double quotes.
-fn element(text: &mut Text<'_>, ends: impl Fn(char) -> bool) -> Result<String> {
-    match text.quoted()? {
-        Some(value) if text.is_empty() || text.rest().starts_with(&ends) => Ok(value),
-        Some(_) => Err(text.error(format!("a comma or the end should stand {}.", text.place()))),
-        None => Ok(text.until(ends).to_owned()),
     }
 }

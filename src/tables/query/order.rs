@@ -29,6 +29,7 @@ impl Order {
         }
         loop {
             list.push(parse(&mut text, columns, outputs)?);
+            text.space();
             if list.len() > COLUMNS_ASKED_MAX {
                 return Err(text.error(format!("it can name at most {COLUMNS_ASKED_MAX} columns.")));
             }
@@ -47,16 +48,13 @@ fn parse(text: &mut Text<'_>, columns: &[Column], outputs: &[Output]) -> Result<
     if by.column_type() == ColumnType::Json {
         return Err(text.error("JSON has no order; a member as text, `data->>name`, has one."));
     }
-    let direction = match (text.eat(".desc"), text.eat(".asc")) {
-        (true, _) => Direction::Descending,
-        _ => Direction::Ascending,
-    };
-    let nulls_first = match (text.eat(".nullsfirst"), text.eat(".nullslast")) {
-        (true, _) => true,
-        (_, true) => false,
-        // Postgres' own default: NULL is larger than everything.
-        _ => direction == Direction::Descending,
-    };
+    let descending = text.eat(".desc");
+    if !descending {
+        text.eat(".asc");
+    }
+    let direction = if descending { Direction::Descending } else { Direction::Ascending };
+    // Postgres' own default: NULL is larger than everything.
+    let nulls_first = text.eat(".nullsfirst") || (!text.eat(".nullslast") && descending);
     Ok(Order { by, direction, nulls_first })
 }
 

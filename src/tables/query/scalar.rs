@@ -171,7 +171,7 @@ fn path_step(text: &mut Text<'_>, as_text: bool) -> Result<Step> {
             let rest = text.rest();
             let end = rest.find(['.', ',', ')', ':']).unwrap_or(rest.len());
             let length = rest.find("->").unwrap_or(rest.len()).min(end);
-            text.take(length).to_owned()
+            text.take(length).trim().to_owned()
         }
     };
     if key.is_empty() {

@@ -116,7 +116,7 @@ pub fn outputs(select: Option<&str>, columns: &[Column]) -> Result<Vec<Output>> 
         if outputs.len() > COLUMNS_ASKED_MAX {
             return Err(text.error(format!("it can name at most {COLUMNS_ASKED_MAX} columns.")));
         }
-        if !text.eat(",") {
+        if !text.eat_spaced(",") {
             break;
         }
     }
@@ -133,7 +133,9 @@ pub fn outputs(select: Option<&str>, columns: &[Column]) -> Result<Vec<Output>> 
 
 fn star(text: &mut Text<'_>) -> bool {
     let mut ahead = *text;
-    let star = ahead.eat("*") && (ahead.is_empty() || ahead.rest().starts_with(','));
+    let star = ahead.eat_spaced("*");
+    ahead.space();
+    let star = star && (ahead.is_empty() || ahead.rest().starts_with(','));
     if star {
         *text = ahead;
     }
@@ -148,8 +150,9 @@ fn all(position: usize, columns: &[Column]) -> Output {
 /// Takes `alias:value`, `value`.
 fn output(text: &mut Text<'_>, columns: &[Column]) -> Result<Output> {
     let mut ahead = *text;
-    let is_column =
-        ahead.column(columns).is_ok_and(|at| columns.get(at).is_some_and(|column| column.name.contains(':')));
+    let named = ahead.column(columns).ok().and_then(|at| columns.get(at));
+    let is_aliased = ahead.rest().starts_with(':') && !ahead.rest().starts_with("::");
+    let is_column = named.is_some_and(|column| column.name.contains(':')) && !is_aliased;
     let alias = if is_column { None } else { alias(text)? };
     let (value, natural) = expression(text, columns)?;
     Ok(Output { name: alias.unwrap_or(natural), value })
@@ -158,10 +161,12 @@ fn output(text: &mut Text<'_>, columns: &[Column]) -> Result<Output> {
 /// Takes `alias:`, if one stands next; `::` is none.
 fn alias(text: &mut Text<'_>) -> Result<Option<String>> {
     let mut ahead = *text;
+    ahead.space();
     let alias = match ahead.quoted()? {
         Some(alias) => alias,
-        None => ahead.until(|c| matches!(c, ':' | ',' | '(' | ')')).to_owned(),
+        None => ahead.until(|c| matches!(c, ':' | ',' | '(' | ')')).trim_end().to_owned(),
     };
+    ahead.space();
     if alias.is_empty() || ahead.rest().starts_with("::") || !ahead.eat(":") {
         return Ok(None);
     }

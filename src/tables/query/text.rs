@@ -37,8 +37,24 @@ impl<'a> Text<'a> {
         }
     }
 
+    /// Takes the spaces that stand next.
+    pub fn space(&mut self) {
+        self.rest = self.rest.trim_start_matches([' ', '\t']);
+    }
+
+    /// Takes `token`, and the spaces before it, if it stands next.
+    pub fn eat_spaced(&mut self, token: &str) -> bool {
+        let mut ahead = *self;
+        ahead.space();
+        let eaten = ahead.eat(token);
+        if eaten {
+            *self = ahead;
+        }
+        eaten
+    }
+
     pub fn expect(&mut self, token: &str) -> Result<()> {
-        if self.eat(token) {
+        if self.eat_spaced(token) {
             return Ok(());
         }
         Err(self.error(format!("`{token}` should stand {}.", self.place())))
@@ -93,28 +109,83 @@ impl<'a> Text<'a> {
         Err(self.error(format!("the double quote {} is not closed.", self.place())))
     }
 
-    /// Takes the name of one of `columns`: in double quotes, or as it is. As it is, the longest name there is counts, so that most names with dots or colons
-    /// need no quotes.
-    pub fn column(&mut self, columns: &[Column]) -> Result<usize> {
-        let name = match self.quoted()? {
-            Some(name) => name,
-            None => {
-                let starts = columns.iter().enumerate().filter(|(_, column)| self.starts_with_name(&column.name));
-                if let Some((position, column)) = starts.max_by_key(|(_, column)| column.name.len()) {
-                    self.rest = &self.rest[column.name.len()..];
-                    return Ok(position);
-                }
-                let end = self.rest.find("->").unwrap_or(self.rest.len());
-                let (name, _) = self.rest.split_at(end);
-                name.split(['.', ',', '(', ')', ':']).next().unwrap_or_default().to_owned()
-            }
-        };
-        super::position(self.parameter, columns, &name)
+    /// Whether what stands next, behind spaces, is in double quotes.
+    pub fn is_quoted(&self) -> bool {
+        self.rest.trim_start_matches([' ', '\t']).starts_with('"')
     }
 
-    fn starts_with_name(&self, name: &str) -> bool {
-        let Some(after) = self.rest.strip_prefix(name) else { return false };
-        !name.is_empty() && (after.is_empty() || after.starts_with(['.', ',', ')', ':']) || after.starts_with("->"))
+    /// Takes one value of a list or a tree: what stands in double quotes, or all before the first character that `ends` names.
+    pub fn element(&mut self, ends: impl Fn(char) -> bool) -> Result<String> {
+        if !self.is_quoted() {
+            return Ok(self.until(ends).to_owned());
+        }
+        self.space();
+        let value = self.quoted()?.unwrap_or_default();
+        self.space();
+        if self.is_empty() || self.rest.starts_with(ends) {
+            return Ok(value);
+        }
+        Err(self.error(format!("a comma or the end should stand {}.", self.place())))
+    }
+
+    /// Takes what stands in brackets or braces, such as JSON, if a comma, a parenthesis or nothing follows them; those in double quotes do not count.
+    pub fn bracketed(&mut self) -> Option<&'a str> {
+        let (mut depth, mut quoted, mut escaped) = (0_usize, false, false);
+        for (at, c) in self.rest.char_indices() {
+            match c {
+                _ if escaped => escaped = false,
+                '\\' => escaped = quoted,
+                '"' => quoted = !quoted,
+                '{' | '[' if !quoted => depth += 1,
+                '}' | ']' if !quoted => depth = depth.saturating_sub(1),
+                _ => {}
+            }
+            if depth == 0 {
+                let (value, rest) = self.rest.split_at(at + c.len_utf8());
+                let rest = rest.trim_start_matches([' ', '\t']);
+                let ends = rest.is_empty() || rest.starts_with([',', ')']);
+                self.rest = if ends { rest } else { self.rest };
+                return ends.then_some(value);
+            }
+        }
+        None
+    }
+
+    /// Takes the name of one of `columns`: in double quotes, or as it is. As it is, the longest name there is counts, so that most names with dots or colons
+    /// need no quotes. Spaces around it are no part of it, unless there is a column that has them.
+    pub fn column(&mut self, columns: &[Column]) -> Result<usize> {
+        if let Some(position) = self.bare_column(columns) {
+            return Ok(position);
+        }
+        self.space();
+        if let Some(name) = self.quoted()? {
+            self.space();
+            return super::position(self.parameter, columns, &name);
+        }
+        if let Some(position) = self.bare_column(columns) {
+            return Ok(position);
+        }
+        let end = self.rest.find("->").unwrap_or(self.rest.len());
+        let (name, _) = self.rest.split_at(end);
+        let name = name.split(['.', ',', '(', ')', ':']).next().unwrap_or_default();
+        super::position(self.parameter, columns, name.trim_end())
+    }
+
+    fn bare_column(&mut self, columns: &[Column]) -> Option<usize> {
+        let starts = columns.iter().enumerate().filter_map(|(position, column)| {
+            let rest = self.behind_name(&column.name)?;
+            Some((column.name.len(), position, rest))
+        });
+        let (_, position, rest) = starts.max_by_key(|(length, ..)| *length)?;
+        self.rest = rest;
+        Some(position)
+    }
+
+    /// What follows `name`, if that stands next and ends there. Quotes are never part of a bare name.
+    fn behind_name(&self, name: &str) -> Option<&'a str> {
+        let rest = self.rest.strip_prefix(name)?.trim_start_matches([' ', '\t']);
+        let ends = rest.is_empty() || rest.starts_with(['.', ',', ')', ':']) || rest.starts_with("->");
+        (ends && !name.is_empty() && !name.starts_with('"')).then_some(rest)
     }
 
     pub fn error(&self, detail: impl Into<String>) -> Error {

@@ -1,9 +1,7 @@
 //! Values that a query compares with, each checked against the type that it is compared as. They reach Postgres bound, never as SQL.
 
+use super::moment;
 use crate::catalogue::ColumnType;
-use time::{
-    Date, PrimitiveDateTime, Time, UtcOffset, format_description::BorrowedFormatItem, macros::format_description,
-};
 use uuid::Uuid;
 
 #[derive(Debug, Clone, PartialEq)]
@@ -15,34 +13,27 @@ pub enum Value {
     Text(String),
 }
 
-const DATE: &[BorrowedFormatItem<'_>] = format_description!("[year]-[month]-[day]");
-const TIME: &[BorrowedFormatItem<'_>] =
-    format_description!("[hour]:[minute][optional [:[second][optional [.[subsecond]]]]]");
-const OFFSET: &[BorrowedFormatItem<'_>] =
-    format_description!("[offset_hour sign:mandatory][optional [:[offset_minute]]]");
-
 impl Value {
-    /// `None` if `text` denotes no value of the type.
+    /// `None` if `text` denotes no value of the type. Spaces around it count only in text, as in Postgres.
     pub fn parse(column_type: ColumnType, text: &str) -> Option<Self> {
+        let text = if column_type == ColumnType::Text { text } else { text.trim_ascii() };
         let checked = |holds: bool| holds.then(|| Self::Text(text.to_owned()));
         match column_type {
             ColumnType::Boolean => match text.to_ascii_lowercase().as_str() {
-                "true" | "t" | "yes" | "on" | "1" => Some(Self::Boolean(true)),
-                "false" | "f" | "no" | "off" | "0" => Some(Self::Boolean(false)),
+                "true" | "t" | "yes" | "y" | "on" | "1" => Some(Self::Boolean(true)),
+                "false" | "f" | "no" | "n" | "off" | "0" => Some(Self::Boolean(false)),
                 _ => None,
             },
             ColumnType::Bigint => text.parse().ok().map(Self::Bigint),
             ColumnType::Double => double(text).map(Self::Double),
             ColumnType::Numeric => checked(is_decimal(text) || text.eq_ignore_ascii_case("nan")),
-            ColumnType::Date => checked(date(text).is_some()),
-            ColumnType::Time => checked(Time::parse(text, TIME).is_ok()),
-            ColumnType::Timestamp => timestamp(text, false).map(Self::Text),
-            ColumnType::Timestamptz => timestamp(text, true).map(Self::Text),
+            ColumnType::Date => moment::date(text).map(Self::Text),
+            ColumnType::Time => moment::clock(text).map(Self::Text),
+            ColumnType::Timestamp => moment::timestamp(text, false).map(Self::Text),
+            ColumnType::Timestamptz => moment::timestamp(text, true).map(Self::Text),
             ColumnType::Uuid => Uuid::try_parse(text).ok().map(|uuid| Self::Text(uuid.to_string())),
             ColumnType::Text => checked(!text.contains('\0')),
-            ColumnType::Json => {
-                checked(!text.contains("\\u0000") && serde_json::from_str::<serde::de::IgnoredAny>(text).is_ok())
-            }
+            ColumnType::Json => checked(is_json(text)),
         }
     }
 
@@ -59,14 +50,53 @@ impl Value {
             ColumnType::Timestamptz => "a time, such as `2026-01-31T13:45:00Z`",
             ColumnType::Uuid => "a UUID",
             ColumnType::Text => "a text without U+0000",
-            ColumnType::Json => "JSON without U+0000",
+            ColumnType::Json => "JSON, its texts without U+0000 and its numbers such as a double holds",
         }
     }
 }
 
 fn double(text: &str) -> Option<f64> {
-    let known = is_decimal(text) || matches!(text, "NaN" | "Infinity" | "-Infinity");
-    text.parse().ok().filter(|value: &f64| known && (value.is_finite() || !is_decimal(text)))
+    let unsigned = text.strip_prefix(['+', '-']).unwrap_or(text);
+    let named = text.eq_ignore_ascii_case("nan")
+        || ["inf", "infinity"].into_iter().any(|name| unsigned.eq_ignore_ascii_case(name));
+    text.parse().ok().filter(|value: &f64| named || (is_decimal(text) && value.is_finite()))
+}
+
+/// JSON that `jsonb` holds: no U+0000 in its texts, and no number out of reach.
+fn is_json(text: &str) -> bool {
+    // What it takes is valid, and its numbers are at most as large as doubles.
+    if serde_json::from_str::<serde_json::Value>(text).is_err() {
+        return false;
+    }
+    let mut rest = text;
+    while let Some(at) = rest.find(|c: char| c == '"' || c == '-' || c.is_ascii_digit()) {
+        let (_, token) = rest.split_at(at);
+        let length = if token.starts_with('"') { string(token) } else { number(token) };
+        let Some((_, after)) = length.and_then(|length| token.split_at_checked(length)) else { return false };
+        rest = after;
+    }
+    true
+}
+
+/// The bytes of the string at the beginning of valid JSON; `None` if it holds U+0000.
+fn string(token: &str) -> Option<usize> {
+    let mut escaped = false;
+    for (at, c) in token.char_indices().skip(1) {
+        match c {
+            'u' if escaped && token.split_at(at).1.starts_with("u0000") => return None,
+            _ if escaped => escaped = false,
+            '\\' => escaped = true,
+            '"' => return Some(at + 1),
+            _ => {}
+        }
+    }
+    None
+}
+
+/// The bytes of the number at the beginning of valid JSON; `None` if `numeric` might not hold it.
+fn number(token: &str) -> Option<usize> {
+    let end = token.find(|c: char| !matches!(c, '0'..='9' | '-' | '+' | '.' | 'e' | 'E')).unwrap_or(token.len());
+    is_decimal(token.split_at(end).0).then_some(end)
 }
 
 /// Digits with a point, a sign and an exponent, within what `numeric` holds.
@@ -85,47 +115,4 @@ fn is_decimal(text: &str) -> bool {
         && !exponent.is_empty()
         && digits(exponent)
         && exponent.parse::<u32>().is_ok_and(|exponent| exponent <= EXPONENT_MAX)
-}
-
-/// ISO 8601, `T` or a space in the middle; a date alone is its midnight. Without an offset a `zoned` one is UTC; a `+` that a URL has turned into a space is one.
-fn timestamp(text: &str, zoned: bool) -> Option<String> {
-    let (day, rest) = text.split_at_checked(10)?;
-    let date = date(day)?;
-    let (time, offset) = match rest.strip_prefix(['T', 't', ' ']) {
-        None if rest.is_empty() => (Time::MIDNIGHT, None),
-        None => return None,
-        Some(rest) => {
-            let (time, offset) = rest.split_at(rest.find(['Z', 'z', '+', '-', ' ']).unwrap_or(rest.len()));
-            (Time::parse(time, TIME).ok()?, Some(offset).filter(|offset| !offset.is_empty()))
-        }
-    };
-    let local = PrimitiveDateTime::new(date, time);
-    if !zoned {
-        return offset.is_none().then(|| spelling(local));
-    }
-    let offset = match offset {
-        None | Some("Z" | "z") => UtcOffset::UTC,
-        Some(offset) => UtcOffset::parse(&offset.replacen(' ', "+", 1), OFFSET).ok()?,
-    };
-    let instant = local.assume_offset(offset).checked_to_offset(UtcOffset::UTC)?;
-    Some(spelling(PrimitiveDateTime::new(instant.date(), instant.time())) + "Z")
-}
-
-/// Of the years that four digits write.
-fn date(text: &str) -> Option<Date> {
-    Date::parse(text, DATE).ok().filter(|date| date.year() > 0 && text.len() == 10)
-}
-
-fn spelling(time: PrimitiveDateTime) -> String {
-    let (date, clock) = (time.date(), time.time());
-    format!(
-        "{:04}-{:02}-{:02} {:02}:{:02}:{:02}.{:06}",
-        date.year(),
-        u8::from(date.month()),
-        date.day(),
-        clock.hour(),
-        clock.minute(),
-        clock.second(),
-        clock.microsecond()
-    )
 }

@@ -36,7 +36,11 @@ fn step(sql: &str, before: ColumnType, step: &Step, binds: &mut Binds) -> String
         Step::Bin(width) => {
             let place = bind(width, binds);
             match (before, width) {
-                (ColumnType::Bigint, Value::Bigint(_)) => format!("({sql} - (({sql} % {place}) + {place}) % {place})"),
+                (ColumnType::Bigint, Value::Bigint(_)) => {
+                    // Nothing on the way is larger than the number or the width.
+                    let rest = format!("{sql} % {place}");
+                    format!("({sql} - {rest} - case when {rest} < 0 then {place} else 0 end)")
+                }
                 (ColumnType::Double, _) => format!("(floor({sql} / {place}) * {place})"),
                 _ => format!("(floor({sql}::numeric / {place}::numeric) * {place}::numeric)"),
             }
