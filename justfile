@@ -27,6 +27,11 @@ fuzz *arguments:
     mkdir -p fuzz/corpus/tables
     cargo +nightly fuzz run tables fuzz/corpus/tables tests/corpus -- -max_len=65536 -timeout=10 -rss_limit_mb=1024 {{arguments}}
 
+# Look for texts that break the parser of queries, from the tests' cases on, as `just fuzz` does for files.
+fuzz-queries *arguments:
+    mkdir -p fuzz/corpus/queries
+    cargo +nightly fuzz run queries fuzz/corpus/queries tests/grammar -- -max_len=4096 -timeout=10 -rss_limit_mb=1024 {{arguments}}
+
 # Measure starts, a large blob and a large CSV: the figures of README's performance table.
 bench *arguments:
     cargo build --release

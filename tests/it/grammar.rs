@@ -9,8 +9,14 @@ use std::path::PathBuf;
 
 mod agreement;
 mod cases;
+mod cells;
+mod cursors;
 mod datum;
+mod pages;
+mod parsing;
 mod predicate;
+mod unbound;
+mod wide;
 
 /// The folder of the cases.
 fn folder() -> PathBuf {
@@ -23,7 +29,7 @@ fn encode(text: &str) -> String {
 
 /// Pairs of a query as a person writes them, `a=eq.x y&b=…`, in which `%26` is an ampersand that separates none.
 fn pairs(query: &str) -> Vec<(String, String)> {
-    let decode = |text: &str| percent_decode_str(text).decode_utf8().expect("UTF-8").into_owned();
+    let decode = |text: &str| percent_decode_str(text).decode_utf8_lossy().into_owned();
     let pair = |pair: &str| {
         let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
         (decode(name), decode(value))
@@ -64,12 +70,14 @@ async fn typed_table(name: &str, columns: &[(&str, &str)]) -> String {
     for (found, (name, column_type)) in made["columns"].as_array().expect("columns").iter().zip(columns) {
         assert!(found["name"] == *name && found["type"] == *column_type, "{found}, not {name} {column_type}");
     }
-    let id = shared()
-        .column(&format!(
-            "select v.table_id from larder.datasets d join larder.versions v on v.id = d.current where d.name = '{name}'"
-        ))
-        .await;
-    let table = format!("rows.t_{}", id.concat().replace('-', ""));
+    let table = physical_table(name).await;
     shared().sql(&format!("delete from {table}")).await;
     table
+}
+
+/// Where the rows of a table's current version are.
+async fn physical_table(name: &str) -> String {
+    let query = "select v.table_id from larder.datasets d join larder.versions v on v.id = d.current where d.name";
+    let id = shared().column(&format!("{query} = '{name}'")).await.concat();
+    format!("rows.t_{}", id.replace('-', ""))
 }

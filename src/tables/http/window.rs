@@ -45,6 +45,7 @@ impl Asked {
                         value.parse().map_err(|_| Error::invalid("version", "it must be the number of a version."));
                     asked.version = Some(number?);
                 }
+                "cursor" if asked.cursor.is_some() => return Err(Error::invalid(name, "it stands in the URL twice.")),
                 "cursor" => asked.cursor = Some(value),
                 _ if asked.options.take(&name, &value)? => {}
                 _ => asked.parameters.take(&name, value)?,
