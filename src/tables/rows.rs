@@ -280,6 +280,9 @@ impl Tables {
             "22003" => "a number of the answer is larger than its type holds; a cast to `numeric` holds any.",
             "22007" | "22008" | "22P02" => "a value of the table is none of the type that it is cast to.",
             "22P05" => "a JSON value of the table holds U+0000, which cannot be compared.",
+            "54001" | "54011" => {
+                "it is more than Postgres takes in one statement: fewer values, conditions or columns to sort by fit."
+            }
             "42601" => "the words of a search are not written as its operator asks; `wfts` takes any.",
             _ => return database(error),
         };
@@ -362,11 +365,13 @@ pub(super) fn bound(statement: &Statement) -> Query<'static, Postgres, PgArgumen
 
 /// What a page begins behind that follows this row: all but the outputs of the query and the revision.
 fn keys(row: Option<&PgRow>, query: &RowQuery) -> Result<Option<Vec<Option<String>>>> {
-    let Some(row) = row else { return Ok(None) };
-    (query.outputs.len()..row.len().saturating_sub(1))
-        .map(|at| row.try_get(at).map_err(database))
-        .collect::<Result<_>>()
-        .map(Some)
+    let outputs = query.outputs.len();
+    match row {
+        Some(row) if row.len() > outputs => row.try_get(outputs).map(Some).map_err(database),
+        // Rows that are not a page's have none.
+        Some(_) => Ok(Some(Vec::new())),
+        None => Ok(None),
+    }
 }
 
 /// The first cells of a row, each in the binary form of its type.

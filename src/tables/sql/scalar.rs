@@ -17,8 +17,8 @@ pub fn scalar(prefix: &str, scalar: &Scalar, binds: &mut Binds) -> String {
         sql = self::step(&sql, before, step, binds);
         before = step.column_type(before);
     }
-    let computed = !scalar.steps.is_empty() || prefix != "t.c";
-    if computed && before == ColumnType::Text { format!("({sql}{BY_BYTES})") } else { sql }
+    // A column has its collation from the table, or from the value that it is called after.
+    if before == ColumnType::Text && !scalar.steps.is_empty() { format!("({sql}{BY_BYTES})") } else { sql }
 }
 
 fn step(sql: &str, before: ColumnType, step: &Step, binds: &mut Binds) -> String {
@@ -63,11 +63,11 @@ fn cast(sql: &str, from: ColumnType, to: ColumnType) -> String {
 /// A value of many rows of the table.
 pub fn aggregate(aggregate: &Aggregate, binds: &mut Binds) -> String {
     let natural = natural(aggregate, binds);
-    let casts = aggregate
+    let (sql, of) = aggregate
         .casts
         .iter()
         .fold((natural, aggregate.natural_type()), |(sql, from), to| (cast(&sql, from, *to), *to));
-    casts.0
+    if of == ColumnType::Text { format!("({sql}{BY_BYTES})") } else { sql }
 }
 
 fn natural(aggregate: &Aggregate, binds: &mut Binds) -> String {

@@ -97,7 +97,7 @@ pub fn ranked(id: Uuid, query: &RowQuery, search: &Search, limit: Option<u64>, a
         "with found as materialized (select t._row as row, {rank} {} order by t._row limit {}),
          edge as ({edge}),
          best as (select row, rank, until from found, edge where row <= until{behind} order by rank desc, row{})
-         select {}, best.until::text, best.rank::text, best.row::text, (select revision from larder.versions where table_id = {revision})
+         select {}, array[best.until::text, best.rank::text, best.row::text], (select revision from larder.versions where table_id = {revision})
          from best join {} as t on t._row = best.row order by best.rank desc, best.row",
         source.from(None),
         RANKED_MAX + 1,
@@ -116,7 +116,7 @@ pub fn unranked(id: Uuid, query: &RowQuery, limit: Option<u64>, behind: Option<i
     let offset = if behind.is_some() { 0 } else { query.offset };
     let revision = binds.bind(Bind::Uuid(id));
     let text = format!(
-        "select {}, '0', null::text, t._row::text, (select revision from larder.versions where table_id = {revision}) {} order by t._row{}",
+        "select {}, array['0', null, t._row::text]::text[], (select revision from larder.versions where table_id = {revision}) {} order by t._row{}",
         source.outputs,
         source.from(row.as_deref()),
         window(limit, offset)

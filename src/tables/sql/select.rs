@@ -73,7 +73,8 @@ pub fn rows(id: Uuid, query: &RowQuery) -> Statement {
 
 /// A page of at most `limit` rows, behind the row that has the keys `after`, where NULL is `None`. It comes in
 /// statements of which each goes on where the one before has ended, so that each can use an index. Behind the outputs each
-/// row has the keys that a later page begins behind, as text, and the table's revision.
+/// row has the keys that a later page begins behind, as one array of texts, since a list of values has room for few beside those of a wide table, and the
+/// table's revision.
 pub fn page(id: Uuid, query: &RowQuery, limit: u64, after: Option<&[Option<String>]>) -> Vec<Statement> {
     match after {
         None => part(id, query, limit, &Part::First).into_iter().collect(),
@@ -106,7 +107,7 @@ fn part(id: Uuid, query: &RowQuery, limit: u64, part: &Part<'_>) -> Option<State
     let as_text: Vec<_> = keys.iter().map(|key| format!("({})::text", key.sql)).collect();
     let revision = binds.bind(Bind::Uuid(id));
     let text = format!(
-        "select {}, {}, (select revision from larder.versions where table_id = {revision}) {} order by {}{}",
+        "select {}, array[{}], (select revision from larder.versions where table_id = {revision}) {} order by {}{}",
         source.outputs,
         as_text.join(", "),
         source.from(behind.as_deref()),
