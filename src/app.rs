@@ -3,7 +3,7 @@
 use crate::{
     auth::{Auth, SecretKeys},
     blobs::Blobs,
-    catalogue::{Catalogue, migrate},
+    catalogue::{Catalogue, LOCK_TIMEOUT, migrate},
     config::Config,
     documents::Documents,
     error::{Error, Result},
@@ -185,7 +185,7 @@ fn pools(config: &Config, database: &PgConnectOptions) -> [PgPool; 3] {
     let pool = |name: &'static str, statement_seconds: u64| {
         let settings = [
             ("statement_timeout", format!("{statement_seconds}s")),
-            ("lock_timeout", "10s".to_owned()),
+            ("lock_timeout", LOCK_TIMEOUT.to_owned()),
             ("idle_in_transaction_session_timeout", "10min".to_owned()),
             // The server stops a statement whose client has gone.
             ("client_connection_check_interval", "10s".to_owned()),

@@ -90,6 +90,10 @@ pub enum Error {
         missing: bool,
     },
 
+    /// A change finds more rows than `max-affected` allows.
+    #[error("The filter finds {rows} rows, and `max-affected` allows {max}. Nothing was changed.")]
+    TooManyAffected { rows: u64, max: u64 },
+
     /// The first request with this `Idempotency-Key` is not yet answered.
     #[error("A request with this Idempotency-Key is in progress; repeat it a little later for its answer.")]
     InProgress,
@@ -231,6 +235,7 @@ pub enum Limit {
     PresignSeconds,
     QuerySeconds,
     StatsSeconds,
+    SearchSeconds,
     Indexes,
 }
 
@@ -255,6 +260,7 @@ impl Limit {
             Self::PresignSeconds => "LARDER_PRESIGN_SECONDS",
             Self::QuerySeconds => "LARDER_QUERY_SECONDS",
             Self::StatsSeconds => "LARDER_STATS_SECONDS",
+            Self::SearchSeconds => "LARDER_SEARCH_SECONDS",
             Self::Indexes => "LARDER_INDEXES_MAX",
         }
     }
@@ -285,10 +291,17 @@ impl Limit {
             Self::PresignSeconds => ("A presigned URL", "seconds of life"),
             Self::QuerySeconds => ("A query", "seconds"),
             Self::StatsSeconds => ("Computing the statistics of a table, even of a sample,", "seconds"),
+            Self::SearchSeconds => ("A search of a table that has no search index yet", "seconds"),
             Self::Indexes => ("A table", "indexes"),
         };
         let at = line.map(|line| format!("Line {line}: ")).unwrap_or_default();
-        format!("{at}{what} has at most {max} {unit} here ({}).", self.setting())
+        let hint = match self {
+            Self::SearchSeconds => {
+                " `POST /v1/tables/{name}/indexes` with `{\"kind\":\"search\"}` builds one in the background."
+            }
+            _ => "",
+        };
+        format!("{at}{what} has at most {max} {unit} here ({}).{hint}", self.setting())
     }
 }
 

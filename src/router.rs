@@ -13,7 +13,7 @@ use axum::{
     Router,
     extract::DefaultBodyLimit,
     middleware::{from_fn, from_fn_with_state},
-    routing::{delete, get, post, put},
+    routing::{delete, get, patch, post, put},
 };
 use http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderName, IF_MATCH, IF_NONE_MATCH, RANGE};
 use tower_http::{
@@ -49,6 +49,9 @@ pub fn router(app: &App) -> Router {
         .route("/v1/tables/{name}/restore", post(tables::http::restore))
         .route("/v1/tables/{name}/raw", get(tables::http::raw))
         .route("/v1/tables/{name}/versions", get(tables::http::versions))
+        .route("/v1/tables/{name}/rows", patch(tables::http::patch_rows).delete(tables::http::delete_rows))
+        .route("/v1/tables/{name}/changes", get(tables::http::changes))
+        .route("/v1/tables/{name}/changes/{id}/undo", post(tables::http::undo))
         .route("/v1/tables/{name}/stats", get(tables::http::stats))
         .route("/v1/tables/{name}/indexes", get(tables::http::indexes).post(tables::http::create_index))
         .route("/v1/tables/{name}/indexes/{id}", delete(tables::http::drop_index))

@@ -14,32 +14,69 @@ pub async fn run(app: App) {
     loop {
         ticks.tick().await;
         if let Err(error) = once(&app).await {
-            tracing::warn!(?error, "the sweep stopped early; the next one goes on");
+            tracing::warn!(?error, "not all was swept; the next sweep goes on");
         }
     }
 }
 
-/// One sweep. Several replicas may sweep at once: each row is taken by one of them.
+/// One sweep. Several replicas may sweep at once: each row is taken by one of them. A step that fails holds up no other.
+///
+/// # Errors
+/// The first of those that failed, once all were tried; the others are in the log.
 pub async fn once(app: &App) -> Result<()> {
-    app.catalogue.expire_leases().await?;
+    let catalogue = &app.catalogue;
+    app.tables.tend_searches();
+    let steps = [
+        ("leases", catalogue.expire_leases().await),
+        ("documents", resolve_documents(app).await),
+        ("jobs", catalogue.expire_jobs().await),
+        ("deleted datasets", expire_deleted(app).await),
+        ("changes of rows", catalogue.expire_changes().await),
+        ("idempotency keys", catalogue.expire_keys().await),
+        ("garbage", collect(app).await),
+    ];
+    app.tables.tend_searches();
+    let mut failed = Ok(());
+    for (step, done) in steps {
+        if let Err(error) = done {
+            tracing::warn!(sweep.step = step, ?error, "a step of the sweep failed");
+            failed = failed.and(Err(error));
+        }
+    }
+    failed
+}
+
+async fn resolve_documents(app: &App) -> Result<()> {
+    let mut failed = Ok(());
     for document in app.catalogue.expired_documents().await? {
         if let Err(error) = app.documents.resolve(&document).await {
             tracing::warn!(pending.id = %document.id, ?error, "a document's lease was not resolved; it is tried again after another lease");
-            app.catalogue.postpone_document(document.id, app.config.times.lease()).await?;
+            failed = failed.and(app.catalogue.postpone_document(document.id, app.config.times.lease()).await);
         }
     }
-    app.catalogue.expire_jobs().await?;
-    app.catalogue.expire_deleted().await?;
-    app.catalogue.expire_keys().await?;
+    failed
+}
+
+async fn expire_deleted(app: &App) -> Result<()> {
+    let mut failed = Ok(());
+    for dataset in app.catalogue.expired_datasets().await? {
+        // One that cannot go now must not hold up the others.
+        failed = failed.and(app.catalogue.expire_dataset(dataset).await);
+    }
+    failed
+}
+
+async fn collect(app: &App) -> Result<()> {
     let mut after = Uuid::nil();
     while let Some(claim) = app.catalogue.claim_garbage(after).await? {
         after = claim.garbage.id;
-        match delete(app, &claim.garbage).await {
-            Ok(()) => claim.deleted().await?,
-            // One that cannot go now must not hold up the others; its row stays.
-            Err(error) => {
-                tracing::warn!(garbage.id = %claim.garbage.id, ?error, "garbage not deleted; the next sweep tries again");
-            }
+        let done = match delete(app, &claim.garbage).await {
+            Ok(()) => claim.deleted().await,
+            Err(error) => Err(error),
+        };
+        // One that cannot go now must not hold up the others; its row stays.
+        if let Err(error) = done {
+            tracing::warn!(garbage.id = %after, ?error, "garbage not deleted; the next sweep tries again");
         }
     }
     Ok(())

@@ -1,7 +1,7 @@
 //! Rows added to a version that stays. What is done to its physical table and what the catalogue says of it commit in one transaction, under the lock of the
 //! dataset's row.
 
-use super::{Catalogue, Column, Dataset, Kind, Version, publish, store::database};
+use super::{Catalogue, Column, Dataset, Version, publish, store::database};
 use crate::{
     auth::Caller,
     error::{Error, Result},
@@ -112,28 +112,15 @@ impl Catalogue {
         Ok(())
     }
 
-    pub async fn set_title(&self, dataset: Uuid, title: &str) -> Result<()> {
+    /// Under the lock of the dataset.
+    pub async fn set_title(&self, connection: &mut PgConnection, dataset: Uuid, title: &str) -> Result<()> {
         sqlx::query("update larder.datasets set title = $2, updated_at = now() where id = $1")
             .bind(dataset)
             .bind(title)
-            .execute(&self.control)
+            .execute(connection)
             .await
             .map_err(database)?;
         Ok(())
-    }
-
-    /// Locks the dataset until the transaction ends, and reads it as it now is.
-    ///
-    /// # Errors
-    /// `NotFound` if it was deleted meanwhile.
-    pub async fn lock(&self, connection: &mut PgConnection, kind: Kind, id: Uuid) -> Result<Dataset> {
-        let sql = "select id from larder.datasets where id = $1 and deleted_at is null for update";
-        let locked: Option<Uuid> =
-            sqlx::query_scalar(sql).bind(id).fetch_optional(&mut *connection).await.map_err(database)?;
-        match locked {
-            Some(id) => publish::find_by_id(connection, id).await,
-            None => Err(kind.not_found()),
-        }
     }
 
     /// How often the rows of a physical table have changed, in the snapshot of this transaction; `None` once its version is no longer kept.

@@ -72,6 +72,12 @@ pub enum ColumnType {
     Json,
 }
 
+/// Positions of the columns of text, which are searched together.
+pub fn text_positions(columns: &[Column]) -> Vec<usize> {
+    let texts = columns.iter().enumerate().filter(|(_, column)| column.column_type == ColumnType::Text);
+    texts.map(|(position, _)| position).collect()
+}
+
 impl ColumnType {
     pub const ALL: [Self; 11] = [
         Self::Boolean,

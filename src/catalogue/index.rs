@@ -4,13 +4,28 @@ use std::collections::BTreeMap;
 
 use super::{Catalogue, Column, Kind, store::database};
 use crate::error::{Error, Result};
+use serde::{Deserialize, Serialize};
 use sqlx::{FromRow, PgConnection, Row, postgres::PgRow, types::Json};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
+/// What an index is for.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, sqlx::Type)]
+#[serde(rename_all = "lowercase")]
+#[sqlx(type_name = "text", rename_all = "lowercase")]
+pub enum IndexKind {
+    /// Values and their order.
+    #[default]
+    Btree,
+    /// The words of all text columns, whichever a version has.
+    Search,
+}
+
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Index {
     pub id: Uuid,
+    pub kind: IndexKind,
+    /// None of a search index.
     pub columns: Vec<String>,
     pub unique: bool,
     /// What `?key=` asked for: unique, and never NULL.
@@ -28,7 +43,12 @@ pub struct NewIndexes {
 
 impl Index {
     pub fn new(columns: Vec<String>, unique: bool, key: bool) -> Self {
-        Self { id: Uuid::now_v7(), columns, unique, key, created_at: OffsetDateTime::now_utc() }
+        let kind = IndexKind::Btree;
+        Self { id: Uuid::now_v7(), kind, columns, unique, key, created_at: OffsetDateTime::now_utc() }
+    }
+
+    pub fn of_words() -> Self {
+        Self { kind: IndexKind::Search, ..Self::new(Vec::new(), false, false) }
     }
 
     /// What it is called by on one physical table: names are unique in a schema, and an older version may have it too.
@@ -53,6 +73,7 @@ impl FromRow<'_, PgRow> for Index {
     fn from_row(row: &PgRow) -> sqlx::Result<Self> {
         Ok(Self {
             id: row.try_get("id")?,
+            kind: row.try_get("kind")?,
             columns: row.try_get::<Json<Vec<String>>, _>("columns")?.0,
             unique: row.try_get("is_unique")?,
             key: row.try_get("is_key")?,
@@ -61,7 +82,7 @@ impl FromRow<'_, PgRow> for Index {
     }
 }
 
-const COLUMNS: &str = "select i.id, i.columns, i.is_unique, i.is_key, i.created_at from larder.indexes i";
+const COLUMNS: &str = "select i.id, i.kind, i.columns, i.is_unique, i.is_key, i.created_at from larder.indexes i";
 
 impl Catalogue {
     /// Those of the dataset, in the order in which they were made.
@@ -75,23 +96,24 @@ impl Catalogue {
         sqlx::query_as(sqlx::AssertSqlSafe(sql)).bind(dataset).fetch_all(connection).await.map_err(database)
     }
 
-    /// Those of the table of that name; none if there is no such table.
+    /// Those of the table of that name which a new version gets before anybody sees it; none if there is no such table.
     pub async fn indexes_of(&self, name: &str) -> Result<Vec<Index>> {
         let sql = format!(
-            "{COLUMNS} join larder.datasets d on d.id = i.dataset_id where d.kind = $1 and d.name = $2 and d.deleted_at is null order by i.id"
+            "{COLUMNS} join larder.datasets d on d.id = i.dataset_id where d.kind = $1 and d.name = $2 and d.deleted_at is null and i.kind = 'btree' order by i.id"
         );
         let query = sqlx::query_as(sqlx::AssertSqlSafe(sql)).bind(Kind::Table).bind(name);
         query.fetch_all(&self.control).await.map_err(database)
     }
 
     pub async fn insert_index(&self, connection: &mut PgConnection, dataset: Uuid, index: &Index) -> Result<()> {
-        sqlx::query("insert into larder.indexes (id, dataset_id, columns, is_unique, is_key, created_at) values ($1, $2, $3, $4, $5, $6)")
+        sqlx::query("insert into larder.indexes (id, dataset_id, columns, is_unique, is_key, created_at, kind) values ($1, $2, $3, $4, $5, $6, $7)")
             .bind(index.id)
             .bind(dataset)
             .bind(Json(&index.columns))
             .bind(index.unique)
             .bind(index.key)
             .bind(index.created_at)
+            .bind(index.kind)
             .execute(connection)
             .await
             .map_err(database)?;
@@ -123,7 +145,8 @@ impl Catalogue {
         dataset: Uuid,
         new: &NewIndexes,
     ) -> Result<()> {
-        let now = self.indexes_in(connection, dataset).await?;
+        let mut now = self.indexes_in(connection, dataset).await?;
+        now.retain(|index| index.kind == IndexKind::Btree);
         if !now.iter().map(|index| index.id).eq(new.found.iter().copied()) {
             let detail = "An index of the table was made or dropped while it was sent; send it again.".to_owned();
             return Err(Error::Conflict { detail });

@@ -149,11 +149,16 @@ impl Catalogue {
             "status": 400,
             "detail": "The service that ran the job ended before it did. Nothing was stored; send the file again.",
         });
+        let taken_up = serde_json::json!({
+            "detail": "The service that ran the job ended before it did. The index is built all the same; the list of the table's indexes says when it is ready.",
+        });
         sqlx::query(
-            "update larder.jobs set state = case when cancel_asked then 'cancelled' else 'failed' end, problem = case when cancel_asked then null else $1 end,
+            "update larder.jobs set state = case when cancel_asked then 'cancelled' else 'failed' end,
+             problem = case when cancel_asked then null when kind = 'search-index' then $1 || $2 else $1 end,
              finished_at = now(), updated_at = now() where state = 'running' and lease_until < now()",
         )
         .bind(problem)
+        .bind(taken_up)
         .execute(&self.control)
         .await
         .map_err(database)?;

@@ -78,7 +78,7 @@ async fn renew(catalogue: Catalogue, id: Uuid, life: Duration) {
     loop {
         tokio::time::sleep(life / 4).await;
         let renewed =
-            sqlx::query("update larder.pending set lease_until = now() + $2 where id = $1 and lease_until > now()")
+            sqlx::query("update larder.pending set lease_until = clock_timestamp() + $2 where id = $1 and lease_until > clock_timestamp()")
                 .bind(id)
                 .bind(life)
                 .execute(&catalogue.control)
@@ -94,29 +94,35 @@ async fn renew(catalogue: Catalogue, id: Uuid, life: Duration) {
 impl Lease {
     /// Notes the multipart upload that a sweep has to abort.
     pub async fn set_multipart(&self, multipart_id: &str) -> Result<()> {
-        self.update("update larder.pending set multipart_id = $2 where id = $1 and lease_until > now()", multipart_id)
-            .await
+        self.update(
+            "update larder.pending set multipart_id = $2 where id = $1 and lease_until > clock_timestamp()",
+            multipart_id,
+        )
+        .await
     }
 
     /// A whole lease from now; the last step before a commit that is not in Postgres.
     pub async fn renew(&self) -> Result<()> {
         self.update(
-            "update larder.pending set lease_until = now() + $2 where id = $1 and lease_until > now()",
+            "update larder.pending set lease_until = clock_timestamp() + $2 where id = $1 and lease_until > clock_timestamp()",
             self.catalogue.times.lease(),
         )
         .await
     }
 
-    /// Locks the row until the transaction ends, so that what it commits is named by a lease that no sweep has taken.
+    /// Shortly before a commit: locks the row until the transaction ends, so that what it commits is named by a lease that no sweep has taken. By the clock:
+    /// `now()` is when the transaction began.
     pub async fn hold(id: Uuid, transaction: &mut PgConnection) -> Result<()> {
-        let held = sqlx::query("select from larder.pending where id = $1 and lease_until > now() for share").bind(id);
-        held.fetch_optional(transaction).await.map_err(database)?.map(drop).ok_or(Error::LeaseLost)
+        let sql = "select from larder.pending where id = $1 and lease_until > clock_timestamp() for share";
+        let held = sqlx::query(sql).bind(id).fetch_optional(transaction).await.map_err(database)?;
+        held.map(drop).ok_or(Error::LeaseLost)
     }
 
-    /// First in the transaction that publishes: the lease ends, and what it named is kept if this commits.
+    /// Last in the transaction that publishes: the lease ends, and what it named is kept if this commits. Until here it can be renewed, however long the
+    /// transaction takes.
     pub async fn end(id: Uuid, transaction: &mut PgConnection) -> Result<()> {
-        let ended = sqlx::query("delete from larder.pending where id = $1 and lease_until > now()").bind(id);
-        match ended.execute(transaction).await.map_err(database)?.rows_affected() {
+        let sql = "delete from larder.pending where id = $1 and lease_until > clock_timestamp()";
+        match sqlx::query(sql).bind(id).execute(transaction).await.map_err(database)?.rows_affected() {
             0 => Err(Error::LeaseLost),
             _ => Ok(()),
         }

@@ -8,12 +8,16 @@
 //! SQL stands in this folder and in the `store.rs` of tables, shares and auth, nowhere else.
 
 mod append;
+mod basis;
+mod build;
+mod change;
 mod column;
 mod dataset;
 mod idempotency;
 mod index;
 mod job;
 mod lease;
+mod lock;
 mod migrate;
 mod names;
 mod publish;
@@ -21,12 +25,16 @@ mod store;
 mod sweep;
 
 pub use append::{KeptAppend, KeptFile, NewAppend};
-pub use column::{Column, ColumnType, DateOrder, DecimalMark};
+pub use basis::Basis;
+pub use build::{Build, BuildState};
+pub use change::{Assigned, Change, ChangeKind, NewChange};
+pub use column::{Column, ColumnType, DateOrder, DecimalMark, text_positions};
 pub use dataset::{Dataset, Kind, Version};
 pub use idempotency::KeptAnswer;
-pub use index::{Index, NewIndexes};
+pub use index::{Index, IndexKind, NewIndexes};
 pub use job::{Job, Progress};
 pub use lease::{Lease, Pending, PendingDocument};
+pub use lock::{LOCK_TIMEOUT, Patience, is_busy, is_busy_code};
 pub use migrate::migrate;
 pub use names::{DOCUMENT_ID_BYTES_MAX, blob_key, document_id, free_name, slug, table_name};
 pub use publish::{NewTable, NewVersion, Outcome, Precondition, Replace};

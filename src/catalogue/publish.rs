@@ -1,8 +1,9 @@
-//! The commit of a new version: in one transaction the lease ends, the version appears, and versions past their keep become garbage.
+//! The commit of a new version: in one transaction the version appears, versions past their keep become garbage, and the lease ends.
 
 use super::{
-    Catalogue, Column, Dataset, KeptAppend, Kind, Lease, NewIndexes, free_name,
+    Basis, Catalogue, Column, Dataset, KeptAppend, Kind, Lease, NewIndexes, free_name,
     job::finish_job,
+    lock::{Patience, is_busy, lock_named},
     names::{KEY_BYTES_MAX, NAME_BYTES_MAX},
     store::{database, is_unique_violation},
 };
@@ -14,10 +15,6 @@ use crate::{
 use serde_json::Value;
 use sqlx::{AssertSqlSafe, PgConnection, types::Json};
 use uuid::Uuid;
-
-/// Another commit of the same dataset is waited for, for as long as a load may take within reason.
-const PATIENTLY: &str =
-    "select set_config('lock_timeout', '120s', true), set_config('statement_timeout', '150s', true)";
 
 /// What is to become the current version of `(kind, name)`.
 #[derive(Debug, Clone)]
@@ -47,6 +44,8 @@ pub struct NewTable {
     /// Those of the version before that the rows were read from as well.
     pub appends: Vec<KeptAppend>,
     pub indexes: NewIndexes,
+    /// What its file was read by; `None` if the condition on the version says as much.
+    pub basis: Option<Basis>,
 }
 
 /// `If-Match` and `If-None-Match`, evaluated under the lock of the dataset's row.
@@ -137,17 +136,31 @@ impl Catalogue {
         replace: Replace,
         condition: &Precondition,
     ) -> Result<Outcome> {
-        // Two uploads that create the same name at once: the loser finds the winner's row at the second try.
-        let mut tries = 0;
-        let outcome = loop {
-            tries += 1;
-            match self.try_publish(caller, lease.id, new, replace, condition).await {
-                Err(Error::Store { source, .. }) if tries < 3 && is_unique_violation(&*source) => {}
-                result => break result?,
-            }
-        };
+        let published = self.publish_on_basis(caller, &lease, new, replace, condition).await?;
+        let outcome = published.ok_or_else(|| Error::internal("a version without a basis has lost it"))?;
         lease.committed();
         Ok(outcome)
+    }
+
+    /// The same for a table with a [`Basis`]; `None`, and nothing has changed, if that holds no more. The lease is the caller's to end.
+    pub async fn publish_on_basis(
+        &self,
+        caller: &Caller,
+        lease: &Lease,
+        new: &NewVersion,
+        replace: Replace,
+        condition: &Precondition,
+    ) -> Result<Option<Outcome>> {
+        let mut patience = Patience::default();
+        // Two uploads that create the same name at once: the loser finds the winner's row at the second try.
+        let mut tries = 0;
+        loop {
+            match self.try_publish(caller, lease.id, new, replace, condition).await {
+                Err(error) if is_busy(&error) => patience.pause().await?,
+                Err(Error::Store { source, .. }) if tries < 2 && is_unique_violation(&*source) => tries += 1,
+                result => return result,
+            }
+        }
     }
 
     async fn try_publish(
@@ -157,11 +170,8 @@ impl Catalogue {
         new: &NewVersion,
         replace: Replace,
         condition: &Precondition,
-    ) -> Result<Outcome> {
+    ) -> Result<Option<Outcome>> {
         let mut tx = self.control.begin().await.map_err(database)?;
-        Lease::end(lease, &mut tx).await?;
-        // Rows that are being appended hold the dataset's lock for as long as they take.
-        sqlx::query(PATIENTLY).execute(&mut *tx).await.map_err(database)?;
         let existing = lock_named(&mut tx, new.kind, &new.name).await?;
         let original_name = new.original_name.as_deref();
         self.check_existing(
@@ -174,6 +184,10 @@ impl Catalogue {
             condition,
         )
         .await?;
+        let basis = new.table.as_ref().and_then(|table| table.basis.as_ref());
+        if basis.is_some_and(|basis| !basis.holds(existing.as_ref())) {
+            return Ok(None);
+        }
         // The answer describes what this transaction made, whatever the next one makes of it.
         let outcome = match existing {
             // A raw upload that is read anew is the very object of the version before.
@@ -197,8 +211,9 @@ impl Catalogue {
         if let Some(job) = new.job {
             finish_job(&mut tx, job, new.table.as_ref().map(|table| table.row_count), new.object.size_bytes).await?;
         }
+        Lease::end(lease, &mut tx).await?;
         tx.commit().await.map_err(database)?;
-        Ok(outcome)
+        Ok(Some(outcome))
     }
 
     #[expect(clippy::too_many_arguments, reason = "everything that the rules of names ask about")]
@@ -271,18 +286,6 @@ impl Catalogue {
 async fn find_named(connection: &mut PgConnection, kind: Kind, name: &str) -> Result<Option<Dataset>> {
     let sql = super::store::select_dataset("where d.kind = $1 and d.name = $2 and d.deleted_at is null");
     sqlx::query_as(AssertSqlSafe(sql)).bind(kind).bind(name).fetch_optional(connection).await.map_err(database)
-}
-
-/// Locked first and then read by a statement of its own: one statement that waits for the lock would join the row as it is now with the versions as they
-/// were when it began to wait.
-async fn lock_named(connection: &mut PgConnection, kind: Kind, name: &str) -> Result<Option<Dataset>> {
-    let sql = "select id from larder.datasets where kind = $1 and name = $2 and deleted_at is null for update";
-    let locked: Option<Uuid> =
-        sqlx::query_scalar(sql).bind(kind).bind(name).fetch_optional(&mut *connection).await.map_err(database)?;
-    match locked {
-        Some(id) => find_by_id(connection, id).await.map(Some),
-        None => Ok(None),
-    }
 }
 
 pub(super) async fn find_by_id(connection: &mut PgConnection, id: Uuid) -> Result<Dataset> {

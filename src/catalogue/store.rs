@@ -1,6 +1,6 @@
 //! Reading the catalogue, and hiding and restoring what is in it.
 
-use super::{Dataset, Kind, dataset::DATASET_COLUMNS};
+use super::{Dataset, Kind, Patience, dataset::DATASET_COLUMNS, is_busy};
 use crate::{
     auth::Caller,
     config::{Times, Visibility},
@@ -182,21 +182,25 @@ impl Catalogue {
     /// Hides a dataset; `restore` brings it back until it becomes garbage.
     pub async fn delete(&self, caller: &Caller, kind: Kind, name: &str, condition: &super::Precondition) -> Result<()> {
         let dataset = self.find(caller, kind, name).await?;
+        let mut patience = Patience::default();
+        loop {
+            match self.try_delete(kind, dataset.id, condition).await {
+                Err(error) if is_busy(&error) => patience.pause().await?,
+                result => return result,
+            }
+        }
+    }
+
+    async fn try_delete(&self, kind: Kind, id: Uuid, condition: &super::Precondition) -> Result<()> {
+        let mut tx = self.control.begin().await.map_err(database)?;
+        let dataset = self.lock(&mut tx, kind, id).await?;
         condition.check(dataset.version.as_ref().map(super::Version::etag).as_deref())?;
-        let version = dataset.version.as_ref().map(|version| version.id);
-        // Only what was looked at: a new version that came meanwhile is not deleted by a condition on the old one.
-        let done = sqlx::query("update larder.datasets set deleted_at = now() where id = $1 and deleted_at is null and current is not distinct from $2")
-            .bind(dataset.id)
-            .bind(version)
-            .execute(&self.control)
+        sqlx::query("update larder.datasets set deleted_at = now() where id = $1")
+            .bind(id)
+            .execute(&mut *tx)
             .await
             .map_err(database)?;
-        if done.rows_affected() == 0 {
-            return Err(Error::Conflict {
-                detail: format!("The {} `{name}` changed at this moment; try again.", kind.as_str()),
-            });
-        }
-        Ok(())
+        tx.commit().await.map_err(database)
     }
 
     /// Brings back the dataset of that name which was deleted last.
@@ -263,6 +267,12 @@ impl Catalogue {
                 .fetch_all(&mut *connection)
                 .await
                 .map_err(database)?;
+        let kept: Vec<Option<Uuid>> =
+            sqlx::query_scalar("delete from larder.changes where version_id = any($1) returning table_id")
+                .bind(versions)
+                .fetch_all(&mut *connection)
+                .await
+                .map_err(database)?;
         let gone: Vec<(Uuid, Option<Uuid>)> =
             sqlx::query_as("delete from larder.versions where id = any($1) returning object_id, table_id")
                 .bind(versions)
@@ -281,7 +291,7 @@ impl Catalogue {
         for object in unused {
             self.discard(&mut *connection, Some(object), None).await?;
         }
-        for table in gone.into_iter().filter_map(|(_, table)| table) {
+        for table in gone.into_iter().map(|(_, table)| table).chain(kept).flatten() {
             self.discard(&mut *connection, None, Some(table)).await?;
         }
         Ok(())

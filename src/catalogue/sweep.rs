@@ -56,17 +56,19 @@ impl Catalogue {
     /// Gives up one lease: what it names becomes garbage, due after another lease at least, when no request can still be writing it. A document's is left to expire,
     /// since its put may yet arrive.
     pub(super) async fn give_up(&self, id: Uuid) -> Result<()> {
-        self.pending_to_garbage("id = $2 and document_id is null", Some(id)).await
+        self.pending_to_garbage("select $2::uuid", Some(id)).await
     }
 
-    /// Gives up every lease that has expired.
+    /// Gives up every lease that has expired, but those that a commit or another sweep is looking at.
     pub async fn expire_leases(&self) -> Result<()> {
-        self.pending_to_garbage("lease_until < now() and document_id is null and $2::uuid is null", None).await
+        let expired = "select id from larder.pending where lease_until < now() and document_id is null and $2::uuid is null for update skip locked";
+        self.pending_to_garbage(expired, None).await
     }
 
-    async fn pending_to_garbage(&self, clause: &str, id: Option<Uuid>) -> Result<()> {
+    async fn pending_to_garbage(&self, which: &str, id: Option<Uuid>) -> Result<()> {
         let sql = format!(
-            "with gone as (delete from larder.pending where {clause} returning id, object_id, multipart_id, table_id)
+            "with given_up as materialized ({which}),
+             gone as (delete from larder.pending where id in (select * from given_up) and document_id is null returning id, object_id, multipart_id, table_id)
              insert into larder.garbage (id, object_id, multipart_id, table_id, due_at)
              select id, object_id, multipart_id, table_id, now() + make_interval(secs => $1) from gone"
         );
@@ -118,23 +120,25 @@ impl Catalogue {
         Ok(())
     }
 
-    /// Datasets that were deleted too long ago to be restored become garbage, one transaction each.
-    pub async fn expire_deleted(&self) -> Result<()> {
-        while self.expire_one_deleted().await? {}
-        Ok(())
+    /// Datasets that were deleted too long ago to be restored.
+    pub async fn expired_datasets(&self) -> Result<Vec<Uuid>> {
+        let sql =
+            "select id from larder.datasets where deleted_at < now() - make_interval(days => $1) order by deleted_at";
+        sqlx::query_scalar(sql).bind(self.deleted_days()).fetch_all(&self.control).await.map_err(database)
     }
 
-    async fn expire_one_deleted(&self) -> Result<bool> {
+    /// All that such a dataset had becomes garbage; nothing happens if another sweep has it, or somebody restored it.
+    pub async fn expire_dataset(&self, id: Uuid) -> Result<()> {
         let mut tx = self.control.begin().await.map_err(database)?;
-        let days = i32::try_from(self.times.deleted_days).unwrap_or(i32::MAX);
-        let dataset: Option<(Uuid, Option<i32>)> = sqlx::query_as(
-            "select id, shards from larder.datasets where deleted_at < now() - make_interval(days => $1) limit 1 for update skip locked",
+        let dataset: Option<Option<i32>> = sqlx::query_scalar(
+            "select shards from larder.datasets where id = $2 and deleted_at < now() - make_interval(days => $1) for update skip locked",
         )
-        .bind(days)
+        .bind(self.deleted_days())
+        .bind(id)
         .fetch_optional(&mut *tx)
         .await
         .map_err(database)?;
-        let Some((id, shards)) = dataset else { return Ok(false) };
+        let Some(shards) = dataset else { return Ok(()) };
         sqlx::query("update larder.datasets set current = null where id = $1")
             .bind(id)
             .execute(&mut *tx)
@@ -161,8 +165,7 @@ impl Catalogue {
                 .await
                 .map_err(database)?;
         }
-        tx.commit().await.map_err(database)?;
-        Ok(true)
+        tx.commit().await.map_err(database)
     }
 
     /// Takes one row of garbage that is due and that nobody else has taken, in order of age, after `after`.
@@ -179,7 +182,11 @@ impl Catalogue {
         Ok(garbage.map(|garbage| GarbageClaim { garbage, tx }))
     }
 
-    fn garbage_seconds(&self) -> f64 {
+    pub(super) fn deleted_days(&self) -> i32 {
+        i32::try_from(self.times.deleted_days).unwrap_or(i32::MAX)
+    }
+
+    pub(super) fn garbage_seconds(&self) -> f64 {
         Duration::from_secs(self.times.garbage_seconds).as_secs_f64()
     }
 }

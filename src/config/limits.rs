@@ -101,6 +101,10 @@ pub struct Times {
     #[arg(long, env = "LARDER_STATS_SECONDS", default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..=3600), help_heading = "Times")]
     pub stats_seconds: u64,
 
+    /// How long a search of a table may run that has no search index; with one, LARDER_QUERY_SECONDS holds.
+    #[arg(long, env = "LARDER_SEARCH_SECONDS", default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=SECONDS_MAX), help_heading = "Times")]
+    pub search_seconds: u64,
+
     /// After SIGTERM: how long running transfers may take to end.
     #[arg(long, env = "LARDER_SHUTDOWN_SECONDS", default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..=SECONDS_MAX), help_heading = "Times")]
     pub shutdown_seconds: u64,

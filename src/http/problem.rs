@@ -59,7 +59,7 @@ pub const PROBLEMS: &[ProblemType] = &[
         "gone",
         S::GONE,
         "No longer available",
-        "The link has expired or was revoked. Ask whoever sent it for a new one.",
+        "The link has expired or was revoked: ask whoever sent it for a new one. Or the rows of before a change were kept for as long as LARDER_DELETED_DAYS says, and are gone.",
     ),
     problem(
         "cursor-expired",
@@ -102,6 +102,12 @@ pub const PROBLEMS: &[ProblemType] = &[
         S::CONFLICT,
         "Rows that must be unique are not",
         "A key or a unique index allows each value once, and a key no missing one; `columns` names it and `lines` are the first that break it, in the file that was sent. Nothing was changed. To overwrite rows that exist, send `?on_conflict=` with `Prefer: resolution=merge-duplicates`.",
+    ),
+    problem(
+        "max-affected",
+        S::BAD_REQUEST,
+        "More rows than `max-affected` allows",
+        "`Prefer: max-affected=…` bounds how many rows a change may touch, and the filter finds more: `rows`. Nothing was changed. Narrow the filter, or allow more.",
     ),
     problem(
         "idempotency-mismatch",
@@ -284,6 +290,12 @@ pub const PROBLEMS: &[ProblemType] = &[
         S::SERVICE_UNAVAILABLE,
         "The statistics took too long",
         "Set by LARDER_STATS_SECONDS: not even a small sample of the table was read in that time, or other tables' statistics took it. Try again when the service has less to do.",
+    ),
+    problem(
+        "search-too-slow",
+        S::SERVICE_UNAVAILABLE,
+        "The search took too long without an index",
+        "Set by LARDER_SEARCH_SECONDS. Make an index: `POST /v1/tables/{name}/indexes` with `{\"kind\":\"search\"}` builds one in the background, and `GET` of the same address says when it is ready. Or narrow the search by filters.",
     ),
     problem(
         "share-too-long",

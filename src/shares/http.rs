@@ -218,7 +218,11 @@ async fn open(
             app.shares.record(share.id, streamed, &request_id).await?;
             let shape = match name.and_then(|name| name.rsplit_once('.')) {
                 Some((_, extension)) => Shape::Rows(RowFormat::from_extension(extension)?),
-                None => accepted(headers, RowFormat::Csv)?,
+                // A browser names HTML first whatever it follows, and all rows of a table are no page.
+                None => match accepted(headers, RowFormat::Csv)? {
+                    Shape::Rows(RowFormat::Html) => Shape::Rows(RowFormat::Csv),
+                    shape => shape,
+                },
             };
             let name = name.map(|name| format!("/{}", encode_path(name))).unwrap_or_default();
             let asked = Asked::parse(query)?;

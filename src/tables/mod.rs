@@ -5,10 +5,12 @@
 //! **Invariant.** User text is never SQL: `sql` builds statements from ids, positions and types of ours alone.
 //!
 //! `read` turns bytes into rows, `load` drives it while the upload is still arriving (`decompress` unpacks it), `store` speaks to Postgres, `export` turns rows back into bytes; `append`
-//! adds the rows of another file, `indexes` makes rows unique and quick to find, `stats` tells what columns hold.
+//! adds the rows of another file, `change` changes and deletes rows that a filter finds and brings them back, `indexes` makes rows unique and quick to find,
+//! `stats` tells what columns hold.
 
 mod append;
 mod bounded;
+mod change;
 mod decompress;
 mod export;
 pub mod http;
@@ -19,20 +21,23 @@ mod put;
 mod query;
 pub mod read;
 mod rows;
+mod search;
 mod spool;
 mod sql;
 mod stats;
 mod store;
 
 pub use append::{Answered, Appended, IdempotencyKey, NewRows};
+pub use change::{ChangedRows, RowChange, RowEdit};
 pub use decompress::is_compressed;
 pub use export::{Export, ExportOptions, RowFormat, XLSX_ROWS_MAX};
-pub use indexes::BuiltIndex;
+pub use indexes::{BuiltIndex, State};
 pub use patch::TableChanges;
 pub use put::{NewTableFile, Rehearsal, Schema};
 pub use query::{Parameters, RowQuery};
 pub use read::{Hint, Options, TableFormat, Told};
 pub use rows::{Count, Page};
+pub use search::Searched;
 pub use sql::OnDuplicate;
 pub use stats::Statistics;
 pub use store::Tables;

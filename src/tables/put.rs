@@ -1,14 +1,15 @@
 //! A table made or replaced by a file.
 
 use super::{
-    load::{Manner, StoredFile},
+    load::{Loaded, Manner, StoredFile},
     read::{Column, Hint, Options, Outcome as FileRead, Told},
     store::Tables,
 };
 use crate::{
     auth::Caller,
     catalogue::{
-        Dataset, Kind, NewTable, NewVersion, Outcome, Pending, Precondition, Progress, Replace, Version, table_name,
+        Basis, Dataset, Kind, NewTable, NewVersion, Outcome, Pending, Precondition, Progress, Replace, Version,
+        table_name,
     },
     error::{Error, Result},
     objects::Incoming,
@@ -17,6 +18,9 @@ use serde::Serialize;
 use serde_json::{Value, json};
 use std::{collections::BTreeMap, sync::Arc};
 use uuid::Uuid;
+
+/// How often a file is read by what was told of it meanwhile, before we give up.
+const READINGS_MAX: u32 = 5;
 
 /// A table as it is uploaded.
 #[derive(Debug)]
@@ -76,35 +80,70 @@ pub struct Rehearsal {
     pub ingest: Value,
 }
 
+/// How a file is read, as things stand.
+struct Prepared {
+    /// The table that is to be replaced.
+    existing: Option<Dataset>,
+    /// All that was told of its files.
+    told: Told,
+    manner: Arc<Manner>,
+}
+
 impl Tables {
-    /// Stores the raw bytes, infers the types from all values, loads the rows, and publishes both as the table's new version.
+    /// Stores the raw bytes, infers the types from all values, loads the rows, and publishes both as the table's new version. If something else was told of the
+    /// table's files meanwhile, such as names of columns, the raw bytes are read again by it.
     pub async fn put(&self, caller: &Caller, file: NewTableFile, mut incoming: Incoming) -> Result<Outcome> {
-        let (existing, told, manner) = self.prepare(caller, &file).await?;
+        let mut prepared = self.prepare(caller, &file).await?;
         let _turn = self.turn().await?;
-        let (object_id, table_id) = (Uuid::now_v7(), Uuid::now_v7());
+        let ids @ (object_id, table_id) = (Uuid::now_v7(), Uuid::now_v7());
         let pending = Pending { object_id: Some(object_id), table_id: Some(table_id), document: None };
         let lease = self.catalogue.lease(pending).await?;
-        let loaded = self.receive(&lease, (object_id, table_id), &manner, &mut incoming).await?;
+        let mut loaded = self.receive(&lease, ids, &prepared.manner, &mut incoming).await?;
+        for _ in 0..READINGS_MAX {
+            let version = self.version_of(&file, &prepared, &loaded, table_id).await?;
+            let published =
+                self.catalogue.publish_on_basis(caller, &lease, &version, file.replace, &file.condition).await?;
+            if let Some(outcome) = published {
+                lease.committed();
+                self.search_soon(outcome.dataset().id);
+                return Ok(outcome);
+            }
+            prepared = self.prepare(caller, &file).await?;
+            self.drop_physical(table_id).await?;
+            loaded.file = self.receive_stored(&lease, ids, &prepared.manner).await?;
+        }
+        let detail = "How the table's files are read was changed again and again while this one came; send it again.";
+        Err(Error::Conflict { detail: detail.to_owned() })
+    }
+
+    /// What is to be published, once its table has its indexes.
+    async fn version_of(
+        &self,
+        file: &NewTableFile,
+        prepared: &Prepared,
+        loaded: &Loaded,
+        table_id: Uuid,
+    ) -> Result<NewVersion> {
         let read = &loaded.file;
-        let changes = changes_of(existing.as_ref(), &read.columns);
+        let changes = changes_of(prepared.existing.as_ref(), &read.columns);
         check_schema(file.schema, &file.told, &read.columns, &changes)?;
         let mut ingest = describe_file(read, &changes);
-        let source = StoredFile { object_id, manner: Arc::clone(&manner) };
-        let indexes = self
-            .index_anew(&file.name, file.key, &BTreeMap::new(), &source, (table_id, &read.columns), &mut ingest)
-            .await?;
-        let mut options = json!(told);
+        let source = StoredFile { object_id: loaded.object.id, manner: Arc::clone(&prepared.manner) };
+        let (key, table) = (file.key.clone(), (table_id, read.columns.as_slice()));
+        let indexes = self.index_anew(&file.name, key, &BTreeMap::new(), &source, table, &mut ingest).await?;
+        let mut options = json!(prepared.told);
         if let Some(key) = indexes.built.iter().find(|index| index.key) {
             options["key"] = json!(key.columns);
         }
-        let version = NewVersion {
+        let content_type = file.content_type.clone();
+        Ok(NewVersion {
             kind: Kind::Table,
-            title: file.title.unwrap_or_else(|| file.name.clone()),
-            name: file.name,
-            original_name: file.original_name,
-            object: loaded.object,
-            content_type: file.content_type.unwrap_or_else(|| read.format.content_type().to_owned()),
-            content_encoding: file.content_encoding,
+            title: file.title.clone().unwrap_or_else(|| file.name.clone()),
+            name: file.name.clone(),
+            original_name: file.original_name.clone(),
+            object: loaded.object.clone(),
+            content_type: content_type.unwrap_or_else(|| read.format.content_type().to_owned()),
+            content_encoding: file.content_encoding.clone(),
             table: Some(NewTable {
                 id: table_id,
                 ingest,
@@ -112,16 +151,16 @@ impl Tables {
                 row_count: read.rows,
                 indexes,
                 appends: Vec::new(),
+                basis: Some(Basis::of(prepared.existing.as_ref(), file.schema == Schema::Keep)),
             }),
-            job: file.job.map(|(id, _)| id),
+            job: file.job.as_ref().map(|(id, _)| *id),
             options,
-        };
-        self.catalogue.publish(caller, lease, &version, file.replace, &file.condition).await
+        })
     }
 
     /// What [`put`](Self::put) would answer; nothing is written.
     pub async fn rehearse_put(&self, caller: &Caller, file: NewTableFile, incoming: Incoming) -> Result<Rehearsal> {
-        let (existing, _, manner) = self.prepare(caller, &file).await?;
+        let Prepared { existing, manner, .. } = self.prepare(caller, &file).await?;
         let _turn = self.turn().await?;
         let read = self.rehearse(&manner, incoming).await?;
         let changes = changes_of(existing.as_ref(), &read.columns);
@@ -136,8 +175,8 @@ impl Tables {
         })
     }
 
-    /// Refuses early what would be refused at the end; the table that is to be replaced, and all that was told of its files.
-    async fn prepare(&self, caller: &Caller, file: &NewTableFile) -> Result<(Option<Dataset>, Told, Arc<Manner>)> {
+    /// Refuses early what would be refused at the end.
+    async fn prepare(&self, caller: &Caller, file: &NewTableFile) -> Result<Prepared> {
         table_name(&file.name)?;
         super::decompress::check_encoding(file.content_encoding.as_deref())?;
         let original_name = file.original_name.as_deref();
@@ -156,7 +195,7 @@ impl Tables {
             target: None,
             progress: file.job.as_ref().map(|(_, progress)| Arc::clone(progress)).unwrap_or_default(),
         };
-        Ok((existing, told, Arc::new(manner)))
+        Ok(Prepared { existing, told, manner: Arc::new(manner) })
     }
 }
 

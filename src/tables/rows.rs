@@ -3,6 +3,7 @@
 use super::{
     export::{Export, Extent, RowEncoder},
     query::RowQuery,
+    search::{Parts, TimeLeft},
     spool::Spool,
     sql::{self, Bind, Statement},
     store::Tables,
@@ -20,7 +21,7 @@ use sqlx::{
     postgres::{PgArguments, PgRow},
     query::Query,
 };
-use std::mem;
+use std::{mem, time::Duration};
 use tokio::{
     sync::{
         mpsc::{Sender, channel},
@@ -31,7 +32,7 @@ use tokio::{
 use uuid::Uuid;
 
 /// Bytes of rows that go out in one piece.
-const CHUNK_BYTES: usize = 64 << 10;
+pub(super) const CHUNK_BYTES: usize = 64 << 10;
 const CHUNKS_IN_FLIGHT_MAX: usize = 4;
 /// While no more rows than these are expected, an estimate is a count.
 const COUNTED_ROWS_MAX: u64 = 100_000;
@@ -85,13 +86,13 @@ impl Tables {
         query: &RowQuery,
         export: Export,
     ) -> Result<(Option<i64>, impl Stream<Item = Result<Bytes>> + Send + use<>)> {
-        let statement = sql::rows(table_id, query);
+        let time = self.search_time(table_id, query).await?;
         let extents = export.is_typed().then(|| sql::extents(table_id, query)).flatten();
         let (sender, mut receiver) = channel(CHUNKS_IN_FLIGHT_MAX);
         let (tell, told) = oneshot::channel();
-        let tables = self.clone();
+        let (tables, query) = (self.clone(), query.clone());
         tokio::spawn(async move {
-            if let Err(error) = tables.send_rows(table_id, (statement, extents), &export, tell, &sender).await {
+            if let Err(error) = tables.send_rows(table_id, (&query, extents, time), &export, tell, &sender).await {
                 // Nobody listens any more when the client has gone.
                 sender.send(Err(error)).await.unwrap_or_default();
             }
@@ -106,7 +107,7 @@ impl Tables {
     async fn send_rows(
         &self,
         table_id: Uuid,
-        (statement, extents): (Statement, Option<Statement>),
+        (query, extents, time): (&RowQuery, Option<Statement>, Option<Duration>),
         export: &Export,
         tell: oneshot::Sender<Option<i64>>,
         sender: &Sender<Result<Bytes>>,
@@ -117,24 +118,28 @@ impl Tables {
         // Nobody asks any more when the client has gone.
         tell.send(self.catalogue.revision(&mut connection, table_id).await?).unwrap_or_default();
         let (columns, mut out) = (export.columns.len(), Vec::new());
+        // What Postgres takes, not what the client does.
+        let mut time = TimeLeft(time);
         // A client that goes away meanwhile is noticed at once.
         let extents = tokio::select! {
-            extents = self.extents(&mut connection, extents) => extents?,
+            extents = time.spend(self.extents(&mut connection, extents)) => extents.ok_or_else(|| self.search_too_slow())??,
             () = sender.closed() => return Ok(()),
         };
         let mut encoder = RowEncoder::new(export, &extents)?;
         encoder.begin(&mut out);
-        {
+        let (mut parts, mut sent, mut last) = (Parts::of_rows(table_id, query), 0, None);
+        while let Some(statement) = parts.next(sent, keys(last.as_ref(), query)?.as_deref()) {
             let mut rows = bound(&statement).persistent(false).fetch(&mut **connection);
             loop {
                 // A client that goes away while Postgres still sorts is noticed at once.
                 let row = tokio::select! {
                     biased;
-                    row = rows.try_next() => row.map_err(|error| self.query_error(error))?,
+                    row = time.spend(rows.try_next()) => row.ok_or_else(|| self.search_too_slow())?.map_err(|error| self.query_error(error))?,
                     () = sender.closed() => return Ok(()),
                 };
                 let Some(row) = row else { break };
                 encoder.row(&cells(&row, columns)?, &mut out)?;
+                (sent, last) = (sent + 1, Some(row));
                 if encoder.is_full() {
                     encoder.drain(&mut out).await?;
                 }
@@ -170,18 +175,27 @@ impl Tables {
     ) -> Result<Page> {
         let mut page = Page { body: Spool::default(), rows: 0, next: None, revision: None };
         let (mut out, mut last, mut more) = (Vec::new(), None, false);
+        let mut time = TimeLeft(self.search_time(table_id, query).await?);
         let mut connection = self.reader().await?;
         let extents = export.is_typed().then(|| sql::extents(table_id, query)).flatten();
         let snapshot = extents.is_some();
         if snapshot {
             begin_snapshot(&mut connection).await?;
         }
-        let extents = self.extents(&mut connection, extents).await?;
-        let mut encoder = RowEncoder::new(export, &extents)?;
+        announce(&time, &mut connection, snapshot).await?;
+        let extents = time.spend(self.extents(&mut connection, extents)).await;
+        let mut encoder = RowEncoder::new(export, &extents.ok_or_else(|| self.search_too_slow())??)?;
         encoder.begin(&mut out);
-        for statement in sql::page(table_id, query, limit.saturating_add(1), after) {
-            let mut rows = bound(&statement).fetch(&mut **connection);
-            while let Some(row) = rows.try_next().await.map_err(|error| self.query_error(error))? {
+        let mut parts = Parts::of_page(table_id, query, limit.saturating_add(1), after)?;
+        while let Some(statement) = parts.next(page.rows, keys(last.as_ref(), query)?.as_deref()) {
+            // The plan of a search depends on how common its words are.
+            let mut rows = bound(&statement).persistent(query.search.is_none()).fetch(&mut **connection);
+            while let Some(row) = time
+                .spend(rows.try_next())
+                .await
+                .ok_or_else(|| self.search_too_slow())?
+                .map_err(|error| self.query_error(error))?
+            {
                 if page.rows == limit {
                     more = true;
                     continue;
@@ -200,23 +214,24 @@ impl Tables {
                 break;
             }
         }
-        if snapshot {
+        if snapshot || time.0.is_some() {
             sqlx::raw_sql("commit").execute(&mut **connection).await.map_err(database)?;
         }
         connection.done();
         encoder.end(&mut out).await?;
         page.body.take(&mut out, &self.source_limits).await?;
-        if let Some(row) = last {
-            let keys = query.outputs.len();
-            page.revision = row.try_get(keys + 1).map_err(database)?;
-            page.next = if more { Some(row.try_get(keys).map_err(database)?) } else { None };
+        if let Some(row) = &last {
+            page.revision = row.try_get(row.len().saturating_sub(1)).map_err(database)?;
         }
+        page.next = keys(last.as_ref(), query)?.filter(|_| more);
         Ok(page)
     }
 
     /// How many rows a query has in all, whatever its window.
     pub async fn count(&self, table_id: Uuid, query: &RowQuery, count: Count) -> Result<u64> {
+        let mut time = TimeLeft(self.search_time(table_id, query).await?);
         let mut connection = self.reader().await?;
+        announce(&time, &mut connection, false).await?;
         let mut rows = None;
         if count != Count::Exact {
             let plan = bound(&sql::plan(table_id, query)).fetch_one(&mut **connection).await;
@@ -226,9 +241,14 @@ impl Tables {
         }
         let few = rows.is_none_or(|rows| rows <= COUNTED_ROWS_MAX);
         if count == Count::Exact || (count == Count::Estimated && few) {
-            let counted = bound(&sql::count(table_id, query)).fetch_one(&mut **connection).await;
+            let statement = sql::count(table_id, query);
+            let counted = time.spend(bound(&statement).fetch_one(&mut **connection)).await;
+            let counted = counted.ok_or_else(|| self.search_too_slow())?;
             let counted: i64 = counted.and_then(|row| row.try_get(0)).map_err(|error| self.query_error(error))?;
             rows = Some(counted.unsigned_abs());
+        }
+        if time.0.is_some() {
+            sqlx::raw_sql("commit").execute(&mut **connection).await.map_err(database)?;
         }
         connection.done();
         rows.ok_or_else(|| Error::internal("a plan that says no number of rows"))
@@ -253,6 +273,7 @@ impl Tables {
         let code = error.as_database_error().and_then(DatabaseError::code).unwrap_or_default().into_owned();
         let detail = match code.as_str() {
             "57014" => return Limit::QuerySeconds.passed(self.query_seconds, None),
+            "54000" => "a search has a word that is longer than any can be.",
             "2201B" => "a regular expression is not one that Postgres knows.",
             "22025" => "a pattern ends with the escape character `\\`.",
             "22012" => "a number is divided by zero.",
@@ -282,6 +303,14 @@ fn expected(rows: f64) -> u64 {
     )]
     let rows = rows as u64;
     rows
+}
+
+/// Lets Postgres itself end what is still at work then, soon after us, in a transaction that may have begun; only for answers that no client holds up.
+async fn announce(time: &TimeLeft, connection: &mut Reader, begun: bool) -> Result<()> {
+    let Some(left) = time.0 else { return Ok(()) };
+    let begin = if begun { "" } else { "begin read only; " };
+    let bound = format!("{begin}set local statement_timeout = {}", left.as_millis().saturating_add(500));
+    sqlx::raw_sql(AssertSqlSafe(bound)).execute(&mut ***connection).await.map(|_| ()).map_err(database)
 }
 
 /// A connection that is closed, not used again, if it is given up in the middle of an answer.
@@ -332,6 +361,17 @@ pub(super) fn bound(statement: &Statement) -> Query<'static, Postgres, PgArgumen
         Bind::Doubles(values) => query.bind(values),
         Bind::Texts(values) => query.bind(values),
     })
+}
+
+/// What a page begins behind that follows this row: all but the outputs of the query and the revision.
+fn keys(row: Option<&PgRow>, query: &RowQuery) -> Result<Option<Vec<Option<String>>>> {
+    let outputs = query.outputs.len();
+    match row {
+        Some(row) if row.len() > outputs => row.try_get(outputs).map(Some).map_err(database),
+        // Rows that are not a page's have none.
+        Some(_) => Ok(Some(Vec::new())),
+        None => Ok(None),
+    }
 }
 
 /// The first cells of a row, each in the binary form of its type.

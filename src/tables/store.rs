@@ -20,6 +20,9 @@ use tokio::{
 };
 use uuid::Uuid;
 
+/// Of search indexes: each takes a connection of the pool for loads.
+const BUILDS_MAX: usize = 2;
+
 #[derive(Clone)]
 pub struct Tables {
     pub(super) catalogue: Catalogue,
@@ -34,8 +37,12 @@ pub struct Tables {
     pub(super) limits: ReadLimits,
     pub(super) source_limits: SourceLimits,
     pub(super) query_seconds: u64,
+    pub(super) search_seconds: u64,
+    /// Search indexes that are built at once.
+    pub(super) building: Arc<Semaphore>,
     pub(super) idle: Duration,
     pub(super) statistics: StatisticsLimits,
+    pub(super) lease: Duration,
 }
 
 /// What the reader tells the load.
@@ -83,7 +90,10 @@ impl Tables {
             },
             query_seconds: config.times.query_seconds,
             statistics: StatisticsLimits::new(config.limits.stats_rows_max, config.times.stats_seconds),
+            search_seconds: config.times.search_seconds,
+            building: Arc::new(Semaphore::new(BUILDS_MAX)),
             idle: config.times.idle(),
+            lease: config.times.lease(),
         }
     }
 

@@ -9,7 +9,7 @@ from service import curl
 
 MIB = 1 << 20
 # Buffers of the parts in flight, and what the allocator keeps of them; the same for a file three times as large.
-GROWTH_MAX = 128 * MIB
+GROWTH_MAX = 192 * MIB
 
 
 def status(pid, field):

@@ -1,8 +1,10 @@
 //! kill -9 in the middle of every kind of upload: what was acknowledged is whole, nothing else is half there, and the sweep leaves nothing behind.
 
+mod changes;
+
 use crate::support::process::{Folder, Larder, within};
 use aws_sdk_s3::config::{BehaviorVersion, Credentials, Region};
-use reqwest::{Body, Method, StatusCode};
+use reqwest::{Body, Method, RequestBuilder, StatusCode};
 use sha2::{Digest, Sha256};
 use sqlx::PgConnection;
 use std::{
@@ -87,9 +89,13 @@ struct Upload {
 
 impl Upload {
     fn start(service: &Larder, name: &str, body: Vec<u8>) -> Self {
+        Self::send(service.request(Method::PUT, name), name, body)
+    }
+
+    fn send(request: RequestBuilder, name: &str, body: Vec<u8>) -> Self {
         let (pipe, rest) = mpsc::channel(1);
         let stream = futures::stream::unfold(rest, |mut rest| async move { Some((rest.recv().await?, rest)) });
-        let request = service.request(Method::PUT, name).body(Body::wrap_stream(stream));
+        let request = request.body(Body::wrap_stream(stream));
         let answer = tokio::spawn(async move {
             let answer = request.send().await.ok()?;
             let status = answer.status();
@@ -290,7 +296,7 @@ async fn only_what_is_referred_to_is_kept(service: &Larder) {
         }
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
-    let versions = "select distinct object_id::text from larder.versions";
+    let versions = "select object_id::text from larder.versions union select object_id::text from larder.appends";
     let mut referred = all(&mut database, versions).await;
     assert_eq!(all(&mut database, "select id::text from larder.objects").await, referred);
     let aws = service.aws();
@@ -302,7 +308,7 @@ async fn only_what_is_referred_to_is_kept(service: &Larder) {
     assert_eq!(uploads, 0, "multipart uploads are left");
 
     let tables = "select relname::text from pg_class where relnamespace = 'rows'::regnamespace and relkind = 'r'";
-    let named = "select 't_' || replace(table_id::text, '-', '') from larder.versions where table_id is not null";
+    let named = "select 't_' || replace(table_id::text, '-', '') from (select table_id from larder.versions union all select table_id from larder.changes) as named where table_id is not null";
     assert_eq!(all(&mut database, tables).await, all(&mut database, named).await);
 }
 

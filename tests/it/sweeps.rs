@@ -234,3 +234,36 @@ async fn an_upload_whose_lease_is_lost_is_given_up() {
     // No row names it any more, so it must not be there either.
     assert_eq!(larder.physical_tables().await, before);
 }
+
+#[tokio::test]
+async fn a_row_that_is_held_and_a_step_that_fails_hold_up_no_other() {
+    let larder = start("60").await;
+    let ids = [Uuid::now_v7(), Uuid::now_v7()];
+    for id in ids {
+        let sql = format!("insert into larder.pending (id, lease_until) values ('{id}', now() - interval '1 second')");
+        larder.sql(&sql).await;
+    }
+    json(larder.put("/v1/tables/t", "a\n1\n").await, 201).await;
+    json(larder.put("/v1/tables/t", "a\n2\n").await, 200).await;
+    json(larder.put("/v1/tables/t", "a\n3\n").await, 200).await;
+    larder.sql("update larder.garbage set due_at = now() - interval '1 second'").await;
+    larder.sql("alter table larder.jobs rename to jobs_elsewhere").await;
+    let mut session = larder.database().await;
+    sqlx::raw_sql("begin").execute(&mut session).await.unwrap();
+    sqlx::query("select from larder.pending where id = $1 for update")
+        .bind(ids[0])
+        .execute(&mut session)
+        .await
+        .unwrap();
+    sweep::once(&larder.app).await.expect_err("the step of the jobs fails");
+    drop(session);
+    assert_eq!(larder.column("select id from larder.pending").await, [ids[0].to_string()]);
+    assert_eq!(larder.column("select id from larder.garbage").await, [ids[1].to_string()]);
+    assert_eq!((larder.objects().await.len(), larder.physical_tables().await.len()), (2, 2));
+    larder.sql("alter table larder.jobs_elsewhere rename to jobs").await;
+    sweep(&larder).await;
+    assert_eq!(
+        (larder.column(PENDING).await.join(""), larder.column(GARBAGE).await.join("")),
+        ("0".into(), "0".into())
+    );
+}

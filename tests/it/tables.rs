@@ -2,15 +2,21 @@
 
 mod appends;
 mod broken_appends;
+mod changes;
+mod changes_back;
+mod changes_races;
 mod formats;
 mod habits;
 mod keys;
 mod patches;
 mod queries;
+mod search;
+mod search_indexes;
 mod stats;
 mod told;
 mod uploads;
 mod versions;
+mod waiting;
 
 use crate::support::{bzip2, gzip, json, problem, shared, xz, zstd};
 use reqwest::{Method, Response};

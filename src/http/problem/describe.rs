@@ -27,6 +27,7 @@ pub(super) fn describe(error: &Error) -> (&'static str, Value) {
         Error::PreconditionFailed { .. } => ("precondition-failed", json!({})),
         Error::Conflict { .. } | Error::InProgress => ("conflict", json!({})),
         Error::DuplicateKey { columns, lines, .. } => ("duplicate-key", json!({ "columns": columns, "lines": lines })),
+        Error::TooManyAffected { rows, max } => ("max-affected", json!({ "rows": rows, "max_affected": max })),
         Error::KeyReused => ("idempotency-mismatch", json!({})),
         Error::MethodNotAllowed => ("method-not-allowed", json!({})),
         Error::UnsupportedMediaType { .. } => ("unsupported-media-type", json!({})),
@@ -63,5 +64,6 @@ fn limit_slug(limit: Limit) -> &'static str {
         Limit::Indexes => "too-many-indexes",
         Limit::QuerySeconds => "query-too-slow",
         Limit::StatsSeconds => "statistics-too-slow",
+        Limit::SearchSeconds => "search-too-slow",
     }
 }

@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     auth::Caller,
-    catalogue::{Dataset, Index, KeptAnswer, KeptFile, Kind, Lease, Pending, Precondition},
+    catalogue::{Dataset, Index, KeptAnswer, KeptFile, Kind, Lease, Patience, Pending, Precondition},
     error::{Error, Malformed, Result},
     objects::Incoming,
 };
@@ -27,7 +27,7 @@ use store::{Attempt, Plan};
 use uuid::Uuid;
 
 /// How often rows are matched with a table that is replaced again and again, before we give up.
-const TRIES_MAX: u32 = 8;
+const MOVES_MAX: u32 = 8;
 
 /// Rows as they are sent.
 #[derive(Debug)]
@@ -130,14 +130,19 @@ impl Tables {
         let loaded = self.receive(&lease, (object_id, table), &manner, incoming).await?;
         let object = loaded.object;
         let mut staged = Staged { table, file: loaded.file, source: StoredFile { object_id, manner } };
-        for _ in 0..TRIES_MAX {
+        let (mut patience, mut moves) = (Patience::default(), 0);
+        while moves < MOVES_MAX {
             let plan = Plan::new(caller, new, &dataset, &staged, &object)?;
             match self.commit_append(&lease, &plan, answer).await {
                 Ok(Attempt::Done(body)) => {
                     lease.committed();
+                    if plan.adds_columns() {
+                        self.search_soon(plan.dataset);
+                    }
                     return Ok(Answered { body, replayed: false });
                 }
-                Ok(Attempt::Moved) | Err(Refusal::Busy) => {}
+                Ok(Attempt::Moved) => moves += 1,
+                Err(Refusal::Busy) => patience.pause().await?,
                 Err(refusal) => return Err(self.explain_append(refusal, &plan, &staged).await),
             }
             dataset = self.catalogue.find(caller, Kind::Table, &new.name).await?;

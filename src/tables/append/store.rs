@@ -1,13 +1,13 @@
-//! The commit of an append: in one transaction the lease ends, the rows move from the staging table into the table, and the catalogue counts them.
+//! The commit of an append: in one transaction the rows move from the staging table into the table, the catalogue counts them, and the lease ends.
 
 use super::{Answer, Appended, NewRows, Staged, conflict_index};
 use crate::{
     auth::Caller,
-    catalogue::{Column, KeptAnswer, Kind, Lease, NewAppend, database},
+    catalogue::{Column, ColumnType, KeptAnswer, Kind, Lease, NewAppend, database},
     error::{Error, Limit, Malformed, Result},
     objects::Stored,
     tables::{
-        indexes::{Refusal, briefly, patiently, physical, run},
+        indexes::{Refusal, briefly, physical, run},
         read::write_pairs,
         sql::{self, Insertion, OnDuplicate},
         store::Tables,
@@ -24,6 +24,7 @@ pub struct Plan<'a> {
     staged: &'a Staged,
     object: &'a Stored,
     pub dataset: Uuid,
+    version: Uuid,
     pub table: Uuid,
     pub columns: Vec<Column>,
     /// The same with what the file's values showed of how they are written, and behind them those that are new.
@@ -49,7 +50,22 @@ impl<'a> Plan<'a> {
         let (table, columns) = physical(dataset)?;
         let mut after = columns.to_vec();
         let matched = matched(&mut after, &staged.file.columns);
-        Ok(Self { caller, new, staged, object, dataset: dataset.id, table, columns: columns.to_vec(), after, matched })
+        Ok(Self {
+            caller,
+            new,
+            staged,
+            object,
+            dataset: dataset.id,
+            version: dataset.current()?.id,
+            table,
+            columns: columns.to_vec(),
+            after,
+            matched,
+        })
+    }
+
+    pub fn adds_columns(&self) -> bool {
+        self.after.len() > self.columns.len()
     }
 }
 
@@ -76,8 +92,6 @@ impl Tables {
         answer: &Answer,
     ) -> Result<Attempt, Refusal> {
         let mut tx = self.loads.begin().await.map_err(database)?;
-        patiently(&mut tx).await?;
-        Lease::end(lease.id, &mut tx).await?;
         let now = self.catalogue.lock(&mut tx, Kind::Table, plan.dataset).await?;
         let version = now.current()?;
         plan.new.condition.check(Some(&version.etag()))?;
@@ -88,7 +102,7 @@ impl Tables {
         if version.table_id != Some(plan.table) || version.columns != plan.columns {
             return Ok(Attempt::Moved);
         }
-        self.extend(&mut tx, plan).await?;
+        self.extend(plan).await?;
         let (base, appended) = self.move_rows(&mut tx, plan).await?;
         let append = NewAppend {
             object: plan.object,
@@ -108,24 +122,37 @@ impl Tables {
             let kept = KeptAnswer { fingerprint: claimed.fingerprint(plan.object.sha256), answer: body.clone() };
             self.catalogue.answer_key(&mut tx, plan.caller, &claimed.key, lease.id, &kept).await?;
         }
+        Lease::end(lease.id, &mut tx).await?;
         tx.commit().await.map_err(database)?;
         Ok(Attempt::Done(body))
     }
 
-    /// Adds the columns that are new.
-    async fn extend(&self, connection: &mut PgConnection, plan: &Plan<'_>) -> Result<(), Refusal> {
-        if plan.after.len() == plan.columns.len() {
+    /// Adds the columns that are new. Their lock is one that readers wait for, so they are added by a transaction of their own while that of the append holds the
+    /// dataset, and nothing of the table yet. If it fails they stay: nobody names them, no row has a value in them, and the next append that adds columns takes or
+    /// replaces them.
+    async fn extend(&self, plan: &Plan<'_>) -> Result<(), Refusal> {
+        let first = plan.columns.len();
+        if plan.after.len() == first {
             return Ok(());
         }
         let max = self.limits.columns_max;
         if plan.after.len() > max {
             return Err(Limit::Columns.passed(max as u64, None).into());
         }
-        briefly(connection).await?;
-        for (position, column) in plan.after.iter().enumerate().skip(plan.columns.len()) {
-            run(connection, sql::add_column(plan.table, position, column.column_type)).await?;
+        let types: Vec<ColumnType> = plan.after.iter().skip(first).map(|column| column.column_type).collect();
+        self.give_way(plan.table).await?;
+        // Of another pool: all connections of this one may be in the hands of appends that wait for a second one.
+        let mut tx = self.catalogue.control.begin().await.map_err(database)?;
+        let there: Vec<Option<bool>> = sqlx::query_scalar(AssertSqlSafe(sql::columns_there(plan.table, first, &types)))
+            .fetch_all(&mut *tx)
+            .await?;
+        if let Some(statement) = sql::add_columns(plan.table, first, &types, &there) {
+            self.give_way(plan.table).await?;
+            briefly(&mut tx).await?;
+            run(&mut tx, statement).await?;
+            tx.commit().await.map_err(database)?;
         }
-        patiently(connection).await
+        Ok(())
     }
 
     /// Copies the rows behind those that are there; what was added to their numbers, and what became of them.
@@ -139,7 +166,8 @@ impl Tables {
         }
         let last: i64 =
             sqlx::query_scalar(AssertSqlSafe(sql::last_row(plan.table))).fetch_one(&mut *connection).await?;
-        let base = last.unsigned_abs();
+        // The number of a deleted row is its own: it may come back.
+        let base = self.catalogue.last_changed_row(connection, plan.version).await?.max(last.unsigned_abs());
         let insertion = Insertion { table: plan.table, staging: plan.staged.table, columns: &plan.matched, base };
         let rows = plan.staged.file.rows;
         let appended = match (plan.new.on_duplicate, conflict_index(plan.new, &indexes)?) {

@@ -51,7 +51,7 @@ pub async fn append(
         let detail = "say what becomes of such rows: `resolution=merge-duplicates` or `resolution=ignore-duplicates`.";
         return Err(Error::invalid("Prefer", detail).into());
     }
-    let request = |key| IdempotencyKey { key, request: request_hash(&uri.to_string(), &headers) };
+    let request = |key| IdempotencyKey { key, request: request_hash("POST", &uri.to_string(), &headers) };
     let rows = NewRows {
         name,
         told: query.told,
@@ -101,8 +101,8 @@ fn resolution(headers: &HeaderMap) -> Result<Option<OnDuplicate>> {
 }
 
 /// Of everything about a request that its body does not say.
-fn request_hash(uri: &str, headers: &HeaderMap) -> Sha256 {
-    let mut hash = Sha256::new_with_prefix(format!("POST {uri}\n"));
+pub(super) fn request_hash(method: &str, uri: &str, headers: &HeaderMap) -> Sha256 {
+    let mut hash = Sha256::new_with_prefix(format!("{method} {uri}\n"));
     for name in ["content-type", "content-encoding", "prefer", IF_MATCH.as_str()] {
         for value in headers.get_all(name) {
             hash.update(name);

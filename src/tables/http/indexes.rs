@@ -3,8 +3,11 @@
 use crate::{
     app::App,
     auth::Caller,
+    catalogue::{IndexKind, Kind},
+    error::{Error, Result},
     http::{Json, NoParameters, Path, Problem, Query},
-    tables::BuiltIndex,
+    jobs::http::respond_async,
+    tables::{BuiltIndex, State as IndexState},
 };
 use axum::{
     extract::State,
@@ -21,7 +24,10 @@ use uuid::Uuid;
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct NewIndex {
-    /// Names, in the order of the index.
+    #[serde(default)]
+    kind: IndexKind,
+    /// Names, in the order of the index; a search index is of all text columns.
+    #[serde(default)]
     columns: Vec<String>,
     /// Whether no two rows may have the same values.
     #[serde(default)]
@@ -31,14 +37,14 @@ pub struct NewIndex {
 #[derive(Debug, Serialize)]
 pub struct IndexView {
     id: Uuid,
+    kind: IndexKind,
     columns: Vec<String>,
     unique: bool,
     /// What `?key=` made: its values are never missing either.
     key: bool,
     /// On the current version.
     bytes: u64,
-    /// `ready`, or `missing` if the current version does not have it.
-    state: &'static str,
+    state: IndexState,
     #[serde(with = "time::serde::rfc3339")]
     created_at: OffsetDateTime,
 }
@@ -49,20 +55,21 @@ pub struct IndexList {
 }
 
 impl From<BuiltIndex> for IndexView {
-    fn from(BuiltIndex { index, bytes }: BuiltIndex) -> Self {
+    fn from(BuiltIndex { index, bytes, state }: BuiltIndex) -> Self {
         Self {
             id: index.id,
+            kind: index.kind,
             columns: index.columns,
             unique: index.unique,
             key: index.key,
             bytes: bytes.unwrap_or_default(),
-            state: if bytes.is_some() { "ready" } else { "missing" },
+            state,
             created_at: index.created_at,
         }
     }
 }
 
-/// `POST /v1/tables/{name}/indexes`: answers when it is built. One that is there already is 200.
+/// `POST /v1/tables/{name}/indexes`: answers when it is built; one of words, by a job that builds it. One that is there already is 200.
 pub async fn create_index(
     State(app): State<App>,
     caller: Caller,
@@ -70,11 +77,33 @@ pub async fn create_index(
     _: Query<NoParameters>,
     Json(new): Json<NewIndex>,
 ) -> Result<Response, Problem> {
+    if new.kind == IndexKind::Search {
+        return Ok(create_search(&app, &caller, &name, &new).await?);
+    }
     let (index, created) = app.tables.create_index(&caller, &name, new.columns, new.unique).await?;
-    let status = if created { StatusCode::CREATED } else { StatusCode::OK };
+    Ok(answer(&app, &name, index, if created { StatusCode::CREATED } else { StatusCode::OK }))
+}
+
+async fn create_search(app: &App, caller: &Caller, name: &str, new: &NewIndex) -> Result<Response> {
+    if new.unique || !new.columns.is_empty() {
+        return Err(Error::invalid("columns", "a search index is of all text columns, and never unique."));
+    }
+    let dataset = app.catalogue.find(caller, Kind::Table, name).await?.id;
+    let (built, to_build) = app.tables.want_search(caller, name).await?;
+    if !to_build {
+        return Ok(answer(app, name, built, StatusCode::OK));
+    }
+    let (tables, index) = (app.tables.clone(), built.index.id);
+    respond_async(app, caller, ("search-index", name), |job, progress| async move {
+        tables.build_search(dataset, index, job, progress).await
+    })
+    .await
+}
+
+fn answer(app: &App, name: &str, index: BuiltIndex, status: StatusCode) -> Response {
     let location = format!("{}/v1/tables/{name}/indexes/{}", app.public_url, index.index.id);
     let headers = [(LOCATION, location), (CACHE_CONTROL, "no-store".to_owned())];
-    Ok((status, headers, axum::Json(IndexView::from(index))).into_response())
+    (status, headers, axum::Json(IndexView::from(index))).into_response()
 }
 
 /// `GET /v1/tables/{name}/indexes`

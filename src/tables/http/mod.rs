@@ -1,7 +1,9 @@
-//! `/v1/tables`: a table in, its descriptor, its versions, its raw upload; `rows` has the rows that come out, `append` those that are added.
+//! `/v1/tables`: a table in, its descriptor, its versions, its raw upload; `rows` has the rows that come out, `append` those that are added, `change` those that are changed or deleted, and `changes` brings these back.
 
 mod accept;
 mod append;
+mod change;
+mod changes;
 mod indexes;
 mod patch;
 mod rows;
@@ -10,6 +12,8 @@ mod window;
 
 pub use accept::{Shape, accepted};
 pub use append::append;
+pub use change::{delete_rows, patch_rows};
+pub use changes::{changes, undo};
 pub use indexes::{create_index, drop_index, indexes};
 pub use patch::patch;
 pub use rows::{rows, rows_as, serve_rows};

@@ -10,7 +10,7 @@ use crate::{
     catalogue::{Dataset, Kind, Version},
     error::{Error, Limit, Result},
     http::{Path, Problem, Query, disposition, encode_path, is_fresh, preference, user_bytes},
-    tables::{Count, Export, Page, RowFormat, RowQuery, XLSX_ROWS_MAX},
+    tables::{Count, Export, Page, RowFormat, RowQuery, Searched, XLSX_ROWS_MAX},
 };
 use axum::{
     body::Body,
@@ -141,6 +141,9 @@ pub async fn serve_rows(
     set(&mut answer, CONTENT_DISPOSITION, &disposition("inline", &name))?;
     if let Some(count) = request.count {
         set(&mut answer, HeaderName::from_static("preference-applied"), &format!("count={}", count.name()))?;
+    }
+    if let Some(searched) = app.tables.searched(table_id, &request.query).await? {
+        set(&mut answer, HeaderName::from_static("larder-search"), &described(searched))?;
     }
     match (request.query.limit, method) {
         (_, &Method::HEAD) => request.head(answer).await,
@@ -284,7 +287,13 @@ fn count(headers: &HeaderMap) -> Result<Option<Count>> {
     count.map(Some).ok_or_else(|| Error::invalid("Prefer", "`count` is `exact`, `planned` or `estimated`."))
 }
 
-fn set(headers: &mut HeaderMap, name: HeaderName, value: &str) -> Result<()> {
+/// A structured field: `indexed=?1, ranked=10000`.
+fn described(searched: Searched) -> String {
+    let indexed = format!("indexed=?{}", u8::from(searched.indexed));
+    searched.ranked_max.map_or(indexed.clone(), |ranked| format!("{indexed}, ranked={ranked}"))
+}
+
+pub(super) fn set(headers: &mut HeaderMap, name: HeaderName, value: &str) -> Result<()> {
     headers.insert(name, HeaderValue::from_str(value).map_err(Error::internal)?);
     Ok(())
 }

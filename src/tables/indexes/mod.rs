@@ -1,8 +1,10 @@
-//! Keys and indexes. They belong to the dataset and name columns, so that each new version gets them before anybody sees it.
+//! Keys and indexes. They belong to the dataset and name columns, so that each new version gets them before anybody sees it; a search index, which takes long, it gets
+//! afterwards.
 
+mod search;
 mod store;
 
-pub use store::{Refusal, briefly, patiently, physical, run};
+pub use store::{Refusal, briefly, physical, run};
 
 use super::{
     load::{Manner, StoredFile},
@@ -14,7 +16,7 @@ use super::{
 };
 use crate::{
     auth::Caller,
-    catalogue::{Column, ColumnType, Dataset, Index, Kind, NewIndexes},
+    catalogue::{Column, ColumnType, Dataset, Index, IndexKind, Kind, NewIndexes},
     error::{Error, Limit, Malformed, Result},
 };
 use serde_json::{Value, json};
@@ -30,6 +32,19 @@ pub struct BuiltIndex {
     pub index: Index,
     /// `None` if the current version does not have it.
     pub bytes: Option<u64>,
+    pub state: State,
+}
+
+/// What has become of an index on the current version.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum State {
+    Ready,
+    /// Of a search index: or about to be built.
+    Building,
+    Failed,
+    /// The version does not have it.
+    Missing,
 }
 
 impl Tables {
@@ -99,24 +114,34 @@ impl Tables {
             }
         };
         let dataset = self.catalogue.find(caller, Kind::Table, name).await?;
-        let bytes = self.index_bytes(&index, physical(&dataset)?.0).await?;
-        Ok((BuiltIndex { index, bytes }, new))
+        Ok((self.built(index, physical(&dataset)?).await?, new))
     }
 
     pub async fn list_indexes(&self, caller: &Caller, name: &str) -> Result<Vec<BuiltIndex>> {
         let dataset = self.catalogue.find(caller, Kind::Table, name).await?;
-        let (table, _) = physical(&dataset)?;
+        let place = physical(&dataset)?;
         let mut built = Vec::new();
         for index in self.catalogue.indexes(dataset.id).await? {
-            let bytes = self.index_bytes(&index, table).await?;
-            built.push(BuiltIndex { index, bytes });
+            built.push(self.built(index, place).await?);
         }
         Ok(built)
     }
 
+    async fn built(&self, index: Index, (table, columns): (Uuid, &[Column])) -> Result<BuiltIndex> {
+        if index.kind == IndexKind::Search {
+            return self.built_search(index, (table, columns)).await;
+        }
+        let bytes = self.bytes_of(sql::index_bytes(index.physical(table))).await?;
+        Ok(BuiltIndex { index, bytes, state: if bytes.is_some() { State::Ready } else { State::Missing } })
+    }
+
     pub async fn drop_index(&self, caller: &Caller, name: &str, id: Uuid) -> Result<()> {
         let dataset = self.catalogue.find(caller, Kind::Table, name).await?;
-        self.drop_everywhere(dataset.id, id).await
+        let index = self.catalogue.indexes(dataset.id).await?.into_iter().find(|index| index.id == id);
+        match index.ok_or(Error::NotFound { what: "index" })?.kind {
+            IndexKind::Search => self.drop_search(id, physical(&dataset)?.0).await,
+            IndexKind::Btree => self.drop_everywhere(dataset.id, id).await,
+        }
     }
 
     fn check_number(&self, indexes: usize) -> Result<()> {

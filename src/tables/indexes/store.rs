@@ -1,7 +1,7 @@
 //! Indexes in Postgres. Whatever changes a table that readers see holds the lock of its dataset's row.
 
 use crate::{
-    catalogue::{Column, Dataset, Index, Kind, database},
+    catalogue::{Column, Dataset, Index, Kind, Patience, database, is_busy, is_busy_code},
     error::{Error, Malformed, Result},
     tables::{
         sql,
@@ -9,15 +9,10 @@ use crate::{
     },
 };
 use sqlx::{AssertSqlSafe, PgConnection, error::DatabaseError};
-use std::time::Duration;
 use uuid::Uuid;
 
-/// Another change of the same dataset is waited for; the statements themselves may take as long as the table is large.
-const PATIENTLY: &str = "select set_config('lock_timeout', '120s', true), set_config('statement_timeout', '0', true)";
 /// Readers that came later wait behind a statement that waits for those before it, so it does not wait for long.
 const BRIEFLY: &str = "select set_config('lock_timeout', '2s', true)";
-const TRIES_MAX: u32 = 8;
-const PAUSE: Duration = Duration::from_millis(500);
 
 /// Why Postgres did not do what was asked.
 #[derive(Debug)]
@@ -38,7 +33,7 @@ impl From<sqlx::Error> for Refusal {
         match code.as_ref() {
             "23505" => Self::Duplicate(refused.and_then(DatabaseError::constraint).unwrap_or_default().to_owned()),
             "23502" => Self::Missing,
-            "55P03" | "40P01" => Self::Busy,
+            code if is_busy_code(code) => Self::Busy,
             // A row that is too large has the same code.
             "54000" if refused.is_some_and(|refused| refused.message().contains("index")) => {
                 let detail =
@@ -52,12 +47,8 @@ impl From<sqlx::Error> for Refusal {
 
 impl From<Error> for Refusal {
     fn from(error: Error) -> Self {
-        Self::Other(error)
+        if is_busy(&error) { Self::Busy } else { Self::Other(error) }
     }
-}
-
-pub async fn patiently(connection: &mut PgConnection) -> Result<(), Refusal> {
-    run(connection, PATIENTLY.to_owned()).await
 }
 
 pub async fn briefly(connection: &mut PgConnection) -> Result<(), Refusal> {
@@ -94,8 +85,22 @@ impl Tables {
         wanted: &Index,
         positions: impl Fn(&[Column]) -> Result<Vec<usize>>,
     ) -> Result<(Index, bool), Refusal> {
+        let mut patience = Patience::default();
+        loop {
+            match self.try_build(dataset, wanted, &positions).await {
+                Err(Refusal::Busy) => patience.pause().await?,
+                result => return result,
+            }
+        }
+    }
+
+    async fn try_build(
+        &self,
+        dataset: Uuid,
+        wanted: &Index,
+        positions: &impl Fn(&[Column]) -> Result<Vec<usize>>,
+    ) -> Result<(Index, bool), Refusal> {
         let mut tx = self.loads.begin().await.map_err(database)?;
-        patiently(&mut tx).await?;
         let now = self.catalogue.lock(&mut tx, Kind::Table, dataset).await?;
         let there = self.catalogue.indexes_in(&mut tx, dataset).await?;
         let same = |index: &&Index| index.columns == wanted.columns && index.unique == wanted.unique;
@@ -104,6 +109,7 @@ impl Tables {
         }
         self.check_number(there.len() + 1)?;
         let (table, columns) = physical(&now)?;
+        self.give_way(table).await?;
         build(&mut tx, wanted, table, &positions(columns)?).await?;
         self.catalogue.insert_index(&mut tx, dataset, wanted).await?;
         tx.commit().await.map_err(database)?;
@@ -112,26 +118,25 @@ impl Tables {
 
     /// Off all versions of a dataset. Readers of before are waited for, though never for long at a time.
     pub(super) async fn drop_everywhere(&self, dataset: Uuid, id: Uuid) -> Result<()> {
-        for _ in 0..TRIES_MAX {
+        let mut patience = Patience::default();
+        loop {
             match self.try_drop(dataset, id).await {
-                Err(Refusal::Busy) => tokio::time::sleep(PAUSE).await,
+                Err(Refusal::Busy) => patience.pause().await?,
                 Err(Refusal::Other(error)) => return Err(error),
                 Err(refusal) => return Err(Error::internal(format!("dropping an index: {refusal:?}"))),
                 Ok(()) => return Ok(()),
             }
         }
-        let detail = "The table is being read or changed without a pause; try again later.".to_owned();
-        Err(Error::Conflict { detail })
     }
 
     async fn try_drop(&self, dataset: Uuid, id: Uuid) -> Result<(), Refusal> {
         let mut tx = self.loads.begin().await.map_err(database)?;
-        patiently(&mut tx).await?;
         self.catalogue.lock(&mut tx, Kind::Table, dataset).await?;
         let there = self.catalogue.indexes_in(&mut tx, dataset).await?;
         let index = there.into_iter().find(|index| index.id == id).ok_or(Error::NotFound { what: "index" })?;
         briefly(&mut tx).await?;
         for (table, columns) in self.catalogue.tables_of(&mut tx, dataset).await? {
+            self.give_way(table).await?;
             run(&mut tx, sql::drop_index(index.physical(table))).await?;
             let positions = index.columns.iter().map(|name| columns.iter().position(|column| column.name == *name));
             if let Some(positions) = positions.collect::<Option<Vec<_>>>().filter(|_| index.key) {
@@ -143,12 +148,10 @@ impl Tables {
         Ok(())
     }
 
-    /// Bytes of the index on the table; `None` if it is not there.
-    pub(super) async fn index_bytes(&self, index: &Index, table: Uuid) -> Result<Option<u64>> {
-        let bytes: Option<i64> = sqlx::query_scalar(AssertSqlSafe(sql::index_bytes(index.physical(table))))
-            .fetch_one(&self.catalogue.control)
-            .await
-            .map_err(database)?;
+    /// Bytes of an index; `None` if it is not there.
+    pub(super) async fn bytes_of(&self, statement: String) -> Result<Option<u64>> {
+        let bytes = sqlx::query_scalar(AssertSqlSafe(statement)).fetch_one(&self.catalogue.control).await;
+        let bytes: Option<i64> = bytes.map_err(database)?;
         Ok(bytes.map(i64::unsigned_abs))
     }
 

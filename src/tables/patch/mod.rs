@@ -100,8 +100,12 @@ impl Tables {
         title: Option<&str>,
         job: Option<&(Uuid, Arc<Progress>)>,
     ) -> Result<bool> {
-        let _turn = self.turn().await?;
         let version = dataset.current()?;
+        if self.catalogue.is_changed(version.id).await? {
+            let detail = "Rows of the table were changed or deleted since it was uploaded, and reading the upload anew would lose that. Undo these changes first (`GET …/changes` lists them), or upload the table anew.";
+            return Err(Error::Conflict { detail: detail.to_owned() });
+        }
+        let _turn = self.turn().await?;
         let table_id = Uuid::now_v7();
         let pending = Pending { table_id: Some(table_id), ..Pending::default() };
         let lease = self.catalogue.lease(pending).await?;
@@ -140,18 +144,18 @@ impl Tables {
             object: stored(version)?,
             content_type: version.content_type.clone(),
             content_encoding: version.content_encoding.clone(),
-            table: Some(NewTable { id: table_id, columns, row_count, ingest, indexes, appends }),
+            table: Some(NewTable { id: table_id, columns, row_count, ingest, indexes, appends, basis: None }),
             job: job.map(|(id, _)| *id),
             options,
         };
         let unchanged = Precondition::Matches(vec![version.etag()]);
         match self.catalogue.publish(caller, lease, &new, Replace::Any, &unchanged).await {
-            Ok(_) => {}
+            Ok(_) => self.search_soon(dataset.id),
             Err(Error::PreconditionFailed { .. }) => return Ok(false),
             Err(error) => return Err(error),
         }
         if let Some(title) = title {
-            self.catalogue.set_title(dataset.id, title).await?;
+            self.retitle(dataset.id, title).await?;
         }
         Ok(true)
     }

@@ -2,11 +2,11 @@
 
 use super::Plan;
 use crate::{
-    catalogue::{Column, Dataset, Index, KeptFile, Kind, Lease, Pending, database},
+    catalogue::{Column, Dataset, Index, KeptFile, Kind, Lease, Patience, Pending, database, is_busy},
     error::{Error, Result},
     tables::{
         append::matched,
-        indexes::{Refusal, patiently, run},
+        indexes::{Refusal, run},
         load::Manner,
         sql::{self, Insertion},
         store::Tables,
@@ -27,9 +27,18 @@ pub struct Replayed {
 impl Tables {
     /// Changes names, title and what was told in the catalogue; false if the table changed meanwhile.
     pub(super) async fn change_in_place(&self, dataset: &Dataset, plan: &Plan, title: Option<&str>) -> Result<bool> {
+        let mut patience = Patience::default();
+        loop {
+            match self.try_change(dataset, plan, title).await {
+                Err(error) if is_busy(&error) => patience.pause().await?,
+                result => return result,
+            }
+        }
+    }
+
+    async fn try_change(&self, dataset: &Dataset, plan: &Plan, title: Option<&str>) -> Result<bool> {
         let before = dataset.current()?;
-        let mut tx = self.loads.begin().await.map_err(database)?;
-        patiently(&mut tx).await.map_err(of_refusal)?;
+        let mut tx = self.catalogue.control.begin().await.map_err(database)?;
         let now = self.catalogue.lock(&mut tx, Kind::Table, dataset.id).await?;
         if now.current()?.etag() != before.etag() {
             return Ok(false);
@@ -46,11 +55,27 @@ impl Tables {
             }
             self.catalogue.rename_columns(&mut tx, before.id, &plan.columns, &json!(plan.renamed), &options).await?;
         }
-        tx.commit().await.map_err(database)?;
         if let Some(title) = title {
-            self.catalogue.set_title(dataset.id, title).await?;
+            self.catalogue.set_title(&mut tx, dataset.id, title).await?;
         }
+        tx.commit().await.map_err(database)?;
         Ok(true)
+    }
+
+    pub(super) async fn retitle(&self, dataset: Uuid, title: &str) -> Result<()> {
+        let mut patience = Patience::default();
+        loop {
+            let mut tx = self.catalogue.control.begin().await.map_err(database)?;
+            match self.catalogue.lock(&mut tx, Kind::Table, dataset).await {
+                Ok(_) => {
+                    self.catalogue.set_title(&mut tx, dataset, title).await?;
+                    return tx.commit().await.map_err(database);
+                }
+                Err(error) if is_busy(&error) => tx.rollback().await.map_err(database)?,
+                Err(error) => return Err(error),
+            }
+            patience.pause().await?;
+        }
     }
 
     /// Adds the rows of an append's raw upload to a table that nobody reads yet, as it was done the first time.
@@ -66,7 +91,6 @@ impl Tables {
         let staged = self.catalogue.lease(Pending { table_id: Some(staging), ..Pending::default() }).await?;
         let file = self.receive_stored(&staged, (append.object_id, staging), manner).await?;
         let mut tx = self.loads.begin().await.map_err(database)?;
-        Lease::hold(lease.id, &mut tx).await?;
         let before = columns.len();
         let matched = matched(columns, &file.columns);
         for (position, column) in columns.iter().enumerate().skip(before) {
@@ -76,6 +100,8 @@ impl Tables {
             sqlx::query_scalar(AssertSqlSafe(sql::last_row(table))).fetch_one(&mut *tx).await.map_err(database)?;
         let insertion = Insertion { table, staging, columns: &matched, base: last.unsigned_abs() };
         let inserted = insert(&mut tx, &insertion, append, indexes, &file.columns).await.map_err(of_refusal)?;
+        // Not before: a row that is held cannot be renewed.
+        Lease::hold(lease.id, &mut tx).await?;
         tx.commit().await.map_err(database)?;
         Ok(Replayed { inserted, base: insertion.base })
     }

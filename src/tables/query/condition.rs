@@ -3,6 +3,7 @@
 use super::{
     operator::{Operator, Within},
     scalar::Scalar,
+    search::Search,
     text::Text,
 };
 use crate::{catalogue::Column, error::Result};
@@ -16,6 +17,8 @@ pub enum Condition {
     Any(Vec<Self>),
     Not(Box<Self>),
     Test(Scalar, Operator),
+    /// Of all text columns of a row together.
+    Words(Search),
 }
 
 impl Condition {

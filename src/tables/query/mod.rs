@@ -11,6 +11,7 @@ mod operator;
 mod order;
 mod parameters;
 mod scalar;
+mod search;
 mod select;
 mod text;
 mod value;
@@ -20,6 +21,7 @@ pub use operator::{Comparison, Is, Operand, Operator, Syntax};
 pub use order::{Direction, Order};
 pub use parameters::Parameters;
 pub use scalar::{Scalar, Step};
+pub use search::Search;
 pub use select::{Aggregate, Expression, Function, Output};
 pub use value::Value;
 
@@ -37,8 +39,9 @@ const COLUMNS_ASKED_MAX: usize = 1599;
 #[derive(Debug, Clone, PartialEq)]
 pub struct RowQuery {
     pub outputs: Vec<Output>,
-    /// All must hold.
+    /// All must hold, `search` among them.
     pub filter: Vec<Condition>,
+    pub search: Option<Search>,
     pub distinct: bool,
     /// Of groups; all must hold.
     pub having: Vec<Condition>,
@@ -53,6 +56,7 @@ impl RowQuery {
         let distinct = parameters.distinct;
         let grouped = distinct || outputs.iter().any(|output| output.value.is_aggregate());
         let filter = parameters.filter(columns)?;
+        let search = parameters.search(columns)?;
         let order = parameters.order.as_deref().unwrap_or_default();
         let (order, having) = if grouped {
             select::check_groups(&outputs)?;
@@ -68,7 +72,7 @@ impl RowQuery {
             ));
         };
         let (limit, offset) = (parameters.limit, parameters.offset.unwrap_or(0));
-        Ok(Self { outputs, filter, distinct, having, order, limit, offset })
+        Ok(Self { outputs, filter, search, distinct, having, order, limit, offset })
     }
 
     /// All rows as they are.
@@ -79,6 +83,11 @@ impl RowQuery {
     /// Whether a row of the answer stands for several of the table.
     pub fn is_grouped(&self) -> bool {
         self.distinct || self.outputs.iter().any(|output| output.value.is_aggregate())
+    }
+
+    /// What the rows are ranked by, unless they are ordered otherwise.
+    pub fn ranking(&self) -> Option<&Search> {
+        self.search.as_ref().filter(|_| self.order.is_empty() && !self.is_grouped())
     }
 
     /// Names and types of the answer.

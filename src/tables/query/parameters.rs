@@ -1,6 +1,6 @@
 //! The parameters of a query's URL: those that have a meaning of their own, and those that name a column.
 
-use super::Condition;
+use super::{Condition, Search};
 use crate::{
     catalogue::Column,
     error::{Error, Result},
@@ -13,6 +13,8 @@ pub struct Parameters {
     pub order: Option<String>,
     pub distinct: bool,
     pub having: Vec<String>,
+    /// Words to search for.
+    pub words: Option<String>,
     pub limit: Option<u64>,
     pub offset: Option<u64>,
     /// Conditions: names and values as they were sent.
@@ -34,6 +36,7 @@ impl Parameters {
         match name {
             "select" => once(name, &mut self.select, value),
             "order" => once(name, &mut self.order, value),
+            "q" => once(name, &mut self.words, value),
             "limit" if self.limit.is_none() => number(&value).map(|number| self.limit = number),
             "offset" if self.offset.is_none() => number(&value).map(|number| self.offset = number),
             "limit" | "offset" => Err(twice(name)),
@@ -55,12 +58,17 @@ impl Parameters {
         }
     }
 
+    pub(super) fn search(&self, columns: &[Column]) -> Result<Option<Search>> {
+        self.words.as_deref().map(|words| Search::parse(words, columns)).transpose()
+    }
+
     pub(super) fn filter(&self, columns: &[Column]) -> Result<Vec<Condition>> {
         let condition = |(name, value): &(String, String)| match TREES.contains(&name.as_str()) {
             true => Condition::of_tree(name, value, columns),
             false => Condition::of_parameter(name, value, columns),
         };
-        self.conditions.iter().map(condition).collect()
+        let search = self.search(columns)?.map(|search| Ok(Condition::Words(search)));
+        self.conditions.iter().map(condition).chain(search).collect()
     }
 }
 

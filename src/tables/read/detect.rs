@@ -240,7 +240,9 @@ fn score(sample: &Sample<'_>, shape: &Shape) -> f64 {
     let mut numbers = 0_usize;
     let mut words = 0_usize;
     let dumped = sample.syntax.delimiter == Some(Delimiter::Byte(b'\t'));
+    let mut torn = 0_usize;
     for row in &shape.table {
+        torn += usize::from(starts_torn(sample, *row));
         for cell in shape.inner(sample.cells(&sample.rows[*row])) {
             cells += 1;
             numbers += usize::from(cell.kind.is_typed());
@@ -267,7 +269,9 @@ fn score(sample: &Sample<'_>, shape: &Shape) -> f64 {
         }
         _ => 1.0,
     };
-    let odd = if odd { 0.3 } else { above };
+    // `1,some words` above and below others of the kind.
+    let torn = if shape.before.is_empty() || torn < shape.table.len() { 1.0 } else { 0.7 };
+    let odd = torn * if odd { 0.3 } else { above };
     let quotes = sample.quotes_clean + sample.quotes_stray;
     let clean = match quotes {
         0 => 1.0,
@@ -276,6 +280,13 @@ fn score(sample: &Sample<'_>, shape: &Shape) -> f64 {
     let closed = if sample.unclosed.is_some() { 0.6 } else { 1.0 };
     let escaped = if sample.syntax.escape == Escape::Backslash { 0.995 } else { 1.0 };
     shape.consistency() * quality * clean * closed * escaped * (width / (width + 0.5)) * odd
+}
+
+/// Whether a row that is cut at spaces begins with two values that a better delimiter holds together.
+fn starts_torn(sample: &Sample<'_>, row: usize) -> bool {
+    let spaced = matches!(sample.syntax.delimiter, Some(Delimiter::Spaces | Delimiter::Byte(b' ')));
+    let first = sample.cells(&sample.rows[row]).first().filter(|cell| spaced && cell.kind == Kind::Text);
+    first.is_some_and(|cell| memchr::memchr3(b',', b';', b'\t', sample.text(cell)).is_some())
 }
 
 /// How well a text looks as one value.

@@ -12,7 +12,7 @@ use super::temporal::{self, DateStyle, Temporal};
 use super::{Cell, Value};
 
 /// Postgres reads JSON by recursion, and so do many clients.
-pub(super) const JSON_DEPTH_MAX: usize = 512;
+pub(in crate::tables) const JSON_DEPTH_MAX: usize = 512;
 
 /// A set of facts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -173,7 +173,7 @@ const fn date_not_in(style: DateStyle) -> Facts {
 }
 
 /// How deep the arrays and objects of valid JSON are nested.
-pub(super) fn json_depth(json: &[u8]) -> usize {
+pub(in crate::tables) fn json_depth(json: &[u8]) -> usize {
     let (mut depth, mut deepest, mut at) = (0_usize, 0, 0);
     while let Some(byte) = json.get(at) {
         match byte {

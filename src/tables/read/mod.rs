@@ -69,6 +69,7 @@ use std::io::Read;
 use std::sync::Arc;
 
 pub use crate::catalogue::{Column, ColumnType, DateOrder, DecimalMark};
+pub(super) use facts::{JSON_DEPTH_MAX, json_depth};
 pub use format::TableFormat;
 pub use infer::{Basis, Reading};
 pub use layout::Layout;

@@ -42,6 +42,32 @@ pub fn last_row(id: Uuid) -> String {
     format!("select coalesce(max(_row), 0) from {}", table(id))
 }
 
+/// Of columns behind those that the catalogue names, in their order: whether each has its type already; NULL if it is not there.
+pub fn columns_there(id: Uuid, first: usize, types: &[ColumnType]) -> String {
+    let wanted: Vec<_> =
+        (first..).zip(types).map(|(at, wanted)| format!("({at}, 'c{}', '{}')", at + 1, wanted.sql())).collect();
+    format!(
+        "select a.atttypid = to_regtype(wanted.type) from (values {}) as wanted (at, name, type)
+         left join pg_attribute a on a.attrelid = '{}'::regclass and a.attname = wanted.name and not a.attisdropped order by at",
+        wanted.join(", "),
+        table(id)
+    )
+}
+
+/// Gives the table those that it lacks. `there` is what [`columns_there`] answered; `None` if it has them all.
+pub fn add_columns(id: Uuid, first: usize, types: &[ColumnType], there: &[Option<bool>]) -> Option<String> {
+    let mut actions = Vec::new();
+    for ((at, wanted), there) in (first + 1..).zip(types).zip(there) {
+        if *there == Some(false) {
+            actions.push(format!("drop column c{at}"));
+        }
+        if *there != Some(true) {
+            actions.push(format!("add column c{at} {}", typed(*wanted)));
+        }
+    }
+    (!actions.is_empty()).then(|| format!("alter table {} {}", table(id), actions.join(", ")))
+}
+
 pub fn add_column(id: Uuid, position: usize, column_type: ColumnType) -> String {
     format!("alter table {} add column c{} {}", table(id), position + 1, typed(column_type))
 }
@@ -94,8 +120,19 @@ pub fn upsert(insertion: &Insertion<'_>, key: &[usize], on_duplicate: OnDuplicat
 
 #[cfg(test)]
 mod tests {
-    use super::{Insertion, OnDuplicate, insert, upsert};
+    use super::{Insertion, OnDuplicate, add_columns, insert, upsert};
+    use crate::catalogue::ColumnType;
     use uuid::Uuid;
+
+    #[test]
+    fn columns_that_a_failed_append_left_are_used_again_or_replaced() {
+        let types = [ColumnType::Text, ColumnType::Date, ColumnType::Bigint];
+        let added = add_columns(Uuid::nil(), 2, &types, &[Some(true), Some(false), None]);
+        let table = "0".repeat(32);
+        let expected = format!("alter table rows.t_{table} drop column c4, add column c4 date, add column c5 bigint");
+        assert_eq!(added, Some(expected));
+        assert_eq!(add_columns(Uuid::nil(), 2, &types, &[Some(true); 3]), None);
+    }
 
     #[test]
     fn rows_go_into_the_columns_that_bear_their_names() {

@@ -2,6 +2,7 @@
 
 use super::{
     scalar::{bind, scalar},
+    search::{document, words},
     select::{Bind, Binds},
 };
 use crate::{
@@ -34,6 +35,10 @@ impl Conditions<'_> {
             Condition::Any(members) => format!("({})", self.joined(members, " or ", "false")),
             Condition::Not(condition) => format!("(not {})", self.condition(condition)),
             Condition::Test(target, operator) => format!("({})", self.test(target, operator)),
+            // Of a row of the table: groups have no words.
+            Condition::Words(search) => {
+                format!("({} @@ {})", document("t", &search.columns), words(search, self.binds))
+            }
         }
     }
 

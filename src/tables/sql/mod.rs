@@ -1,18 +1,25 @@
 //! The one place that builds SQL around names: those of physical tables, columns and indexes, which are ours alone. `change` adds rows to a table that exists,
-//! `index` makes them unique or quick to find, `stats` tells what columns hold.
+//! `edit` changes single ones and brings them back, `index` makes them unique or quick to find, `search` finds words in them, `stats` tells what columns hold.
 //!
 //! **Invariant.** No user text comes in here: a table is a UUID, a column a position, a type one of ours.
 
 mod change;
 mod condition;
+mod edit;
 mod index;
 mod scalar;
+mod search;
 mod select;
 mod stats;
 
-pub use change::{Insertion, OnDuplicate, add_column, insert, last_row, upsert};
+pub use change::{Insertion, OnDuplicate, add_column, add_columns, columns_there, insert, last_row, upsert};
+pub use edit::{changed_rows, delete, keep, kept_span, put_back, shares_rows, take_back, touched, update};
 pub use index::{
     allow_null, create_index, drop_index, duplicate_rows, index_bytes, null_rows, set_not_null, taken_rows,
+};
+pub use search::{
+    Place, RANKED_MAX, analyze_all, cancel_search_builds, create_search_index, drop_search_index, ranked,
+    search_index_bytes, unranked,
 };
 pub use select::{Bind, Statement, count, extents, page, plan, rows};
 pub use stats::{Sample, SampleMethod, kinds, moments, summaries, table_bytes};

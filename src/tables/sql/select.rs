@@ -46,10 +46,14 @@ impl Binds {
         self.0.push(value);
         format!("${}", self.0.len())
     }
+
+    pub(super) fn into_values(self) -> Vec<Bind> {
+        self.0
+    }
 }
 
 /// What a row is sorted by.
-struct Key {
+pub(super) struct Key {
     sql: String,
     column_type: ColumnType,
     descending: bool,
@@ -161,13 +165,13 @@ pub fn plan(id: Uuid, query: &RowQuery) -> Statement {
     Statement { text, values: binds.0 }
 }
 
-fn window(limit: Option<u64>, offset: u64) -> String {
+pub(super) fn window(limit: Option<u64>, offset: u64) -> String {
     let limit = limit.map(|limit| format!(" limit {}", limit.min(ROWS_MAX))).unwrap_or_default();
     let offset = if offset > 0 { format!(" offset {}", offset.min(ROWS_MAX)) } else { String::new() };
     limit + &offset
 }
 
-fn sorted(keys: &[Key]) -> String {
+pub(super) fn sorted(keys: &[Key]) -> String {
     let key = |key: &Key| {
         let direction = if key.descending { " desc" } else { "" };
         let nulls = match (key.nullable, key.nulls_first) {
@@ -181,15 +185,15 @@ fn sorted(keys: &[Key]) -> String {
 }
 
 /// `from … where …`, and what is selected from it.
-struct Source {
+pub(super) struct Source {
     table: String,
-    outputs: String,
+    pub(super) outputs: String,
     conditions: Vec<String>,
     grouped: bool,
 }
 
 impl Source {
-    fn new(id: Uuid, query: &RowQuery, binds: &mut Binds) -> Self {
+    pub(super) fn new(id: Uuid, query: &RowQuery, binds: &mut Binds) -> Self {
         let grouped = query.is_grouped();
         let values: Vec<String> = query
             .outputs
@@ -228,14 +232,14 @@ impl Source {
         Self { table: inner, outputs: outputs.join(", "), conditions, grouped }
     }
 
-    fn from(&self, behind: Option<&str>) -> String {
+    pub(super) fn from(&self, behind: Option<&str>) -> String {
         let conditions: Vec<&str> = self.conditions.iter().map(String::as_str).chain(behind).collect();
         let filter = if conditions.is_empty() { String::new() } else { format!(" where {}", conditions.join(" and ")) };
         format!("from {}{filter}", self.table)
     }
 
     /// What the query says, and what breaks ties: a row's place in the file, or what tells groups apart.
-    fn keys(&self, query: &RowQuery, binds: &mut Binds) -> Vec<Key> {
+    pub(super) fn keys(&self, query: &RowQuery, binds: &mut Binds) -> Vec<Key> {
         let prefix = if self.grouped { "g.o" } else { "t.c" };
         let key = |order: &Order, binds: &mut Binds| Key {
             sql: scalar(prefix, &order.by, binds),
