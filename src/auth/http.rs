@@ -13,6 +13,7 @@ use axum::{
 };
 use base64::{Engine, prelude::BASE64_STANDARD};
 use http::{HeaderMap, header::AUTHORIZATION, request::Parts};
+use std::sync::Arc;
 
 /// A layer: the request goes on with its caller, or ends with 401, the same whether or not the name exists.
 pub async fn authenticate(State(app): State<App>, mut request: Request, next: Next) -> Result<Response, Problem> {
@@ -55,6 +56,6 @@ impl FromRequestParts<App> for Caller {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, _: &App) -> Result<Self, Problem> {
-        Ok(parts.extensions.get::<Self>().cloned().ok_or(Error::Unauthenticated)?)
+        Ok(parts.extensions.get::<Arc<Self>>().map(|caller| Self::clone(caller)).ok_or(Error::Unauthenticated)?)
     }
 }
