@@ -32,6 +32,7 @@ pub fn origin(extensions: &Extensions) -> Origin {
         request_id: REQUEST_ID.try_with(|id| id.as_str().into()).unwrap_or_default(),
         address: client.map(|client| client.address),
         agent: client.and_then(|client| client.agent.clone()),
+        token: None,
         share: None,
     }
 }

@@ -27,6 +27,7 @@ pub struct Origin {
     pub request_id: Arc<str>,
     pub address: Option<IpAddr>,
     pub agent: Option<Arc<str>>,
+    pub token: Option<Uuid>,
     /// The link that the caller stands for: what is changed through it is its maker's.
     pub share: Option<Uuid>,
 }
