@@ -6,7 +6,7 @@ use crate::{
     config::Visibility,
     error::{Error, Result},
 };
-use std::sync::Arc;
+use std::{net::IpAddr, sync::Arc};
 use uuid::Uuid;
 
 /// The principal that a request speaks for, and the token by which it does.
@@ -14,19 +14,38 @@ use uuid::Uuid;
 pub struct Caller {
     pub principal: Uuid,
     pub name: String,
-    /// `None`: somebody without a token, who reads what is public.
-    pub token: Option<Uuid>,
     /// Administers the service: an admin, by a token with `admin:**`.
     pub admin: bool,
     pub scopes: Arc<Scopes>,
+    pub origin: Origin,
     /// An admin, by whatever token.
     is_admin: bool,
 }
 
+/// Where a request came from, for the audit.
+#[derive(Debug, Clone, Default)]
+pub struct Origin {
+    pub request_id: Arc<str>,
+    pub address: Option<IpAddr>,
+    pub agent: Option<Arc<str>>,
+    pub token: Option<Uuid>,
+    /// The link that the caller stands for: what is changed through it is its maker's.
+    pub share: Option<Uuid>,
+}
+
 impl Caller {
-    pub fn new(principal: Uuid, name: impl Into<String>, is_admin: bool, token: Uuid, scopes: Scopes) -> Self {
+    pub fn new(principal: Uuid, name: impl Into<String>, is_admin: bool, scopes: Scopes) -> Self {
         let admin = is_admin && scopes.permit_everywhere(Action::Admin);
-        Self { principal, name: name.into(), token: Some(token), admin, scopes: scopes.into(), is_admin }
+        Self { principal, name: name.into(), admin, scopes: scopes.into(), origin: Origin::default(), is_admin }
+    }
+
+    /// Somebody without a token, who reads what is public.
+    pub fn anonymous() -> Self {
+        Self::new(Uuid::nil(), "", false, Scopes::none())
+    }
+
+    fn is_anonymous(&self) -> bool {
+        self.principal.is_nil()
     }
 
     /// What the caller may do to a dataset:
@@ -36,7 +55,7 @@ impl Caller {
     /// - who sees it, `Admin`: its owner says so by a scope `write`, or an admin by a scope `admin`;
     /// - without a token: reading, if it is public.
     pub fn may(&self, action: Action, (kind, name): (Kind, &str), owner: Uuid, visibility: Visibility) -> bool {
-        if self.token.is_none() {
+        if self.is_anonymous() {
             return action == Action::Read && visibility == Visibility::Public;
         }
         let scoped = |action| self.scopes.permit(action, kind, name);
@@ -53,7 +72,7 @@ impl Caller {
     /// # Errors
     /// `ScopeNeeded`, whether or not there is anything of that name.
     pub fn require(&self, action: Action, kind: Kind, name: &str) -> Result<()> {
-        if self.token.is_some() && self.scopes.permit(action, kind, name) {
+        if self.scopes.permit(action, kind, name) {
             return Ok(());
         }
         Err(Error::ScopeNeeded { scope: format!("{}:{}", action.as_str(), resource(kind, name)) })

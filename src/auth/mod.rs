@@ -10,7 +10,7 @@ mod keys;
 mod scope;
 mod store;
 
-pub use caller::Caller;
+pub use caller::{Caller, Origin};
 pub use keys::SecretKeys;
 pub use scope::{Action, Scopes, resource};
 pub use store::{Auth, NewToken, random_text};

@@ -163,6 +163,11 @@ impl Scopes {
     /// All that its principal may do.
     pub const EVERYTHING: &'static str = "admin:**";
 
+    /// Those that permit nothing.
+    pub fn none() -> Self {
+        Self(Vec::new())
+    }
+
     /// # Errors
     /// `Invalid` if there is none, or one that cannot be read.
     pub fn parse<T: AsRef<str>>(texts: &[T]) -> Result<Self> {

@@ -83,7 +83,9 @@ impl Auth {
             self.note_use(found.token).await;
         }
         let scopes = Scopes::parse(&found.scopes)?;
-        let caller = Arc::new(Caller::new(found.principal, found.name, found.admin, found.token, scopes));
+        let mut caller = Caller::new(found.principal, found.name, found.admin, scopes);
+        caller.origin.token = Some(found.token);
+        let caller = Arc::new(caller);
         let valid = found.seconds.map(|seconds| Duration::from_secs_f64(seconds.clamp(0.0, 3600.0)));
         self.cache.keep(hash, &caller, valid, asked_at);
         Ok(caller)

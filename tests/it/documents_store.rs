@@ -45,7 +45,7 @@ fn with(client: Client, table: &str) -> Fixture {
 /// Somebody who is no admin, with a token for all that such a one may do.
 pub fn person(name: &str) -> Caller {
     let scopes = Scopes::parse(&[Scopes::EVERYTHING]).unwrap();
-    Caller::new(Uuid::now_v7(), name, false, Uuid::now_v7(), scopes)
+    Caller::new(Uuid::now_v7(), name, false, scopes)
 }
 
 pub async fn engine() -> Client {
