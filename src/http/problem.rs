@@ -3,9 +3,8 @@
 mod describe;
 mod kinds;
 
-pub use kinds::{PROBLEMS, ProblemType};
-
 use self::describe::describe;
+pub use self::kinds::{PROBLEMS, ProblemType};
 use super::REQUEST_ID;
 use crate::error::{Error, Limit};
 use axum::{

@@ -1,26 +1,19 @@
-//! Every kind of problem, with the page that explains it.
+//! All kinds of problems, and what they mean to whoever meets one.
 
-use http::StatusCode;
+use http::StatusCode as S;
 
 /// A kind of problem: `type` is `/problems/{slug}`, a page that explains it.
 #[derive(Debug)]
 pub struct ProblemType {
     pub slug: &'static str,
-    pub status: StatusCode,
+    pub status: S,
     pub title: &'static str,
     pub explanation: &'static str,
 }
 
-const fn problem(
-    slug: &'static str,
-    status: StatusCode,
-    title: &'static str,
-    explanation: &'static str,
-) -> ProblemType {
+const fn problem(slug: &'static str, status: S, title: &'static str, explanation: &'static str) -> ProblemType {
     ProblemType { slug, status, title, explanation }
 }
-
-use StatusCode as S;
 
 /// All kinds of problems, as `/problems` lists them.
 pub const PROBLEMS: &[ProblemType] = &[
