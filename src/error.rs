@@ -241,6 +241,7 @@ pub enum Limit {
     StatsSeconds,
     SearchSeconds,
     Indexes,
+    Tokens,
 }
 
 impl Limit {
@@ -266,6 +267,7 @@ impl Limit {
             Self::StatsSeconds => "LARDER_STATS_SECONDS",
             Self::SearchSeconds => "LARDER_SEARCH_SECONDS",
             Self::Indexes => "LARDER_INDEXES_MAX",
+            Self::Tokens => "LARDER_TOKENS_MAX",
         }
     }
 
@@ -297,6 +299,7 @@ impl Limit {
             Self::StatsSeconds => ("Computing the statistics of a table, even of a sample,", "seconds"),
             Self::SearchSeconds => ("A search of a table that has no search index yet", "seconds"),
             Self::Indexes => ("A table", "indexes"),
+            Self::Tokens => ("A principal", "tokens that are not over"),
         };
         let at = line.map(|line| format!("Line {line}: ")).unwrap_or_default();
         let hint = match self {

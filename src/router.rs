@@ -2,8 +2,8 @@
 
 use crate::{
     app::App,
-    auth::http::authenticate,
-    blobs, documents, health,
+    auth::{http::authenticate, principals, tokens},
+    blobs, datasets, documents, health,
     http::{
         client, not_found, openapi, panicked, plain_answers, problem_page, problem_pages, request_id, request_span,
         settle,
@@ -33,10 +33,7 @@ pub fn router(app: &App) -> Router {
             "/v1/blobs/{*key}",
             put(blobs::http::put).get(blobs::http::get).delete(blobs::http::delete).post(blobs::http::post),
         )
-        .route(
-            "/v1/tables/{name}",
-            put(tables::http::put).get(tables::http::get).delete(tables::http::delete).patch(tables::http::patch),
-        )
+        .route("/v1/tables/{name}", put(tables::http::put).get(tables::http::get).delete(tables::http::delete))
         .route("/v1/tables/{name}/rows", get(tables::http::rows).post(tables::http::append))
         .route(
             "/v1/documents/{collection}/{id}",
@@ -47,6 +44,8 @@ pub fn router(app: &App) -> Router {
 
     let api = Router::new()
         .route("/v1/blobs", get(blobs::http::list))
+        .route("/v1/blobs/{*key}", patch(blobs::http::patch))
+        .route("/v1/tables/{name}", patch(tables::http::patch))
         .route("/v1/tables/{name}/restore", post(tables::http::restore))
         .route("/v1/tables/{name}/raw", get(tables::http::raw))
         .route("/v1/tables/{name}/versions", get(tables::http::versions))
@@ -60,10 +59,25 @@ pub fn router(app: &App) -> Router {
         .route("/v1/tables/{name}/{rows_as}", get(tables::http::rows_as))
         .route("/v1/documents/{collection}", get(documents::http::list))
         .route("/v1/documents/{collection}/{id}/restore", post(documents::http::restore))
-        .route("/v1/collections/{name}", get(documents::http::collection).delete(documents::http::delete_collection))
+        .route(
+            "/v1/collections/{name}",
+            get(documents::http::collection)
+                .patch(documents::http::patch_collection)
+                .delete(documents::http::delete_collection),
+        )
         .route("/v1/collections/{name}/restore", post(documents::http::restore_collection))
         .route("/v1/jobs", get(jobs::http::list))
         .route("/v1/jobs/{id}", get(jobs::http::get).delete(jobs::http::cancel))
+        .route("/v1/datasets", get(datasets::http::list))
+        .route("/v1/datasets/{id}", get(datasets::http::get))
+        .route("/v1/principals", get(principals::http::list).post(principals::http::create))
+        .route(
+            "/v1/principals/{id}",
+            get(principals::http::get).patch(principals::http::patch).delete(principals::http::delete),
+        )
+        .route("/v1/tokens", get(tokens::http::list).post(tokens::http::create))
+        .route("/v1/tokens/{id}", get(tokens::http::get).patch(tokens::http::patch).delete(tokens::http::revoke))
+        .route("/v1/tokens/{id}/rotate", post(tokens::http::rotate))
         .route("/v1/shares", get(shares::http::list).post(shares::http::create))
         .route("/v1/shares/{id}", get(shares::http::get).delete(shares::http::revoke))
         .layer(DefaultBodyLimit::max(usize::try_from(app.config.limits.request_bytes_max).unwrap_or(usize::MAX)));

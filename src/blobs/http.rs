@@ -4,12 +4,12 @@ use super::NewBlob;
 use crate::{
     app::App,
     auth::Caller,
-    catalogue::{Kind, Replace, list_behind},
+    catalogue::{DatasetChanges, Kind, Replace, list_behind},
     error::{Error, Limit, Result},
     http::{
-        Cursor, Descriptor, File, NoParameters, Path, Problem, Query, answer_upload, check_share, content_encoding,
-        content_type, guess_content_type, incoming, mint, page_size, parse_life, precondition, prefers_redirect,
-        serve_object, upload_share,
+        Cursor, Descriptor, File, Json, NoParameters, Path, Problem, Query, answer_upload, check_share,
+        content_encoding, content_type, guess_content_type, incoming, mint, page_size, parse_life, precondition,
+        prefers_redirect, serve_object, upload_share,
     },
 };
 use axum::{
@@ -17,7 +17,10 @@ use axum::{
     extract::State,
     response::{IntoResponse, Redirect, Response},
 };
-use http::{HeaderMap, Method, StatusCode, header::CACHE_CONTROL};
+use http::{
+    HeaderMap, Method, StatusCode,
+    header::{CACHE_CONTROL, ETAG},
+};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
@@ -105,6 +108,21 @@ pub async fn delete(
 ) -> Result<StatusCode, Problem> {
     app.catalogue.delete(&caller, Kind::Blob, &key, &precondition(&headers)?).await?;
     Ok(StatusCode::NO_CONTENT)
+}
+
+/// `PATCH /v1/blobs/{key}`: its title, and who sees it.
+pub async fn patch(
+    State(app): State<App>,
+    caller: Caller,
+    Path(key): Path<String>,
+    _: Query<NoParameters>,
+    headers: HeaderMap,
+    Json(changes): Json<DatasetChanges>,
+) -> Result<Response, Problem> {
+    let condition = precondition(&headers)?;
+    let dataset = app.catalogue.describe(&caller, (Kind::Blob, &key), &changes, &condition).await?;
+    let descriptor = Descriptor::of(&app, &dataset);
+    Ok(([(ETAG, descriptor.etag.clone().unwrap_or_default())], axum::Json(descriptor)).into_response())
 }
 
 /// `POST /v1/blobs/{key}/restore`

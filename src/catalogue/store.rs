@@ -20,6 +20,7 @@ pub struct Catalogue {
     pub(super) times: Times,
     pub(super) versions_kept: u64,
     pub(super) visibility: Visibility,
+    pub(super) public_datasets: bool,
     collection_shards: u64,
 }
 
@@ -44,6 +45,7 @@ impl Catalogue {
             times: config.times.clone(),
             versions_kept: config.limits.versions_kept,
             visibility: config.visibility,
+            public_datasets: config.public_datasets,
             collection_shards: config.limits.collection_shards,
         }
     }
@@ -330,7 +332,7 @@ pub fn list_behind((name, blob): &BlobEntry) -> Option<String> {
 }
 
 /// The least text that is greater than everything beginning with `prefix`, if there is one.
-fn after_prefix(prefix: &str) -> Option<String> {
+pub(super) fn after_prefix(prefix: &str) -> Option<String> {
     let mut start = prefix.to_owned();
     while let Some(last) = start.pop() {
         // The number after a character's may lie among the surrogates, which are none.
@@ -373,7 +375,7 @@ pub(crate) fn database(error: sqlx::Error) -> Error {
     if ours { Error::internal(error) } else { Error::store(Store::Database, error) }
 }
 
-pub(super) fn is_unique_violation(error: &(dyn std::error::Error + 'static)) -> bool {
+pub(crate) fn is_unique_violation(error: &(dyn std::error::Error + 'static)) -> bool {
     let error = error.downcast_ref::<sqlx::Error>().and_then(sqlx::Error::as_database_error);
     error.is_some_and(DatabaseError::is_unique_violation)
 }

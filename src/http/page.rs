@@ -5,6 +5,7 @@ use crate::{
     error::{Error, Limit, Result},
 };
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use serde::Deserialize;
 use std::time::Duration;
 
 /// What a path segment may hold as it is (RFC 3986 `unreserved`), and the slash between segments.
@@ -40,12 +41,34 @@ pub fn parse_life(parameter: &str, text: &str) -> Result<Duration> {
     Ok(Duration::from_secs(life))
 }
 
+/// The parameters of a list that has no others.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PageQuery {
+    pub cursor: Option<String>,
+    pub limit: Option<u64>,
+}
+
 /// Where a list goes on: opaque to the client, signed so that nobody can make one.
 pub struct Cursor;
 
 impl Cursor {
     pub fn seal(keys: &SecretKeys, list: &str, after: &str) -> String {
         keys.seal(&format!("cursor {list}"), after.as_bytes())
+    }
+
+    /// A page of what was found with one more than `limit`, and the cursor of the next one, which goes on behind `position` of the page's last.
+    pub fn cut<T>(
+        keys: &SecretKeys,
+        list: &str,
+        mut found: Vec<T>,
+        limit: u64,
+        position: impl FnOnce(&T) -> String,
+    ) -> (Vec<T>, Option<String>) {
+        let more = found.len() as u64 > limit;
+        found.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
+        let next = found.last().filter(|_| more).map(|last| Self::seal(keys, list, &position(last)));
+        (found, next)
     }
 
     /// The position after which `list` goes on; `None` at its beginning.

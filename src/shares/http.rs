@@ -149,11 +149,21 @@ pub async fn list(
 ) -> Result<axum::Json<List>, Problem> {
     let limit = page_size(query.limit, app.config.limits.page_rows_max)?;
     let before = Cursor::open(&app.keys, "shares", query.cursor.as_deref())?.and_then(|id| id.parse().ok());
-    let mut shares = app.shares.list(&caller, before, limit + 1).await?;
-    let more = shares.len() as u64 > limit;
-    shares.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
-    let next = shares.last().filter(|_| more).map(|last| Cursor::seal(&app.keys, "shares", &last.id.to_string()));
+    let shares = app.shares.list(&caller, before, limit + 1).await?;
+    let (shares, next) = Cursor::cut(&app.keys, "shares", shares, limit, |last| last.id.to_string());
     Ok(axum::Json(List { shares: shares.iter().map(|share| app.view(share)).collect(), next }))
+}
+
+/// A link of the caller's, as far as its token reaches what it leads to.
+async fn find_own(app: &App, caller: &Caller, action: Action, id: Uuid) -> Result<Share> {
+    let share = app.shares.find_own(caller, id).await?;
+    if let Some(dataset) = app.catalogue.find_shared(share.dataset_id).await? {
+        if !caller.scopes.permit(Action::Read, dataset.kind, &dataset.name) {
+            return Err(Error::NotFound { what: "share" });
+        }
+        caller.require(action, dataset.kind, &dataset.name)?;
+    }
+    Ok(share)
 }
 
 /// `GET /v1/shares/{id}`
@@ -163,7 +173,7 @@ pub async fn get(
     Path(id): Path<Uuid>,
     _: Query<NoParameters>,
 ) -> Result<axum::Json<ShareView>, Problem> {
-    let share = app.shares.find_own(&caller, id).await?;
+    let share = find_own(&app, &caller, Action::Read, id).await?;
     Ok(axum::Json(app.view(&share)))
 }
 
@@ -174,6 +184,7 @@ pub async fn revoke(
     Path(id): Path<Uuid>,
     _: Query<NoParameters>,
 ) -> Result<StatusCode, Problem> {
+    find_own(&app, &caller, Action::Share, id).await?;
     app.shares.revoke(&caller, id).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -1,8 +1,8 @@
 //! Shares in Postgres.
 
 use crate::{
-    auth::Caller,
-    catalogue::{Dataset, KeptAnswer, database},
+    auth::{Action, Caller},
+    catalogue::{Dataset, KeptAnswer, database, in_scope},
     error::{Error, Result},
 };
 use serde_json::{Value, json};
@@ -121,10 +121,13 @@ impl Shares {
     /// The caller's shares, an admin's view of all, newest first, older than `before`.
     pub async fn list(&self, caller: &Caller, before: Option<Uuid>, limit: u64) -> Result<Vec<Share>> {
         let sql = format!(
-            "select {COLUMNS} from larder.shares where (created_by = $1 or $2) and ($3::uuid is null or id < $3) order by id desc limit $4"
+            "select {COLUMNS} from larder.shares where (created_by = $1 or $2) and ($3::uuid is null or id < $3)
+             and exists (select from larder.datasets d where d.id = dataset_id and {}) order by id desc limit $4",
+            in_scope(5)
         );
         let query = sqlx::query_as(AssertSqlSafe(sql)).bind(caller.principal).bind(caller.admin).bind(before);
-        query.bind(i64::try_from(limit).unwrap_or(i64::MAX)).fetch_all(&self.control).await.map_err(database)
+        let query = query.bind(i64::try_from(limit).unwrap_or(i64::MAX)).bind(caller.patterns(Action::Read));
+        query.fetch_all(&self.control).await.map_err(database)
     }
 
     /// Ends a link and keeps the data; ending it twice is no error.

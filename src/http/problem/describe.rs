@@ -63,6 +63,7 @@ fn limit_slug(limit: Limit) -> &'static str {
         Limit::ShareSeconds => "share-too-long",
         Limit::PresignSeconds => "presign-too-long",
         Limit::Indexes => "too-many-indexes",
+        Limit::Tokens => "too-many-tokens",
         Limit::QuerySeconds => "query-too-slow",
         Limit::StatsSeconds => "statistics-too-slow",
         Limit::SearchSeconds => "search-too-slow",
