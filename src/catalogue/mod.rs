@@ -32,7 +32,7 @@ pub use column::{Column, ColumnType, DateOrder, DecimalMark, text_positions};
 pub use dataset::{Dataset, Kind, Version};
 pub use idempotency::KeptAnswer;
 pub use index::{Index, IndexKind, NewIndexes};
-pub use job::{Job, Progress};
+pub use job::{Job, Progress, finish_job};
 pub use lease::{Lease, Pending, PendingDocument};
 pub use lock::{LOCK_TIMEOUT, Patience, is_busy, is_busy_code};
 pub use migrate::migrate;
