@@ -7,8 +7,9 @@ use crate::{
     catalogue::{Kind, Replace, list_behind},
     error::Error,
     http::{
-        Cursor, Descriptor, NoParameters, Path, Problem, Query, answer_upload, content_encoding, content_type,
-        guess_content_type, incoming, page_size, precondition, serve_bytes, serve_descriptor, upload_share,
+        Cursor, Descriptor, NoParameters, Path, Problem, Query, answer_upload, check_share, content_encoding,
+        content_type, guess_content_type, incoming, page_size, precondition, serve_bytes, serve_descriptor,
+        upload_share,
     },
 };
 use axum::{body::Body, extract::State, response::Response};
@@ -32,6 +33,7 @@ pub async fn put(
     body: Body,
 ) -> Result<Response, Problem> {
     let share = upload_share(&app, query.share.as_deref())?;
+    check_share(&caller, share, Kind::Blob, &key)?;
     let blob = NewBlob {
         content_type: content_type(&headers).unwrap_or_else(|| guess_content_type(&key)),
         content_encoding: content_encoding(&headers),
