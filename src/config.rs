@@ -4,9 +4,11 @@
 
 mod limits;
 mod secret;
+mod sharing;
 
 pub use limits::{Limits, Times};
 pub use secret::Secret;
+pub use sharing::{LogClients, Sharing};
 
 use crate::error::{Error, Result};
 use clap::{
@@ -134,6 +136,9 @@ pub struct Config {
 
     #[command(flatten)]
     pub times: Times,
+
+    #[command(flatten)]
+    pub sharing: Sharing,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
