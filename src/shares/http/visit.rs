@@ -136,7 +136,10 @@ impl<'a> Visit<'a> {
             Error::PasswordNeeded => "password",
             _ => "refused",
         };
-        self.note().await?;
+        if self.noted != Some(self.hit.outcome) {
+            self.app.shares.note(self.hit.clone()).await?;
+            self.noted = Some(self.hit.outcome);
+        }
         Ok(error)
     }
 
@@ -162,7 +165,7 @@ impl<'a> Visit<'a> {
             return Ok(response);
         }
         let place = match self.share.terms.downloads_max.is_some() && !self.preview {
-            true => match self.take_place(&response).await {
+            true => match self.take_place(&response.headers().clone()).await {
                 Ok(taken) => Some(taken),
                 Err(error) => return Err(self.refuse(error).await?),
             },
