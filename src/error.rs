@@ -32,7 +32,9 @@ pub enum Error {
     NotShared { action: &'static str },
 
     /// All places of a share that counts its downloads are held by others, who may give them back.
-    #[error("All the downloads that this link allows are under way. Try again in a while: one that breaks off may be taken over.")]
+    #[error(
+        "All the downloads that this link allows are under way. Try again in a while: one that breaks off may be taken over."
+    )]
     DownloadsInUse,
 
     /// A drop box holds as many files or bytes as it may.
@@ -311,7 +313,9 @@ impl Limit {
             Self::StatsSeconds => ("Computing the statistics of a table, even of a sample,", "seconds"),
             Self::SearchSeconds => ("A search of a table that has no search index yet", "seconds"),
             Self::Indexes => ("A table", "indexes"),
-            Self::PasswordChecks => ("Each replica", "passwords being checked at once, and others have waited as long as they may; it"),
+            Self::PasswordChecks => {
+                ("Each replica", "passwords being checked at once, and others have waited as long as they may; it")
+            }
         };
         let at = line.map(|line| format!("Line {line}: ")).unwrap_or_default();
         let hint = match self {

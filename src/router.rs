@@ -64,14 +64,8 @@ pub fn router(app: &App) -> Router {
         .route("/v1/collections/{name}/restore", post(documents::http::restore_collection))
         .route("/v1/jobs", get(jobs::http::list))
         .route("/v1/jobs/{id}", get(jobs::http::get).delete(jobs::http::cancel))
-        .route(
-            "/v1/shares",
-            get(shares::http::list).post(shares::http::create).delete(shares::http::revoke_all),
-        )
-        .route(
-            "/v1/shares/{id}",
-            get(shares::http::get).patch(shares::http::change).delete(shares::http::revoke),
-        )
+        .route("/v1/shares", get(shares::http::list).post(shares::http::create).delete(shares::http::revoke_all))
+        .route("/v1/shares/{id}", get(shares::http::get).patch(shares::http::change).delete(shares::http::revoke))
         .route("/v1/shares/{id}/log", get(shares::http::log))
         .layer(DefaultBodyLimit::max(usize::try_from(app.config.limits.request_bytes_max).unwrap_or(usize::MAX)));
 

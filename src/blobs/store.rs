@@ -72,7 +72,8 @@ impl Blobs {
         let mut version = blob.version(object);
         let key = version.name.clone();
         for next in 2..=NAMES_MAX {
-            let published = self.catalogue.publish_on_basis(caller, &lease, &version, Replace::Any, &Precondition::Absent);
+            let published =
+                self.catalogue.publish_on_basis(caller, &lease, &version, Replace::Any, &Precondition::Absent);
             match published.await {
                 Err(Error::PreconditionFailed { .. } | Error::NameTaken { .. }) => {
                     version.name = free_name(&key, next, KEY_BYTES_MAX);

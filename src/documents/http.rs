@@ -7,8 +7,8 @@ use crate::{
     catalogue::{Dataset, Kind, Precondition, document_id},
     error::{Error, Limit, Result},
     http::{
-        Cursor, Descriptor, Links, NoParameters, PageOf, Path, Problem, Query, answer_upload, content_encoding, encode_path,
-        incoming, is_fresh, page_size, plain_document, precondition, upload_share, user_bytes,
+        Cursor, Descriptor, Links, NoParameters, PageOf, Path, Problem, Query, answer_upload, content_encoding,
+        encode_path, incoming, is_fresh, page_size, plain_document, precondition, upload_share, user_bytes,
     },
     shares::Target,
 };
@@ -104,11 +104,7 @@ pub fn describe(app: &App, collection: &Dataset, document: &Document) -> Descrip
 
 /// What a share of the document binds to.
 pub fn target(collection: &Dataset, document: &Document) -> Target {
-    Target::Document {
-        dataset_id: collection.id,
-        id: document.id.clone(),
-        incarnation: document.incarnation.clone(),
-    }
+    Target::Document { dataset_id: collection.id, id: document.id.clone(), incarnation: document.incarnation.clone() }
 }
 
 /// The target of a share by names, if the caller may read it.

@@ -81,7 +81,10 @@ impl IntoResponse for Problem {
             Error::DownloadsInUse => {
                 headers.insert(RETRY_AFTER, HeaderValue::from_static("60"));
             }
-            Error::Store { .. } | Error::LeaseLost | Error::InProgress | Error::Limit { limit: Limit::Loads | Limit::PasswordChecks, .. } => {
+            Error::Store { .. }
+            | Error::LeaseLost
+            | Error::InProgress
+            | Error::Limit { limit: Limit::Loads | Limit::PasswordChecks, .. } => {
                 headers.insert(RETRY_AFTER, HeaderValue::from_static("5"));
             }
             Error::RangeNotSatisfiable { size } => content_range(headers, &format!("bytes */{size}")),

@@ -48,7 +48,9 @@ impl<T: Send + 'static, R: Default + Send + 'static> Desk<T, R> {
                 .map(Vec::into_iter);
                 for (asked, answer) in answers {
                     let served = match &mut served {
-                        Ok(served) if asked => served.next().ok_or_else(|| Error::internal("a group was answered in part")),
+                        Ok(served) if asked => {
+                            served.next().ok_or_else(|| Error::internal("a group was answered in part"))
+                        }
                         Ok(_) => Ok(R::default()),
                         Err(error) => Err(for_each(error)),
                     };

@@ -1,11 +1,7 @@
 //! What is derived from a share and our keys: the token of its link, and the cookie of who knows its password.
 
 use super::Share;
-use crate::{
-    app::App,
-    auth::SecretKeys,
-    config::Secret,
-};
+use crate::{app::App, auth::SecretKeys, config::Secret};
 use sha2::{Digest, Sha256};
 use time::OffsetDateTime;
 use uuid::Uuid;

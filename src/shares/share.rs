@@ -17,16 +17,9 @@ pub enum Target {
     /// A blob, a table or a collection.
     Dataset(Uuid),
     /// All that the holder sees of a table.
-    Query {
-        dataset_id: Uuid,
-        query: Query,
-    },
+    Query { dataset_id: Uuid, query: Query },
     /// Of a collection. An incarnation more than an id: one that is made anew under the same id is another.
-    Document {
-        dataset_id: Uuid,
-        id: String,
-        incarnation: String,
-    },
+    Document { dataset_id: Uuid, id: String, incarnation: String },
     /// The blobs whose keys begin so; it ends with a slash.
     Folder(String),
 }

@@ -187,18 +187,20 @@ async fn a_target_is_a_path_or_a_link_of_ours() {
         assert_eq!(share(collection).await["target"], "/v1/collections/s-target");
     }
     assert_eq!(share(table["links"]["rows"].as_str().unwrap()).await["dataset_id"], table["id"]);
-    for target in [
-        "",
-        "/",
-        "s-target",
-        "/v1/tables/s-target/stats",
-        "/v1/blobs/s//",
-        "https://example.org/v1/tables/s-target",
-    ] {
+    for target in
+        ["", "/", "s-target", "/v1/tables/s-target/stats", "/v1/blobs/s//", "https://example.org/v1/tables/s-target"]
+    {
         let refused = shared().post("/v1/shares", &json!({ "target": target })).await;
         assert_eq!(problem(refused, 400, "bad-request").await["parameter"], "target", "{target}");
     }
-    for target in ["/v1/collections/none", "/v1/blobs/s/t.bin?version=2", "/v1/blobs/s/none", "/v1/tables/none", "/v1/documents/s-target/none", "/v1/documents/none/a"] {
+    for target in [
+        "/v1/collections/none",
+        "/v1/blobs/s/t.bin?version=2",
+        "/v1/blobs/s/none",
+        "/v1/tables/none",
+        "/v1/documents/s-target/none",
+        "/v1/documents/none/a",
+    ] {
         problem(shared().post("/v1/shares", &json!({ "target": target })).await, 404, "not-found").await;
     }
     for body in [json!({}), json!({ "target": "/v1/tables/s-target", "color": 1 }), json!([])] {
@@ -345,7 +347,9 @@ async fn the_shares_of_others_are_not_there() {
     assert_eq!(found, made);
     let all = json(larder.get("/v1/shares").await, 200).await;
     assert_eq!((all["shares"].as_array().unwrap().len(), &all["shares"][5]), (6, &ours));
-    for (query, parameter) in [("limit=0", "limit"), ("cursor=x", "cursor"), ("target=x", "target"), ("color=x", "color")] {
+    for (query, parameter) in
+        [("limit=0", "limit"), ("cursor=x", "cursor"), ("target=x", "target"), ("color=x", "color")]
+    {
         let refused = problem(larder.get(&format!("/v1/shares?{query}")).await, 400, "bad-request").await;
         assert_eq!(refused["parameter"], parameter);
     }

@@ -89,7 +89,9 @@ async fn renew(app: App, place: Place) {
         match app.shares.hold_place(&place, lease).await {
             Ok(true) => {}
             Ok(false) => return,
-            Err(error) => tracing::warn!(share.id = %place.share, ?error, "a download's place was not renewed; trying again"),
+            Err(error) => {
+                tracing::warn!(share.id = %place.share, ?error, "a download's place was not renewed; trying again")
+            }
         }
     }
 }

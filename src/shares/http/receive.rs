@@ -8,8 +8,8 @@ use crate::{
     config::Secret,
     error::{Error, Limit, Result},
     http::{
-        Client, NoParameters, Path, Problem, Query, content_encoding, content_type, guess_content_type, in_time, incoming,
-        incoming_field, pump,
+        Client, NoParameters, Path, Problem, Query, content_encoding, content_type, guess_content_type, in_time,
+        incoming, incoming_field, pump,
     },
     objects::Incoming,
     shares::Room,
@@ -152,9 +152,9 @@ impl Visit<'_> {
         let max = room.bytes;
         let full = |error| match error {
             // The room is what bounds it, not the setting.
-            Error::Limit { limit: Limit::UploadBytes, max: passed, .. } if passed == max => {
-                Error::DropBoxFull { detail: format!("This link has room for {max} bytes more, and the file is larger.") }
-            }
+            Error::Limit { limit: Limit::UploadBytes, max: passed, .. } if passed == max => Error::DropBoxFull {
+                detail: format!("This link has room for {max} bytes more, and the file is larger."),
+            },
             error => error,
         };
         let outcome = self.app.blobs.put_new(&self.share.maker, blob, incoming).await.map_err(full)?;
@@ -200,7 +200,9 @@ impl Visit<'_> {
         let accept = self.headers.get(ACCEPT).and_then(|accept| accept.to_str().ok()).unwrap_or_default();
         Ok(match accept.starts_with("text/html") {
             true => Redirect::to(&format!("/s/{}", self.token)).into_response(),
-            false => (StatusCode::CREATED, [(CACHE_CONTROL, "no-store")], axum::Json(AllReceived { files })).into_response(),
+            false => {
+                (StatusCode::CREATED, [(CACHE_CONTROL, "no-store")], axum::Json(AllReceived { files })).into_response()
+            }
         })
     }
 

@@ -1,6 +1,9 @@
 //! A table behind a link: all of it in any format, or what a fixed query finds.
 
-use super::{target::{check_columns, pairs}, visit::Visit};
+use super::{
+    target::{check_columns, pairs},
+    visit::Visit,
+};
 use crate::{
     catalogue::Dataset,
     error::{Error, Result},
@@ -23,7 +26,8 @@ impl Visit<'_> {
             Target::Query { query, .. } => {
                 let asked = Asked::within(pairs(&query.text)?, added)?;
                 // What is wrong with it is not the holder's, who may not know of its columns.
-                let gone = || Error::Gone { detail: "The columns that this link shows are no longer there.".to_owned() };
+                let gone =
+                    || Error::Gone { detail: "The columns that this link shows are no longer there.".to_owned() };
                 check_columns(&dataset, &asked).map_err(|_| gone())?;
                 (self.shape(query.format.as_deref(), extension)?, asked)
             }

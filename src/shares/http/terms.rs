@@ -66,7 +66,9 @@ impl Asked {
             (None, None) => Ok(None),
             (Some(NEVER), None) if app.config.sharing.share_never_expires => Ok(Some(Expiry::Never)),
             (Some(NEVER), None) => Err(Limit::ShareSeconds.passed(max, None)),
-            (Some(life), None) => crate::http::share_life(app, "expires_in", Some(life)).map(|life| Some(Expiry::In(life))),
+            (Some(life), None) => {
+                crate::http::share_life(app, "expires_in", Some(life)).map(|life| Some(Expiry::In(life)))
+            }
             (None, Some(at)) => {
                 let detail = "it must be a moment to come, such as `2030-01-31T12:00:00Z`.";
                 let at = OffsetDateTime::parse(at, &Rfc3339).map_err(|_| Error::invalid("expires_at", detail))?;

@@ -109,7 +109,10 @@ impl<'a> Visit<'a> {
         let outcomes = (if redirect { "redirected" } else { outcome }, outcome);
         let entry = app.shares.enter(Arrival { share, generation, outcomes, hit: hit.clone() }).await?;
         let entry = entry.ok_or_else(unknown)?;
-        let (share, dataset) = (entry.share, entry.dataset);
+        let (mut share, dataset) = (entry.share, entry.dataset);
+        let origin = &mut share.maker.origin;
+        origin.request_id = hit.request_id.as_str().into();
+        (origin.address, origin.agent) = (Some(client.address), client.agent.clone());
         let is_blob = dataset.as_ref().is_some_and(|dataset| dataset.kind == Kind::Blob);
         let noted = match (entry.noted, share.over, is_blob) {
             (false, ..) => None,
@@ -117,8 +120,22 @@ impl<'a> Visit<'a> {
             (true, false, true) => Some(outcomes.0),
             (true, false, false) => Some(outcomes.1),
         };
-        let visit =
-            Self { app, token, path, query, method, headers, client, share, dataset, hit, noted, preview, download, redirect };
+        let visit = Self {
+            app,
+            token,
+            path,
+            query,
+            method,
+            headers,
+            client,
+            share,
+            dataset,
+            hit,
+            noted,
+            preview,
+            download,
+            redirect,
+        };
         Ok(visit)
     }
 
@@ -254,7 +271,5 @@ impl<'a> Visit<'a> {
 
 /// What a holder is told, whatever ended the link.
 pub fn over() -> Error {
-    Error::Gone {
-        detail: "This link has expired, was revoked or used up, or what it led to was deleted.".to_owned(),
-    }
+    Error::Gone { detail: "This link has expired, was revoked or used up, or what it led to was deleted.".to_owned() }
 }

@@ -111,7 +111,8 @@ impl Shares {
             let kept = KeptAnswer { fingerprint: fingerprint.clone(), answer: json!({ "share": id }) };
             if let Some(found) = kept.keep_or_find(&mut tx, caller, key).await? {
                 let before = found.answer.get("share").and_then(Value::as_str).and_then(|id| id.parse().ok());
-                let before = before.ok_or_else(|| Error::internal("an answer kept for a share is of something else"))?;
+                let before =
+                    before.ok_or_else(|| Error::internal("an answer kept for a share is of something else"))?;
                 return Ok((self.find_own(caller, before).await?, true));
             }
         }

@@ -1,7 +1,7 @@
 //! What a row of `larder.shares` is.
 
 use crate::{
-    auth::Caller,
+    auth::{Caller, Origin},
     catalogue::Kind,
     config::Secret,
     error::{Error, Result},
@@ -66,12 +66,9 @@ impl<'a> TargetRow<'a> {
         match target {
             Target::Dataset(id) => Self { dataset_id: Some(*id), ..none },
             Target::Query { dataset_id, query } => Self { dataset_id: Some(*dataset_id), query: Some(query), ..none },
-            Target::Document { dataset_id, id, incarnation } => Self {
-                dataset_id: Some(*dataset_id),
-                document_id: Some(id),
-                incarnation: Some(incarnation),
-                ..none
-            },
+            Target::Document { dataset_id, id, incarnation } => {
+                Self { dataset_id: Some(*dataset_id), document_id: Some(id), incarnation: Some(incarnation), ..none }
+            }
             Target::Folder(folder) => Self { folder: Some(folder), ..none },
         }
     }
@@ -114,6 +111,7 @@ impl FromRow<'_, PgRow> for Share {
                 principal: row.try_get("s_created_by")?,
                 name: row.try_get("s_maker")?,
                 admin: row.try_get("s_maker_admin")?,
+                origin: Origin { share: row.try_get("s_id")?, ..Origin::default() },
             },
             expires_at: row.try_get("s_expires_at")?,
             revoked_at: row.try_get("s_revoked_at")?,

@@ -21,12 +21,7 @@ impl Shares {
     ///
     /// # Errors
     /// `DropBoxFull`
-    pub async fn take_room(
-        &self,
-        share: Uuid,
-        (bytes_max, files_max): (u64, u32),
-        bytes: Option<u64>,
-    ) -> Result<Room> {
+    pub async fn take_room(&self, share: Uuid, (bytes_max, files_max): (u64, u32), bytes: Option<u64>) -> Result<Room> {
         let number = |bytes: u64| i64::try_from(bytes).unwrap_or(i64::MAX);
         let taken: Option<i64> = sqlx::query_scalar(
             "with room as (
@@ -44,7 +39,9 @@ impl Shares {
         .await
         .map_err(database)?;
         let full = || {
-            let detail = format!("This link takes at most {files_max} files of {bytes_max} bytes together, and this one is too many or too large.");
+            let detail = format!(
+                "This link takes at most {files_max} files of {bytes_max} bytes together, and this one is too many or too large."
+            );
             Error::DropBoxFull { detail }
         };
         let bytes = taken.ok_or_else(full)?.unsigned_abs();
@@ -52,13 +49,15 @@ impl Shares {
     }
 
     async fn give_room(&self, share: Uuid, bytes: u64, files: i32) -> Result<()> {
-        sqlx::query("update larder.shares set upload_bytes = upload_bytes - $2, upload_files = upload_files - $3 where id = $1")
-            .bind(share)
-            .bind(i64::try_from(bytes).unwrap_or(i64::MAX))
-            .bind(files)
-            .execute(&self.catalogue.control)
-            .await
-            .map_err(database)?;
+        sqlx::query(
+            "update larder.shares set upload_bytes = upload_bytes - $2, upload_files = upload_files - $3 where id = $1",
+        )
+        .bind(share)
+        .bind(i64::try_from(bytes).unwrap_or(i64::MAX))
+        .bind(files)
+        .execute(&self.catalogue.control)
+        .await
+        .map_err(database)?;
         Ok(())
     }
 }

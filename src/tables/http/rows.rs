@@ -244,7 +244,9 @@ impl Request<'_> {
     }
 
     fn next(&self, page: &Page) -> Result<Option<String>> {
-        let Some(keys) = page.next.clone().filter(|_| self.range.is_none() && !self.asked.bounded) else { return Ok(None) };
+        let Some(keys) = page.next.clone().filter(|_| self.range.is_none() && !self.asked.bounded) else {
+            return Ok(None);
+        };
         let cursor = Position::new(self.dataset, self.version.number, &self.query, keys).seal(&self.app.keys)?;
         Ok(Some(format!("{}{}", self.app.public_url, self.asked.next(self.path, &cursor))))
     }

@@ -81,7 +81,8 @@ async fn sixty_four_holders_at_two_replicas_get_ten_downloads_and_no_more() {
     assert_eq!(send(larder.anonymous(Method::HEAD, &path)).await.status(), 410);
     // More can be allowed.
     let path_of = format!("/v1/shares/{}", share["id"].as_str().unwrap());
-    json(larder.request(Method::PATCH, &path_of).json(&json!({ "max_downloads": 11 })).send().await.unwrap(), 200).await;
+    json(larder.request(Method::PATCH, &path_of).json(&json!({ "max_downloads": 11 })).send().await.unwrap(), 200)
+        .await;
     assert_eq!(whole(send(other.anonymous(Method::GET, &path)).await).await, Some(LARGE));
     problem(send(larder.anonymous(Method::GET, &path)).await, 410, "gone").await;
 }

@@ -42,7 +42,8 @@ async fn a_drop_box_takes_files_replaces_none_and_shows_none() {
 async fn a_form_takes_several_files_and_a_browser_is_sent_back() {
     let share = share_with("/v1/blobs/box-form/", json!({ "allow": ["upload", "view"] })).await;
     let taken = json(form(&share, &[("a.txt", "a"), ("", "no file was chosen"), ("b.txt", "bb")]).await, 201).await;
-    let names: Vec<&str> = taken["files"].as_array().unwrap().iter().map(|file| file["name"].as_str().unwrap()).collect();
+    let names: Vec<&str> =
+        taken["files"].as_array().unwrap().iter().map(|file| file["name"].as_str().unwrap()).collect();
     assert_eq!(names, ["a.txt", "b.txt"]);
     let listed = json(follow(url(&share)).await, 200).await;
     assert_eq!(listed["blobs"].as_array().unwrap().len(), 2);

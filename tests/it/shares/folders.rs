@@ -22,7 +22,10 @@ async fn a_folder_shows_what_is_in_it_by_levels_and_gives_each_blob() {
     let share = share("/v1/blobs/fold/").await;
     assert_eq!(share["target"], "/v1/blobs/fold/");
     let top = listing(url(&share)).await;
-    assert_eq!((names(&top), &top["folders"], &top["next"]), (vec!["a.txt", "b ä.txt"], &json!(["deep/"]), &Value::Null));
+    assert_eq!(
+        (names(&top), &top["folders"], &top["next"]),
+        (vec!["a.txt", "b ä.txt"], &json!(["deep/"]), &Value::Null)
+    );
     let deep = listing(&format!("{}/deep/", url(&share))).await;
     assert_eq!((names(&deep), &deep["folders"]), (vec!["deep/c.txt"], &json!(["deep/deeper/"])));
     for blob in top["blobs"].as_array().unwrap().iter().chain(deep["blobs"].as_array().unwrap()) {

@@ -91,9 +91,13 @@ async fn a_client_that_is_fresh_and_one_that_goes_away_are_told_apart() {
     let etag = answer.headers()["etag"].to_str().unwrap().to_owned();
     answer.bytes().await.unwrap();
     assert_eq!(follow_with(Method::GET, url(&share), &[("if-none-match", &etag)]).await.status(), 304);
-    let outcomes = format!("select outcome from larder.share_hits where share_id = '{}' order by id", share["id"].as_str().unwrap());
+    let outcomes = format!(
+        "select outcome from larder.share_hits where share_id = '{}' order by id",
+        share["id"].as_str().unwrap()
+    );
     shared().wait_for(&outcomes, &["streamed", "unchanged"]).await;
-    let bytes = format!("select bytes from larder.share_hits where share_id = '{}' order by id", share["id"].as_str().unwrap());
+    let bytes =
+        format!("select bytes from larder.share_hits where share_id = '{}' order by id", share["id"].as_str().unwrap());
     shared().wait_for(&bytes, &["4", "NULL"]).await;
 }
 
@@ -108,7 +112,11 @@ async fn old_hits_are_forgotten() {
     assert_eq!(larder.column("select count(*) from larder.share_hits").await, ["2"]);
     // Its id says when it was: one of the two becomes three days old.
     let old = larder::shares::first_id(time::OffsetDateTime::now_utc() - time::Duration::days(3));
-    larder.sql(&format!("update larder.share_hits set id = '{old}' where id = (select min(id::text)::uuid from larder.share_hits)")).await;
+    larder
+        .sql(&format!(
+            "update larder.share_hits set id = '{old}' where id = (select min(id::text)::uuid from larder.share_hits)"
+        ))
+        .await;
     larder::sweep::once(&larder.app).await.unwrap();
     assert_eq!(larder.column("select count(*) from larder.share_hits").await, ["1"]);
 }

@@ -37,7 +37,8 @@ async fn a_password_is_asked_for_and_taken_by_basic() {
     problem(shared().get(url(&share)).await, 401, "password-needed").await;
     assert_eq!(with_password(&share, PASSWORD).await.text().await.unwrap(), "behind a password");
     assert_eq!(hits(&share).await, ["password", "password", "password", "password", "password", "streamed"]);
-    let kept = shared().column(&format!("select password from larder.shares where id = '{}'", share["id"].as_str().unwrap()));
+    let kept =
+        shared().column(&format!("select password from larder.shares where id = '{}'", share["id"].as_str().unwrap()));
     assert!(kept.await.join("").starts_with("$argon2id$v=19$m=19456,t=2,p=1$"));
 }
 
@@ -57,12 +58,14 @@ async fn the_form_of_a_password_opens_the_link_for_that_browser_until_the_passwo
         assert!(told.split("; ").any(|given| given == part), "{told}");
     }
     let cookie = told.split(';').next().unwrap().to_owned();
-    let by_cookie = async |share: &Value| follow_with(Method::GET, url(share), &[("cookie", &format!("x=y; {cookie}"))]).await;
+    let by_cookie =
+        async |share: &Value| follow_with(Method::GET, url(share), &[("cookie", &format!("x=y; {cookie}"))]).await;
     assert_eq!(by_cookie(&share).await.text().await.unwrap(), "a\n1\n");
     // It is of this link alone.
     problem(by_cookie(&other).await, 401, "password-needed").await;
     let path = format!("/v1/shares/{}", share["id"].as_str().unwrap());
-    let changed = shared().request(Method::PATCH, &path).json(&json!({ "password": "another one" })).send().await.unwrap();
+    let changed =
+        shared().request(Method::PATCH, &path).json(&json!({ "password": "another one" })).send().await.unwrap();
     json(changed, 200).await;
     problem(by_cookie(&share).await, 401, "password-needed").await;
     problem(with_password(&share, PASSWORD).await, 401, "password-needed").await;

@@ -42,7 +42,9 @@ async fn a_pinned_version_survives_replaces_and_sweeps_until_its_link_is_over() 
     assert_eq!((larder.objects().await.len(), larder.physical_tables().await.len()), (4, 2));
 
     larder.delete(&format!("/v1/shares/{}", blob["id"].as_str().unwrap())).await;
-    larder.sql(&format!("update larder.shares set expires_at = now() where id = '{}'", table["id"].as_str().unwrap())).await;
+    larder
+        .sql(&format!("update larder.shares set expires_at = now() where id = '{}'", table["id"].as_str().unwrap()))
+        .await;
     swept(&larder).await;
     assert_eq!((larder.objects().await.len(), larder.physical_tables().await.len()), (2, 1));
     // Its version is gone, so the link cannot come back as one of another.

@@ -95,7 +95,12 @@ async fn a_query_that_the_table_cannot_answer_is_no_target_and_one_that_it_can_n
         let refused = shared().post("/v1/shares", &json!({ "target": target })).await;
         assert_eq!(problem(refused, 400, "bad-request").await["parameter"], parameter, "{target}");
     }
-    problem(shared().post("/v1/shares", &json!({ "target": "/v1/tables/q-gone/rows.docx" })).await, 406, "not-acceptable").await;
+    problem(
+        shared().post("/v1/shares", &json!({ "target": "/v1/tables/q-gone/rows.docx" })).await,
+        406,
+        "not-acceptable",
+    )
+    .await;
     let share = share_with("/v1/tables/q-gone/rows.csv?secret=eq.2&select=a", json!({})).await;
     assert_eq!(text(&share, "").await, "a\n1\n");
     shared().put("/v1/tables/q-gone", "a\n1\n").await;

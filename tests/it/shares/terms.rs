@@ -150,7 +150,8 @@ async fn all_links_of_a_thing_end_at_once_by_its_owner_and_by_others_only_their_
     let kept = made(&larder, "/v1/tables/other", json!({})).await;
     let of_t = json(larder.get("/v1/shares?target=/v1/tables/t").await, 200).await;
     assert_eq!(of_t["shares"].as_array().unwrap().len(), 2);
-    let status = async |share: &Value| larder.anonymous(Method::GET, url(share)).send().await.unwrap().status().as_u16();
+    let status =
+        async |share: &Value| larder.anonymous(Method::GET, url(share)).send().await.unwrap().status().as_u16();
 
     let revoked = as_bob(Method::DELETE, "/v1/shares?target=/v1/tables/t").send().await.unwrap();
     assert_eq!(json(revoked, 200).await, json!({ "revoked": 1 }));
@@ -168,7 +169,8 @@ async fn a_link_shows_no_more_than_its_maker_may_see() {
     let token = larder.principal("eve").await;
     let made_by_eve = async |target: &str| {
         let body = json!({ "target": target });
-        json(larder.anonymous(Method::POST, "/v1/shares").bearer_auth(&token).json(&body).send().await.unwrap(), 201).await
+        json(larder.anonymous(Method::POST, "/v1/shares").bearer_auth(&token).json(&body).send().await.unwrap(), 201)
+            .await
     };
     let (blob, folder) = (made_by_eve("/v1/blobs/f/a.txt").await, made_by_eve("/v1/blobs/f/").await);
     let status = async |link: String| larder.anonymous(Method::GET, &link).send().await.unwrap().status().as_u16();
@@ -197,6 +199,11 @@ async fn a_link_gives_only_what_it_allows() {
     let kept = follow(&format!("{}?download", url(&share))).await;
     assert!(kept.headers()["content-disposition"].to_str().unwrap().starts_with("attachment; filename=\"seen.txt\""));
     assert_eq!(kept.text().await.unwrap(), "seen");
-    problem(follow_with(Method::POST, url(&share), &[("content-type", "multipart/form-data; boundary=x")]).await, 403, "not-shared").await;
+    problem(
+        follow_with(Method::POST, url(&share), &[("content-type", "multipart/form-data; boundary=x")]).await,
+        403,
+        "not-shared",
+    )
+    .await;
     problem(follow_with(Method::PUT, &format!("{}/x.txt", url(&share)), &[]).await, 403, "not-shared").await;
 }
