@@ -203,7 +203,7 @@ impl<'a> Visit<'a> {
             return Err(over());
         }
         self.admit().await?;
-        if !self.share.terms.allow.download && !(self.preview && self.share.terms.allow.view) {
+        if !(self.share.terms.allow.download || self.preview && self.share.terms.allow.view) {
             self.needs_view()?;
         }
         let Some(dataset) = self.dataset.clone() else { return self.give_folder().await };
