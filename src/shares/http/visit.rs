@@ -89,7 +89,7 @@ impl<'a> Visit<'a> {
         let (preview, download) = (flag("preview"), flag("download"));
         // A client that sends credentials may send them to the redirect's target too.
         let forwards = headers.contains_key(AUTHORIZATION) && !prefers_redirect(headers);
-        let redirect = method == Method::GET && !preview && !forwards && app.objects.can_presign().await?;
+        let redirect = method == Method::GET && !preview && !forwards && app.objects.presigner.can_presign().await?;
         let outcome = match (method, preview) {
             (&Method::HEAD, _) => "asked",
             (&Method::GET, true) => "previewed",
