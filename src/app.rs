@@ -7,7 +7,7 @@ use crate::{
     config::Config,
     documents::Documents,
     error::{Error, Result},
-    objects::{Objects, Presigner},
+    objects::Objects,
     shares::{Passwords, Shares},
     tables::Tables,
 };
@@ -230,8 +230,7 @@ fn objects(config: &Config, at: ObjectsAt) -> Result<Objects> {
         Some(endpoint) => aws_sdk_s3::Client::from_conf(builder.endpoint_url(endpoint).build()),
         None => client.clone(),
     };
-    let presigner = Presigner::new(signer, credentials, at.bucket.clone(), config.times.presign());
-    Ok(Objects::new(client, presigner, at.bucket))
+    Ok(Objects::new(client, signer, credentials, at.bucket, config.times.presign()))
 }
 
 /// Marks stores that are new, and refuses those of another installation: a restored or mixed-up store must be noticed before anything is swept.

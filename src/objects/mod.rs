@@ -9,6 +9,7 @@ mod store;
 mod writer;
 
 pub use incoming::{Algorithm, Claim, Incoming};
-pub use presign::{Presentation, Presigned, Presigner};
+use presign::Presigner;
+pub use presign::{Presentation, Presigned};
 pub use store::{ObjectBytes, Objects};
 pub use writer::{ObjectWriter, Stored};

@@ -4,6 +4,7 @@ use crate::{
     error::{BoxError, Error, Result, Store},
     objects::{ObjectWriter, Presigner},
 };
+use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_sdk_s3::{
     Client,
     error::{DisplayErrorContext, ProvideErrorMetadata, SdkError},
@@ -31,8 +32,15 @@ pub struct Objects {
 }
 
 impl Objects {
-    pub fn new(client: Client, presigner: Presigner, bucket: String) -> Self {
-        Self { client, presigner, bucket }
+    /// `signer` is a client for the address under which clients elsewhere reach the bucket.
+    pub fn new(
+        client: Client,
+        signer: Client,
+        credentials: SharedCredentialsProvider,
+        bucket: String,
+        presign_life: Duration,
+    ) -> Self {
+        Self { client, presigner: Presigner::new(signer, credentials, bucket.clone(), presign_life), bucket }
     }
 
     pub fn bucket(&self) -> &str {
