@@ -7,6 +7,7 @@ mod logs;
 mod passwords;
 mod pins;
 mod queries;
+mod renditions;
 mod terms;
 
 use crate::support::{Service, json, problem, shared};
