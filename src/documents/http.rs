@@ -7,8 +7,9 @@ use crate::{
     catalogue::{Dataset, Kind, Precondition, document_id},
     error::{Error, Limit, Result},
     http::{
-        Cursor, Descriptor, Links, NoParameters, PageOf, Path, Problem, Query, answer_upload, check_share, content_encoding,
-        encode_path, incoming, is_fresh, page_size, plain_document, precondition, upload_share, user_bytes,
+        Cursor, Descriptor, Links, NoParameters, PageOf, Path, Problem, Query, answer_upload, check_share,
+        content_encoding, encode_path, incoming, is_fresh, page_size, plain_document, precondition, upload_share,
+        user_bytes,
     },
     shares::Target,
 };

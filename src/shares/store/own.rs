@@ -24,8 +24,11 @@ impl Shares {
     /// A share that the caller made, or of a dataset that is the caller's; an admin sees all.
     pub async fn find_own(&self, caller: &Caller, id: Uuid) -> Result<Listed> {
         let sql = format!("select {SHARE_COLUMNS} from larder.shares s {SHARE_JOINS} where {OWN} and s.id = $4");
-        let query = sqlx::query_as(AssertSqlSafe(sql)).bind(caller.principal).bind(caller.admin)
-            .bind(caller.patterns(Action::Share)).bind(id);
+        let query = sqlx::query_as(AssertSqlSafe(sql))
+            .bind(caller.principal)
+            .bind(caller.admin)
+            .bind(caller.patterns(Action::Share))
+            .bind(id);
         let found = query.fetch_optional(&self.catalogue.control).await.map_err(database)?;
         found.ok_or(Error::NotFound { what: "share" })
     }
@@ -131,8 +134,11 @@ impl Shares {
              and id in (select s.id from larder.shares s {SHARE_JOINS} where {OWN} and {SAME})"
         );
         let row = TargetRow::of(target);
-        let query = sqlx::query(AssertSqlSafe(sql)).bind(caller.principal).bind(caller.admin)
-            .bind(caller.patterns(Action::Share)).bind(row.dataset_id);
+        let query = sqlx::query(AssertSqlSafe(sql))
+            .bind(caller.principal)
+            .bind(caller.admin)
+            .bind(caller.patterns(Action::Share))
+            .bind(row.dataset_id);
         let done = query.bind(row.document_id).bind(row.folder).execute(&self.catalogue.control).await;
         Ok(done.map_err(database)?.rows_affected())
     }
