@@ -5,11 +5,13 @@
 mod limits;
 mod network;
 mod secret;
+mod sharing;
 mod token;
 
 pub use limits::{Limits, Times};
 pub use network::Network;
 pub use secret::Secret;
+pub use sharing::{LogClients, Sharing};
 pub use token::{CreateToken, TokenCommand};
 
 use crate::error::{Error, Result};
@@ -144,6 +146,9 @@ pub struct Config {
 
     #[command(flatten)]
     pub times: Times,
+
+    #[command(flatten)]
+    pub sharing: Sharing,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

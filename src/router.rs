@@ -78,8 +78,9 @@ pub fn router(app: &App) -> Router {
         .route("/v1/tokens", get(tokens::http::list).post(tokens::http::create))
         .route("/v1/tokens/{id}", get(tokens::http::get).patch(tokens::http::patch).delete(tokens::http::revoke))
         .route("/v1/tokens/{id}/rotate", post(tokens::http::rotate))
-        .route("/v1/shares", get(shares::http::list).post(shares::http::create))
-        .route("/v1/shares/{id}", get(shares::http::get).delete(shares::http::revoke))
+        .route("/v1/shares", get(shares::http::list).post(shares::http::create).delete(shares::http::revoke_all))
+        .route("/v1/shares/{id}", get(shares::http::get).patch(shares::http::change).delete(shares::http::revoke))
+        .route("/v1/shares/{id}/log", get(shares::http::log))
         .layer(DefaultBodyLimit::max(usize::try_from(app.config.limits.request_bytes_max).unwrap_or(usize::MAX)));
 
     let authenticate = from_fn_with_state(app.clone(), authenticate);
@@ -92,14 +93,6 @@ pub fn router(app: &App) -> Router {
             .expose_headers(Any),
     );
 
-    // Whoever holds a link may read it from any page, but never with the reader's own credentials.
-    let links = Router::new()
-        .route("/s/{token}", get(shares::http::follow))
-        .route("/s/{token}/{name}", get(shares::http::follow_named))
-        // Before the layer, which answers a browser's OPTIONS.
-        .method_not_allowed_fallback(upload::http::other_method)
-        .layer(CorsLayer::new().allow_origin(Any).allow_headers(Any).expose_headers(Any));
-
     let open = Router::new()
         .route("/", get(upload::http::welcome))
         .route("/health/live", get(health::live))
@@ -110,13 +103,27 @@ pub fn router(app: &App) -> Router {
 
     with_frame(
         private
-            .merge(links)
+            .merge(links())
             .merge(open)
             .fallback(not_found)
             .method_not_allowed_fallback(upload::http::other_method)
             .layer(from_fn_with_state(app.clone(), client))
             .with_state(app.clone()),
     )
+}
+
+/// Whoever holds a link may read it from any page, but never with the reader's own credentials.
+fn links() -> Router<App> {
+    Router::new()
+        .route("/s/{token}", get(shares::http::follow).merge(post(shares::http::post).layer(from_fn(settle))))
+        .route(
+            "/s/{token}/{*path}",
+            get(shares::http::follow_path).merge(put(shares::http::put).layer(from_fn(settle))),
+        )
+        .layer(DefaultBodyLimit::disable())
+        // Before the layer, which answers a browser's OPTIONS.
+        .method_not_allowed_fallback(upload::http::other_method)
+        .layer(CorsLayer::new().allow_origin(Any).allow_headers(Any).expose_headers(Any))
 }
 
 /// What every request passes, the embedded bucket's included.

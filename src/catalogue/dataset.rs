@@ -116,7 +116,7 @@ impl Version {
 }
 
 /// The columns that [`Dataset`] and [`Version`] are read from; `d`, `p`, `v` and `o` are datasets, principals, versions and objects.
-pub(super) const DATASET_COLUMNS: &str = "d.id, d.kind, d.name, d.title, d.original_name, d.owner, p.name as owner_name, d.visibility, d.shards, \
+pub(crate) const DATASET_COLUMNS: &str = "d.id, d.kind, d.name, d.title, d.original_name, d.owner, p.name as owner_name, d.visibility, d.shards, \
      d.created_at, d.updated_at, v.id as version_id, v.number, v.revision, v.object_id, o.size_bytes, o.sha256, o.crc64nvme, v.content_type, \
      v.content_encoding, v.table_id, v.columns, v.row_count, v.ingest, v.options, v.pinned, v.created_at as version_created_at";
 
@@ -170,7 +170,7 @@ pub(super) fn readable(first: usize) -> String {
 }
 
 /// Of datasets `d` those that match one of the patterns in a parameter, which is null for all.
-pub(crate) fn in_scope(parameter: usize) -> String {
+fn in_scope(parameter: usize) -> String {
     let store = "case d.kind when 'collection' then 'documents' else d.kind || 's' end";
     let resource = format!("({store} || '/' || d.name) collate \"C\"");
     format!("(${parameter}::text[] is null or {resource} ~ any(${parameter}))")

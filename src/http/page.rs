@@ -24,6 +24,32 @@ pub fn page_size(asked: Option<u64>, max: u64) -> Result<u64> {
     }
 }
 
+/// Which part of a list is asked for, where nothing else can be.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PageOf {
+    pub cursor: Option<String>,
+    pub limit: Option<u64>,
+}
+
+impl PageOf {
+    /// From the parameters of a link.
+    pub fn parse(pairs: &[(String, String)]) -> Result<Self> {
+        let mut page = Self::default();
+        for (name, value) in pairs {
+            match name.as_str() {
+                "cursor" => page.cursor = Some(value.clone()),
+                "limit" => {
+                    let limit = value.parse().map_err(|_| Error::invalid("limit", "it must be a whole number."))?;
+                    page.limit = Some(limit);
+                }
+                _ => return Err(Error::invalid(name, "of this link only `cursor` and `limit` can be asked.")),
+            }
+        }
+        Ok(page)
+    }
+}
+
 /// A life such as `90s`, `15m`, `12h`, `7d`, or a number of seconds; at least one second.
 pub fn parse_life(parameter: &str, text: &str) -> Result<Duration> {
     let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
@@ -39,14 +65,6 @@ pub fn parse_life(parameter: &str, text: &str) -> Result<Duration> {
     let life =
         life.ok_or_else(|| Error::invalid(parameter, "it must be a time such as `90s`, `15m`, `12h` or `7d`."))?;
     Ok(Duration::from_secs(life))
-}
-
-/// The parameters of a list that has no others.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct PageQuery {
-    pub cursor: Option<String>,
-    pub limit: Option<u64>,
 }
 
 /// Where a list goes on: opaque to the client, signed so that nobody can make one.

@@ -4,7 +4,7 @@ use super::{NewPrincipal, Principal, PrincipalChanges};
 use crate::{
     app::App,
     auth::Caller,
-    http::{Cursor, Json, NoParameters, PageQuery, Path, Problem, Query, page_size},
+    http::{Cursor, Json, NoParameters, PageOf, Path, Problem, Query, page_size},
 };
 use axum::{
     extract::State,
@@ -37,7 +37,7 @@ pub struct List {
 pub async fn list(
     State(app): State<App>,
     caller: Caller,
-    Query(query): Query<PageQuery>,
+    Query(query): Query<PageOf>,
 ) -> Result<axum::Json<List>, Problem> {
     let limit = page_size(query.limit, app.config.limits.page_rows_max)?;
     let after = Cursor::open(&app.keys, "principals", query.cursor.as_deref())?;

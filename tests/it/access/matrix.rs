@@ -89,10 +89,12 @@ const REPLACE: [u16; 5] = [403, 409, 403, 200, 200];
 const LIST: [u16; 5] = [200; 5];
 
 /// Without a token.
-const OPEN: [(&str, &str); 8] = [
+const OPEN: [(&str, &str); 10] = [
     ("get", "/"),
     ("get", "/s/{token}"),
-    ("get", "/s/{token}/{name}"),
+    ("post", "/s/{token}"),
+    ("get", "/s/{token}/{path}"),
+    ("put", "/s/{token}/{path}"),
     ("get", "/health/live"),
     ("get", "/health/ready"),
     ("get", "/openapi.json"),
@@ -153,8 +155,12 @@ const ROWS: &[Row] = &[
 
     row("get", "/v1/shares", "/v1/shares", Share, Empty, LIST),
     row("post", "/v1/shares", "/v1/shares", Table, Json("{\"target\":\"/v1/tables/{}\"}"), CREATE),
-    row("get", "/v1/shares/{id}", "/v1/shares/{id}", Share, Empty, READ),
-    row("delete", "/v1/shares/{id}", "/v1/shares/{id}", Share, Empty, HIDE),
+    row("delete", "/v1/shares", "/v1/shares?target=/v1/tables/{}", Share, Empty, CHANGE),
+    // Who sees a link can follow it, so it takes the right to share.
+    row("get", "/v1/shares/{id}", "/v1/shares/{id}", Share, Empty, [404, 404, 404, 200, 200]),
+    row("patch", "/v1/shares/{id}", "/v1/shares/{id}", Share, Json("{\"label\":\"x\"}"), [404, 404, 404, 200, 200]),
+    row("delete", "/v1/shares/{id}", "/v1/shares/{id}", Share, Empty, [404, 404, 404, 204, 204]),
+    row("get", "/v1/shares/{id}/log", "/v1/shares/{id}/log", Share, Empty, [404, 404, 404, 200, 200]),
 
     row("get", "/v1/tokens", "/v1/tokens", Token, Empty, LIST),
     row("post", "/v1/tokens", "/v1/tokens", Nothing, Json("{\"name\":\"x\",\"scopes\":[\"write:blobs/x\"]}"), [403, 201, 403, 201, 201]),
@@ -229,7 +235,8 @@ impl Row {
         let seen = body.contains(&made.name) || (!made.id.is_empty() && body.contains(&made.id));
         if self.expected.narrower == 200 && self.thing != Nothing {
             // A list: what was made is in it for whom it is for.
-            let hidden = matches!(who, "narrower" | "stranger") || (self.thing == Token && who == "reader");
+            let beyond_reading = matches!(self.thing, Share | Token);
+            let hidden = matches!(who, "narrower" | "stranger") || (beyond_reading && who == "reader");
             assert_eq!(seen, !hidden, "{what}: {body}");
         }
         if found == 404 || found == 403 && who == "narrower" {

@@ -262,7 +262,8 @@ async fn what_expires_and_what_was_used_goes_by_the_databases_clock() {
 async fn a_principal_has_no_more_tokens_than_the_setting_permits() {
     let larder = Service::start(&["--tokens-max", "3"]).await;
     let ada = principal(&larder, "ada").await;
-    let made = futures::future::join_all((0..6).map(|_| ada.post("/v1/tokens", &json!({ "name": "x" })))).await;
+    let body = json!({ "name": "x" });
+    let made = futures::future::join_all((0..6).map(|_| ada.post("/v1/tokens", &body))).await;
     let made: Vec<u16> = made.iter().map(|answer| answer.status().as_u16()).collect();
     assert_eq!(made.iter().filter(|status| **status == 201).count(), 2, "{made:?}");
     let refused = problem(ada.post("/v1/tokens", &json!({ "name": "x" })).await, 422, "too-many-tokens").await;
