@@ -211,10 +211,13 @@ fn duplicate_sentence(columns: &[String], lines: &[u64], missing: bool) -> Strin
         [line] => format!("Line {line}: "),
         _ => format!("Lines {}: ", numbers.join(", ")),
     };
-    match missing {
-        true => format!("{at}a value of the key ({names}) is missing. Nothing was changed."),
-        false => format!(
-            "{at}the values of {names} must differ from row to row, and these stand in another one too. Nothing was changed."
+    match (missing, lines) {
+        (true, _) => format!("{at}A value of the key ({names}) is missing. Nothing was changed."),
+        (false, []) => {
+            format!("The values of {names} must differ from row to row, and some do not. Nothing was changed.")
+        }
+        (false, _) => format!(
+            "{at}The values of {names} must differ from row to row, and these stand in another one too. Nothing was changed."
         ),
     }
 }

@@ -122,6 +122,46 @@ impl Presigner {
     }
 }
 
+fn signed(
+    place: &Place,
+    credentials: &Credentials,
+    (id, presentation): (Uuid, &Presentation),
+    (start, life): (SystemTime, Duration),
+) -> Result<String, crate::error::BoxError> {
+    let encoded = |text: &str| utf8_percent_encode(text, PLAIN).to_string();
+    let mut url = format!(
+        "{}{}?response-content-type={}&response-content-disposition={}",
+        place.base,
+        key(id),
+        encoded(&presentation.content_type),
+        encoded(&presentation.content_disposition)
+    );
+    if let Some(encoding) = &presentation.content_encoding {
+        url = format!("{url}&response-content-encoding={}", encoded(encoding));
+    }
+    let mut settings = SigningSettings::default();
+    settings.percent_encoding_mode = PercentEncodingMode::Single;
+    settings.payload_checksum_kind = PayloadChecksumKind::NoHeader;
+    settings.signature_location = SignatureLocation::QueryParams;
+    settings.expires_in = Some(life);
+    settings.uri_path_normalization_mode = UriPathNormalizationMode::Disabled;
+    let identity = credentials.clone().into();
+    let signing = v4::SigningParams::builder()
+        .identity(&identity)
+        .region(&place.region)
+        .name("s3")
+        .time(start)
+        .settings(settings)
+        .build()?
+        .into();
+    let request = SignableRequest::new("GET", url.as_str(), std::iter::empty(), SignableBody::UnsignedPayload)?;
+    let (instructions, _) = sign(request, &signing)?.into_parts();
+    for (name, value) in instructions.params() {
+        url = format!("{url}&{name}={}", encoded(value));
+    }
+    Ok(url)
+}
+
 /// The life that a URL signed now can have: a presigned URL dies with the credentials that signed it.
 fn life_of(credentials: &Credentials, wanted: Duration) -> Option<Duration> {
     let Some(expiry) = credentials.expiry() else { return Some(wanted) };

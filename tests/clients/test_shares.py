@@ -8,7 +8,7 @@ import polars
 import pytest
 import requests
 import vega
-from service import problem, wait_until
+from service import PATIENCE, problem, wait_until
 
 
 @pytest.fixture
@@ -52,7 +52,7 @@ def test_a_blobs_link_redirects_to_a_url_minted_now_and_streams_to_who_sends_a_t
     url = share(client, f"/v1/blobs/{name}/a.txt")["url"]
     answer = anyone.get(url, allow_redirects=False)
     assert (answer.status_code, answer.headers["cache-control"]) == (307, "no-store")
-    assert requests.get(answer.headers["location"], timeout=30).content == b"bytes"
+    assert requests.get(answer.headers["location"], timeout=PATIENCE).content == b"bytes"
     streamed = client.whole("GET", url, allow_redirects=False)
     assert streamed.content == b"bytes"
     assert anyone.whole("HEAD", url).headers["content-length"] == "5"
@@ -77,7 +77,7 @@ def test_a_revoked_link_is_gone_and_an_unknown_one_not_found(client, anyone, nam
 def test_an_expired_link_is_gone(client, anyone, name):
     put_table(client, name)
     url = share(client, f"/v1/tables/{name}", expires_in="1s")["url"]
-    wait_until(lambda: anyone.get(url).status_code == 410, "the link to expire", 10)
+    wait_until(lambda: anyone.get(url).status_code == 410, "the link to expire")
 
 
 def test_a_deleted_thing_ends_its_link_and_a_new_one_of_the_name_does_not_revive_it(client, anyone, name):
@@ -106,7 +106,7 @@ def test_links_are_listed_to_who_made_them(client, name):
 def test_a_link_may_be_read_from_any_page_without_credentials(client, name):
     put_table(client, name)
     url = share(client, f"/v1/tables/{name}")["url"]
-    answer = requests.get(f"{url}/x.json", headers={"Origin": "http://a.example"}, timeout=30)
+    answer = requests.get(f"{url}/x.json", headers={"Origin": "http://a.example"}, timeout=PATIENCE)
     assert answer.headers["access-control-allow-origin"] == "*"
     assert "access-control-allow-credentials" not in answer.headers
 
