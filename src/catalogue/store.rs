@@ -10,7 +10,7 @@ use crate::{
     config::{Times, Visibility},
     error::{Error, Result, Store},
 };
-use sqlx::{AssertSqlSafe, PgConnection, PgPool, error::DatabaseError};
+use sqlx::{AssertSqlSafe, PgPool, error::DatabaseError};
 use uuid::Uuid;
 
 /// The catalogue in Postgres, through the pool that slow queries never hold up.
