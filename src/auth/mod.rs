@@ -1,20 +1,16 @@
-//! Who calls: principals, their tokens, and the keys that sign what we hand out.
+//! Who calls: principals, their tokens and what these may do, and the keys that sign what we hand out.
 //!
 //! **Invariant.** A token is nowhere in clear: the database holds its SHA-256, the log nothing.
+//! **Invariant.** What a caller may do is judged in one place, [`Caller::may`], with which the catalogue finds datasets.
 
+mod cache;
+mod caller;
 pub mod http;
 mod keys;
+mod scope;
 mod store;
 
+pub use caller::{Caller, Origin};
 pub use keys::SecretKeys;
+pub use scope::{Action, Scopes, resource};
 pub use store::{Auth, NewToken, random_text};
-
-use uuid::Uuid;
-
-/// The principal that a request speaks for.
-#[derive(Debug, Clone)]
-pub struct Caller {
-    pub principal: Uuid,
-    pub name: String,
-    pub admin: bool,
-}

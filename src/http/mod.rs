@@ -1,5 +1,6 @@
 //! What every slice's `http.rs` uses: problems, extractors, ETags, descriptors, and the serving of bytes.
 
+mod client;
 mod descriptor;
 mod digest;
 mod etag;
@@ -13,7 +14,8 @@ mod problem;
 mod rejection;
 mod serve;
 
-pub use descriptor::{Descriptor, Links, answer_upload, share_life, upload_share};
+pub use client::{Client, Peer, client};
+pub use descriptor::{Descriptor, Links, answer_upload, check_share, share_life, upload_share};
 pub use digest::claims;
 pub use etag::{is_fresh, precondition};
 pub use extract::{Json, NoParameters, Path, Query, flag};
