@@ -26,7 +26,29 @@ const PREFER: HeaderName = HeaderName::from_static("prefer");
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 
 pub fn router(app: &App) -> Router {
-    let uploads = Router::new()
+    let authenticate = from_fn_with_state(app.clone(), authenticate);
+    let private = uploads().merge(api(app)).method_not_allowed_fallback(upload::http::other_method);
+    let private = private.route_layer(authenticate).layer(from_fn(settle)).layer(
+        CorsLayer::new()
+            .allow_origin(app.config.cors_origins.clone())
+            .allow_methods(Any)
+            .allow_headers([AUTHORIZATION, CONTENT_TYPE, IF_MATCH, IF_NONE_MATCH, RANGE, PREFER, IDEMPOTENCY_KEY])
+            .expose_headers(Any),
+    );
+
+    with_frame(
+        private
+            .merge(links())
+            .merge(open())
+            .fallback(not_found)
+            .method_not_allowed_fallback(upload::http::other_method)
+            .layer(from_fn_with_state(app.clone(), client))
+            .with_state(app.clone()),
+    )
+}
+
+fn uploads() -> Router<App> {
+    Router::new()
         .route("/", put(upload::http::put_named).post(upload::http::post))
         .route("/{*path}", put(upload::http::put).get(not_found))
         .route(
@@ -40,9 +62,11 @@ pub fn router(app: &App) -> Router {
             put(documents::http::put).get(documents::http::get).delete(documents::http::delete),
         )
         // Uploads bound and time their bodies themselves, chunk by chunk.
-        .layer(DefaultBodyLimit::disable());
+        .layer(DefaultBodyLimit::disable())
+}
 
-    let api = Router::new()
+fn api(app: &App) -> Router<App> {
+    Router::new()
         .route("/v1/blobs", get(blobs::http::list))
         .route("/v1/blobs/{*key}", patch(blobs::http::patch))
         .route("/v1/tables/{name}", patch(tables::http::patch))
@@ -81,35 +105,7 @@ pub fn router(app: &App) -> Router {
         .route("/v1/shares", get(shares::http::list).post(shares::http::create).delete(shares::http::revoke_all))
         .route("/v1/shares/{id}", get(shares::http::get).patch(shares::http::change).delete(shares::http::revoke))
         .route("/v1/shares/{id}/log", get(shares::http::log))
-        .layer(DefaultBodyLimit::max(usize::try_from(app.config.limits.request_bytes_max).unwrap_or(usize::MAX)));
-
-    let authenticate = from_fn_with_state(app.clone(), authenticate);
-    let private = uploads.merge(api).method_not_allowed_fallback(upload::http::other_method);
-    let private = private.route_layer(authenticate).layer(from_fn(settle)).layer(
-        CorsLayer::new()
-            .allow_origin(app.config.cors_origins.clone())
-            .allow_methods(Any)
-            .allow_headers([AUTHORIZATION, CONTENT_TYPE, IF_MATCH, IF_NONE_MATCH, RANGE, PREFER, IDEMPOTENCY_KEY])
-            .expose_headers(Any),
-    );
-
-    let open = Router::new()
-        .route("/", get(upload::http::welcome))
-        .route("/health/live", get(health::live))
-        .route("/health/ready", get(health::ready))
-        .route("/openapi.json", get(openapi))
-        .route("/problems", get(problem_pages))
-        .route("/problems/{slug}", get(problem_page));
-
-    with_frame(
-        private
-            .merge(links())
-            .merge(open)
-            .fallback(not_found)
-            .method_not_allowed_fallback(upload::http::other_method)
-            .layer(from_fn_with_state(app.clone(), client))
-            .with_state(app.clone()),
-    )
+        .layer(DefaultBodyLimit::max(usize::try_from(app.config.limits.request_bytes_max).unwrap_or(usize::MAX)))
 }
 
 /// Whoever holds a link may read it from any page, but never with the reader's own credentials.
@@ -124,6 +120,16 @@ fn links() -> Router<App> {
         // Before the layer, which answers a browser's OPTIONS.
         .method_not_allowed_fallback(upload::http::other_method)
         .layer(CorsLayer::new().allow_origin(Any).allow_headers(Any).expose_headers(Any))
+}
+
+fn open() -> Router<App> {
+    Router::new()
+        .route("/", get(upload::http::welcome))
+        .route("/health/live", get(health::live))
+        .route("/health/ready", get(health::ready))
+        .route("/openapi.json", get(openapi))
+        .route("/problems", get(problem_pages))
+        .route("/problems/{slug}", get(problem_page))
 }
 
 /// What every request passes, the embedded bucket's included.

@@ -207,7 +207,7 @@ impl Row {
     async fn send(&self, larder: &Service, method: Method, made: &Made, token: Option<&str>) -> Response {
         let path = self.path.replace("{}", &made.name).replace("{id}", &made.id);
         let request = larder.anonymous(method, &path);
-        let request = token.into_iter().fold(request, |request, token| request.bearer_auth(token));
+        let request = token.into_iter().fold(request, reqwest::RequestBuilder::bearer_auth);
         let request = match self.body {
             Empty => request,
             Bytes(bytes) => request.body(bytes),
