@@ -24,6 +24,7 @@ pub mod tables;
 
 pub mod shares;
 pub mod upload;
+pub mod web;
 
 #[cfg(feature = "embedded")]
 pub mod embedded;

@@ -7,7 +7,7 @@ use crate::{
     http::{
         not_found, openapi, panicked, plain_answers, problem_page, problem_pages, request_id, request_span, settle,
     },
-    jobs, shares, tables, upload,
+    jobs, shares, tables, upload, web,
 };
 use axum::{
     Router,
@@ -90,6 +90,7 @@ pub fn router(app: &App) -> Router {
         .route("/health/live", get(health::live))
         .route("/health/ready", get(health::ready))
         .route("/openapi.json", get(openapi))
+        .route("/assets/{name}", get(web::asset))
         .route("/problems", get(problem_pages))
         .route("/problems/{slug}", get(problem_page));
 
@@ -107,6 +108,7 @@ pub fn router(app: &App) -> Router {
 pub fn with_frame(router: Router) -> Router {
     router
         .layer(CatchPanicLayer::custom(panicked))
+        .layer(from_fn(web::problems_as_pages))
         .layer(from_fn(plain_answers))
         .layer(from_fn(request_span))
         .layer(from_fn(request_id))

@@ -1,0 +1,180 @@
+//! Pages as a browser gets them: when, with which headers, and that nothing a user wrote becomes a part of them.
+
+use crate::support::{json, problem, shared};
+use reqwest::{Method, Response};
+use serde_json::{Value, json};
+
+const CHROME: &str = "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,image/webp,image/apng,*/*;q=0.8";
+const HOSTILE: &str = "<script>alert('x')</script>\"'&<img src=x onerror=alert(1)>";
+
+async fn link(target: &str) -> String {
+    let share = json(shared().post("/v1/shares", &json!({ "target": target })).await, 201).await;
+    share["url"].as_str().unwrap().to_owned()
+}
+
+async fn visit(url: &str) -> Response {
+    shared().anonymous(Method::GET, url).header("accept", CHROME).send().await.unwrap()
+}
+
+/// The page, once its headers are those of all pages.
+async fn page(url: &str, status: u16) -> String {
+    let answer = visit(url).await;
+    assert_eq!(answer.status().as_u16(), status, "{url}");
+    let header = |name: &str| answer.headers()[name].to_str().unwrap().to_owned();
+    assert_eq!(header("content-type"), "text/html; charset=utf-8");
+    let policy = header("content-security-policy");
+    assert!(policy.starts_with("default-src 'none'; ") && policy.contains("frame-ancestors 'none'"), "{policy}");
+    assert!(!policy.contains("unsafe") && !policy.contains('*'), "{policy}");
+    assert_eq!(header("referrer-policy"), "no-referrer");
+    assert_eq!(header("x-content-type-options"), "nosniff");
+    assert_eq!(header("cache-control"), "no-store");
+    assert!(header("x-robots-tag").contains("noindex"));
+    let text = answer.text().await.unwrap();
+    // What the policy forbids is not there to begin with.
+    for forbidden in ["<style", " style=", " onclick=", "<script>", "javascript:", "<img src=x"] {
+        assert!(!text.contains(forbidden), "{forbidden} in {text}");
+    }
+    text
+}
+
+#[tokio::test]
+async fn a_browser_gets_a_page_and_a_program_the_bytes() {
+    shared().put("/v1/tables/pages-kinds", "a,b\n1,x\n2,y\n").await;
+    let url = link("/v1/tables/pages-kinds").await;
+    let text = page(&url, 200).await;
+    for part in [
+        "<h1>pages-kinds</h1>",
+        "2 rows × 2 columns",
+        "pages-kinds.csv",
+        "pages-kinds.parquet",
+        "Link ends",
+        "<td>x</td>",
+    ] {
+        assert!(text.contains(part), "{part} in {text}");
+    }
+    for accept in ["*/*", "text/csv", "application/json"] {
+        let answer = shared().anonymous(Method::GET, &url).header("accept", accept).send().await.unwrap();
+        assert!(!answer.headers()["content-type"].to_str().unwrap().contains("html"), "{accept}");
+    }
+    // A name says what is wanted, and so does a query.
+    for path in ["/pages-kinds.csv", "?select=a"] {
+        let answer = visit(&format!("{url}{path}")).await;
+        assert!(answer.headers()["content-type"].to_str().unwrap().starts_with("text/csv"), "{path}");
+    }
+    let head = shared().anonymous(Method::HEAD, &url).header("accept", CHROME).send().await.unwrap();
+    assert_eq!(
+        (head.status().as_u16(), head.headers()["content-type"].to_str().unwrap()),
+        (200, "text/html; charset=utf-8")
+    );
+}
+
+#[tokio::test]
+async fn nothing_that_a_user_wrote_becomes_a_part_of_a_page() {
+    let larder = shared();
+    let name = "pages/%3Cscript%3Ealert%281%29%3C%2Fscript%3E%22'%3Cimg%20src=x%3E.txt";
+    json(larder.put(&format!("/v1/blobs/{name}"), HOSTILE).await, 201).await;
+    let quoted = HOSTILE.replace('"', "\"\"");
+    json(
+        larder.put("/v1/tables/pages-hostile", format!("\"{quoted}\",n\n\"{quoted}\",1\n\"{quoted}\",2\n")).await,
+        201,
+    )
+    .await;
+    let document = json!({ HOSTILE: HOSTILE, "list": [HOSTILE, { HOSTILE: null }] });
+    let put = larder.put("/v1/documents/pages/%3Cscript%3Ealert%281%29", document.to_string()).await;
+    json(put, 201).await;
+    json(larder.put("/v1/blobs/pages/hostile.json", document.to_string()).await, 201).await;
+    for target in [
+        format!("/v1/blobs/{name}"),
+        "/v1/tables/pages-hostile".to_owned(),
+        "/v1/documents/pages/%3Cscript%3Ealert%281%29".to_owned(),
+        "/v1/blobs/pages/hostile.json".to_owned(),
+    ] {
+        let text = page(&link(&target).await, 200).await;
+        assert!(text.contains("&lt;script&gt;alert("), "{target}: {text}");
+    }
+}
+
+#[tokio::test]
+async fn a_problem_is_a_page_to_a_browser_alone() {
+    let larder = shared();
+    larder.put("/v1/tables/pages-over", "a\n1\n").await;
+    let share = json(larder.post("/v1/shares", &json!({ "target": "/v1/tables/pages-over" })).await, 201).await;
+    larder.delete(&format!("/v1/shares/{}", share["id"].as_str().unwrap())).await;
+    let url = share["url"].as_str().unwrap();
+    let text = page(url, 410).await;
+    assert!(text.contains("This link is no longer available"), "{text}");
+    assert!(!text.contains("pages-over") && !text.contains("og:"), "{text}");
+    problem(larder.anonymous(Method::GET, url).send().await.unwrap(), 410, "gone").await;
+    assert!(page("/s/nothing", 404).await.contains("This link leads nowhere"));
+    assert!(page("/assets/nothing.css", 404).await.contains("There is nothing here"));
+    let private = visit("/v1/blobs/pages/x").await;
+    assert_eq!((private.status().as_u16(), private.headers().contains_key("www-authenticate")), (401, true));
+    assert_eq!(private.headers()["content-type"], "text/html; charset=utf-8");
+}
+
+#[tokio::test]
+async fn pictures_are_shown_from_our_own_origin_and_sandboxed() {
+    let larder = shared();
+    let svg = "<svg xmlns=\"http://www.w3.org/2000/svg\"><script>alert(1)</script></svg>";
+    json(larder.put("/v1/blobs/pages/picture.svg", svg).await, 201).await;
+    let url = link("/v1/blobs/pages/picture.svg").await;
+    let text = page(&url, 200).await;
+    let path = url.strip_prefix(&larder.url).unwrap();
+    assert!(text.contains(&format!("<img src=\"{path}?preview\" alt=\"picture.svg\"")), "{text}");
+    assert!(text.contains(&format!("<meta property=\"og:image\" content=\"{url}?preview\">")), "{text}");
+    let shown = larder.anonymous(Method::GET, &format!("{url}?preview")).send().await.unwrap();
+    assert_eq!(shown.status(), 200);
+    for (name, value) in [
+        ("content-security-policy", "sandbox"),
+        ("x-content-type-options", "nosniff"),
+        ("cross-origin-resource-policy", "same-origin"),
+        ("content-type", "image/svg+xml"),
+    ] {
+        assert_eq!(shown.headers()[name], value);
+    }
+    assert!(shown.headers()["content-disposition"].to_str().unwrap().starts_with("attachment"));
+    // What no page shows so is not to be had so.
+    json(larder.put("/v1/blobs/pages/notes.txt", "x").await, 201).await;
+    let text = link("/v1/blobs/pages/notes.txt").await;
+    problem(larder.anonymous(Method::GET, &format!("{text}?preview")).send().await.unwrap(), 404, "not-found").await;
+}
+
+#[tokio::test]
+async fn assets_are_found_by_their_content_and_never_change() {
+    let text = page("/s/nothing", 404).await;
+    let paths: Vec<&str> = text.split('"').filter(|part| part.starts_with("/assets/")).collect();
+    assert_eq!(paths.len(), 3, "{text}");
+    for path in paths {
+        let answer = shared().anonymous(Method::GET, path).send().await.unwrap();
+        assert_eq!(answer.status(), 200, "{path}");
+        assert_eq!(answer.headers()["cache-control"], "public, max-age=31536000, immutable");
+        assert_eq!(answer.headers()["x-content-type-options"], "nosniff");
+    }
+}
+
+#[tokio::test]
+async fn services_that_preview_links_get_the_page_and_not_the_bytes() {
+    json(shared().put("/v1/blobs/pages/data.bin", "\u{0}\u{1}").await, 201).await;
+    let url = link("/v1/blobs/pages/data.bin").await;
+    let agent = "facebookexternalhit/1.1 (+http://www.facebook.com/externalhit_uatext.php)";
+    let answer = shared().anonymous(Method::GET, &url).header("user-agent", agent).send().await.unwrap();
+    let text = answer.text().await.unwrap();
+    assert!(text.contains("<meta property=\"og:title\" content=\"data.bin\">"), "{text}");
+    assert!(!text.contains("og:image"), "{text}");
+}
+
+#[tokio::test]
+async fn a_long_text_and_a_wide_row_are_shown_in_part() {
+    let larder = shared();
+    json(larder.put("/v1/blobs/pages/long.log", "line\n".repeat(200_000)).await, 201).await;
+    let text = page(&link("/v1/blobs/pages/long.log").await, 200).await;
+    assert!(text.contains("The beginning of 1.0 MB.") && text.len() < 100_000, "{}", text.len());
+    let rows: String = (0..40).map(|n| format!("{n},{}\n", "w".repeat(100_000))).collect();
+    json(larder.put("/v1/tables/pages-wide", format!("n,w\n{rows}")).await, 201).await;
+    let text = page(&link("/v1/tables/pages-wide").await, 200).await;
+    assert!(text.contains(" of 40.") && text.len() < 100_000, "{}", text.len());
+    let value: Value = json!({ "rows": vec![1; 100_000] });
+    json(larder.put("/v1/documents/pages/large", value.to_string()).await, 201).await;
+    let text = page(&link("/v1/documents/pages/large").await, 200).await;
+    assert!(text.contains("… and 98,000 more") && text.len() < 200_000, "{}", text.len());
+}
