@@ -15,7 +15,6 @@ use crate::{
         RowFormat,
         http::{Asked, Shape, accepted, serve_rows},
     },
-    web::{Shown, What, media_bytes, share_page, wants_page},
 };
 use axum::{
     extract::State,
@@ -212,13 +211,6 @@ async fn open(
     let dataset = app.catalogue.find_shared(share.dataset_id).await?.filter(|_| !share.over);
     let request_id = REQUEST_ID.try_with(Clone::clone).unwrap_or_default();
     let Some(dataset) = dataset else { return Err(over(app, &share, &request_id).await?) };
-    if name.is_none() && query.is_empty() && wants_page(headers) {
-        return page(app, &share, &dataset, token, &request_id).await;
-    }
-    if dataset.kind == Kind::Blob && query.iter().any(|(name, _)| name == "preview") {
-        app.shares.record(share.id, "previewed", &request_id).await?;
-        return media_bytes(app, &dataset, method, headers).await;
-    }
     let streamed = if method == Method::HEAD { "asked" } else { "streamed" };
     match dataset.kind {
         Kind::Blob => open_blob(app, &share, &dataset, method, headers, &request_id).await,
@@ -244,35 +236,6 @@ async fn open(
             documents::http::serve(document, method, headers)
         }
     }
-}
-
-/// What a browser gets.
-async fn page(app: &App, share: &Share, dataset: &Dataset, token: &str, request_id: &str) -> Result<Response> {
-    let document;
-    let what = match dataset.kind {
-        Kind::Blob => What::Blob(dataset),
-        Kind::Table => What::Table { dataset, query: &[], format: None },
-        Kind::Collection => match documents::http::find_shared(app, dataset, share).await? {
-            None => return Err(over(app, share, request_id).await?),
-            Some(found) => {
-                document = found;
-                What::Document { collection: dataset, document: &document }
-            }
-        },
-    };
-    app.shares.record(share.id, "page", request_id).await?;
-    let shown = Shown {
-        token,
-        what,
-        from: &dataset.owner_name,
-        label: None,
-        expires_at: Some(share.expires_at),
-        downloads_left: None,
-        may_view: true,
-        may_download: true,
-        protected: false,
-    };
-    Ok(share_page(app, &shown).await?.into_response())
 }
 
 /// Records the hit, and gives what it is answered with.

@@ -115,11 +115,11 @@ impl Download {
     }
 }
 
-/// Shown by the script while it downloads.
-fn progress() -> Markup {
+/// Shown by the script while bytes move.
+pub fn progress() -> Markup {
     html! {
         div.progress #progress hidden {
-            progress max="1" aria-label="Download" {}
+            progress max="1" aria-label="Progress" {}
             output aria-live="polite" {}
             button.button.plain type="button" { "Cancel" }
         }

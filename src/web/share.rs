@@ -1,10 +1,10 @@
 //! The page of a link: what it leads to, from whom and until when, with a preview and the ways to take it away.
 
 use super::{
-    card::{Card, Download, Snippet, extent},
+    card::{Card, Download, Snippet, extent, progress},
     icon::Icon,
     layout::Page,
-    preview::{self, Media},
+    preview::{self, Level, Media},
     words::{bytes, file_name, moment, plural},
 };
 use crate::{
@@ -88,7 +88,9 @@ impl Shown<'_> {
         let mut card = match &self.what {
             What::Blob(dataset) => self.blob(app, dataset).await?,
             What::Table { dataset, query, format } => self.table(app, dataset, query, *format).await?,
-            What::Document { collection, document } => self.document(app, collection, document)?,
+            What::Document { collection, document } => self.document(app, collection, document),
+            What::Collection { collection, documents, more } => self.collection(app, collection, documents, *more),
+            What::Folder { name, level, room } => self.folder(app, name, *level, *room),
         };
         card.note = self.label.map(str::to_owned);
         card.link = Some(self.address(app, ""));
@@ -198,7 +200,7 @@ impl Shown<'_> {
         })
     }
 
-    fn document(&self, app: &App, collection: &Dataset, document: &Document) -> Result<Card> {
+    fn document(&self, app: &App, collection: &Dataset, document: &Document) -> Card {
         let name = format!("{}.json", document.id);
         let address = self.address(app, &name);
         let tree = std::str::from_utf8(&document.body).ok().filter(|_| self.may_view).and_then(preview::tree);
@@ -207,7 +209,7 @@ impl Shown<'_> {
             true => format!("import requests\n\ndata = requests.get(\"{address}\", auth=(\"\", \"PASSWORD\")).json()"),
             false => format!("import requests\n\ndata = requests.get(\"{address}\").json()"),
         };
-        Ok(Card {
+        Card {
             icon: Icon::Document,
             kind: "Document",
             title: document.id.clone(),
@@ -228,7 +230,72 @@ impl Shown<'_> {
             actions: html! {},
             preview,
             snippets: vec![curl(&address, self.protected), Snippet { tool: "Python", code: python }],
-        })
+        }
+    }
+
+    fn collection(&self, app: &App, collection: &Dataset, documents: &[Document], more: bool) -> Card {
+        let shown = documents.iter().map(|document| (document.id.as_str(), &*document.body));
+        let tree = Some(shown).filter(|_| self.may_view).and_then(preview::tree_of);
+        let heading = if more { "The first documents" } else { "Documents" };
+        Card {
+            icon: Icon::Document,
+            kind: "Collection",
+            title: collection.title.clone(),
+            note: None,
+            facts: vec![("Changed", moment(collection.updated_at))],
+            downloads: Vec::new(),
+            link: None,
+            actions: html! {},
+            preview: tree.map(|tree| preview::pane(heading, &tree)).unwrap_or_default(),
+            snippets: vec![curl_to_screen(&self.address(app, ""), self.protected)],
+        }
+    }
+
+    fn folder(&self, app: &App, name: &str, level: Option<&Level>, room: Option<(u64, u64)>) -> Card {
+        let mut snippets = Vec::new();
+        if level.is_some() {
+            snippets.push(curl_to_screen(&self.address(app, ""), self.protected));
+        }
+        if room.is_some() {
+            let password = if self.protected { "-u :PASSWORD " } else { "" };
+            let code = format!("curl --fail-with-body {password}-T FILE '{}/'", self.address(app, ""));
+            snippets.push(Snippet { tool: "curl, to send a file", code });
+        }
+        Card {
+            icon: if room.is_some() { Icon::Upload } else { Icon::Folder },
+            kind: if room.is_some() { "Drop box" } else { "Folder" },
+            title: file_name(name).to_owned(),
+            note: None,
+            facts: Vec::new(),
+            downloads: Vec::new(),
+            link: None,
+            actions: html! {},
+            preview: html! {
+                @if let Some(room) = room { (self.drop_box(room)) }
+                @if let Some(level) = level { (preview::level(level)) }
+            },
+            snippets,
+        }
+    }
+
+    fn drop_box(&self, (files, size): (u64, u64)) -> Markup {
+        html! {
+            section.card aria-labelledby="send" {
+                h2 #send { "Send files" }
+                p.done #received role="status" { "Your files have arrived." }
+                form method="post" action=(self.path("")) enctype="multipart/form-data" data-upload {
+                    div.row {
+                        div {
+                            label for="files" { "Files" }
+                            input #files type="file" name="file" multiple required;
+                        }
+                        button.button.main type="submit" { (Icon::Upload.draw()) "Send" }
+                    }
+                    (progress())
+                }
+                p.quiet.small { "There is room for " (plural(files, "file")) " and " (bytes(size)) ". A file never replaces another." }
+            }
+        }
     }
 
     /// What services show of the link where somebody posts it.
@@ -267,6 +334,12 @@ const FORMATS: [(RowFormat, &str, &str); 7] = [
 fn curl(address: &str, protected: bool) -> Snippet {
     let password = if protected { "-u :PASSWORD " } else { "" };
     Snippet { tool: "curl", code: format!("curl -fLO {password}'{address}'") }
+}
+
+/// What is JSON is read at once rather than saved.
+fn curl_to_screen(address: &str, protected: bool) -> Snippet {
+    let password = if protected { "-u :PASSWORD " } else { "" };
+    Snippet { tool: "curl", code: format!("curl -f {password}'{address}'") }
 }
 
 /// Addresses are percent-encoded, so no quote can end a text here.

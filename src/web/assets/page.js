@@ -71,7 +71,7 @@ async function download(link) {
   said.textContent = "Starting …";
   try {
     const answer = await fetch(link.href, { signal: running.signal });
-    if (!answer.ok) throw new Error((await answer.json().catch(() => null))?.detail || `The server answered ${answer.status}.`);
+    if (!answer.ok) throw new Error(detail(await answer.text()) || `The server answered ${answer.status}.`);
     const chunks = await read(answer, bar, said);
     save(new Blob(chunks), link.download);
     said.textContent = `Saved as ${link.download}.`;
@@ -88,6 +88,52 @@ async function download(link) {
   } finally {
     running = null;
     panel.querySelector("button").hidden = true;
+  }
+}
+
+for (const form of all("form[data-upload]")) {
+  form.addEventListener("submit", (event) => {
+    event.preventDefault();
+    upload(form);
+  });
+}
+
+// `fetch` does not tell how much of a body has been sent; this does.
+function upload(form) {
+  const [request, shown] = [new XMLHttpRequest(), form.querySelector(".progress")];
+  const [bar, said, cancel] = ["progress", "output", "button"].map((name) => shown.querySelector(name));
+  const submit = form.querySelector("[type=submit]");
+  const end = (text) => {
+    said.classList.add("failed");
+    said.textContent = text;
+    bar.hidden = cancel.hidden = true;
+    submit.disabled = false;
+  };
+  said.classList.remove("failed");
+  shown.hidden = bar.hidden = cancel.hidden = false;
+  submit.disabled = true;
+  cancel.onclick = () => request.abort();
+  request.upload.onprogress = ({ loaded, total }) => {
+    bar.value = loaded / total;
+    said.textContent = `${size(loaded)} of ${size(total)}`;
+  };
+  request.onabort = () => end("Cancelled.");
+  request.onerror = () => end("The connection broke.");
+  request.onload = () => {
+    if (request.status >= 400) return end(detail(request.responseText) || `The server answered ${request.status}.`);
+    location.hash = "received";
+    location.reload();
+  };
+  request.open("POST", form.action);
+  request.setRequestHeader("Accept", "application/json");
+  request.send(new FormData(form));
+}
+
+function detail(text) {
+  try {
+    return JSON.parse(text).detail;
+  } catch {
+    return null;
   }
 }
 

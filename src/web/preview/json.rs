@@ -62,6 +62,20 @@ pub fn tree(text: &str) -> Option<Markup> {
     })
 }
 
+/// The tree of several values under names of their own.
+pub fn tree_of<'a>(values: impl Iterator<Item = (&'a str, &'a [u8])>) -> Option<Markup> {
+    let mut text = "{".to_owned();
+    for (name, value) in values {
+        if text.len() > 1 {
+            text.push(',');
+        }
+        text.push_str(&serde_json::to_string(name).ok()?);
+        text.push(':');
+        text.push_str(std::str::from_utf8(value).ok()?);
+    }
+    tree(&(text + "}"))
+}
+
 /// A value under its key, as an item of a list.
 fn item(key: Option<&str>, value: &RawValue, level: usize, left: &mut usize) -> Markup {
     *left = left.saturating_sub(1);

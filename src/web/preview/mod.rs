@@ -3,13 +3,15 @@
 //! **Invariant.** A preview reads and shows a bounded part: of a text its first bytes, of a table its first rows, of JSON its first values.
 
 mod chart;
+mod folder;
 mod json;
 mod media;
 mod rows;
 mod summary;
 mod text;
 
-pub use json::tree;
+pub use folder::{Entry, Level, level};
+pub use json::{tree, tree_of};
 pub use media::{Media, media_bytes};
 pub use rows::table;
 

@@ -9,7 +9,7 @@ use crate::{
     catalogue::{Column, ColumnType, Dataset},
     error::{Error, Result},
     tables::{
-        RowFormat, RowQuery,
+        ExportOptions, RowFormat, RowQuery,
         http::{Asked, Shape, serve_rows},
     },
     web::words::{cut, number, plural},
@@ -33,7 +33,9 @@ pub async fn table(app: &App, dataset: &Dataset, fixed: &[(String, String)]) -> 
     let limit = pairs.iter().position(|(name, _)| name == "limit").map(|at| pairs.swap_remove(at).1);
     let limit = limit.and_then(|limit| limit.parse().ok()).unwrap_or(u64::MAX).min(ROWS_MAX);
     pairs.push(("limit".to_owned(), limit.to_string()));
-    let asked = Asked::parse(pairs)?;
+    let mut asked = Asked::parse(pairs)?;
+    // Of the format that the link gives, which is not ours.
+    asked.options = ExportOptions::default();
     let columns = RowQuery::parse(&dataset.current()?.columns, &asked.parameters)?.columns();
     let summaries = if fixed.is_empty() { summaries(app, dataset).await } else { Vec::new() };
     let rows = first_rows(app, dataset, asked).await?;
