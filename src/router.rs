@@ -5,7 +5,8 @@ use crate::{
     auth::http::authenticate,
     blobs, documents, health,
     http::{
-        not_found, openapi, panicked, plain_answers, problem_page, problem_pages, request_id, request_span, settle,
+        client, not_found, openapi, panicked, plain_answers, problem_page, problem_pages, request_id, request_span,
+        settle,
     },
     jobs, shares, tables, upload, web,
 };
@@ -63,8 +64,9 @@ pub fn router(app: &App) -> Router {
         .route("/v1/collections/{name}/restore", post(documents::http::restore_collection))
         .route("/v1/jobs", get(jobs::http::list))
         .route("/v1/jobs/{id}", get(jobs::http::get).delete(jobs::http::cancel))
-        .route("/v1/shares", get(shares::http::list).post(shares::http::create))
-        .route("/v1/shares/{id}", get(shares::http::get).delete(shares::http::revoke))
+        .route("/v1/shares", get(shares::http::list).post(shares::http::create).delete(shares::http::revoke_all))
+        .route("/v1/shares/{id}", get(shares::http::get).patch(shares::http::change).delete(shares::http::revoke))
+        .route("/v1/shares/{id}/log", get(shares::http::log))
         .layer(DefaultBodyLimit::max(usize::try_from(app.config.limits.request_bytes_max).unwrap_or(usize::MAX)));
 
     let authenticate = from_fn_with_state(app.clone(), authenticate);
@@ -79,14 +81,16 @@ pub fn router(app: &App) -> Router {
 
     // Whoever holds a link may read it from any page, but never with the reader's own credentials.
     let links = Router::new()
-        .route("/s/{token}", get(shares::http::follow))
-        .route("/s/{token}/{name}", get(shares::http::follow_named))
+        .route("/s/{token}", get(shares::http::follow).post(shares::http::post))
+        .route("/s/{token}/{*path}", get(shares::http::follow_path).put(shares::http::put))
+        .layer(DefaultBodyLimit::disable())
+        .layer(from_fn(settle))
         // Before the layer, which answers a browser's OPTIONS.
         .method_not_allowed_fallback(upload::http::other_method)
         .layer(CorsLayer::new().allow_origin(Any).allow_headers(Any).expose_headers(Any));
 
     let open = Router::new()
-        .route("/", get(upload::http::welcome))
+        .route("/", get(web::home))
         .route("/health/live", get(health::live))
         .route("/health/ready", get(health::ready))
         .route("/openapi.json", get(openapi))
@@ -100,6 +104,7 @@ pub fn router(app: &App) -> Router {
             .merge(open)
             .fallback(not_found)
             .method_not_allowed_fallback(upload::http::other_method)
+            .layer(from_fn_with_state(app.clone(), client))
             .with_state(app.clone()),
     )
 }

@@ -1,8 +1,8 @@
 //! The listener: no connection may stall, neither before its request nor while it reads the answer, and all are drained at the end.
 
-use crate::config::Times;
+use crate::{config::Times, http::Peer};
 use axum::{Router, middleware::map_response, response::Response};
-use http::{HeaderValue, header::CONNECTION};
+use http::{HeaderValue, Request, header::CONNECTION};
 use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
     server::{conn::auto::Builder, graceful::GracefulShutdown},
@@ -59,11 +59,11 @@ pub async fn serve(listener: TcpListener, router: Router, times: &Times, stop: i
     timeout(Duration::from_secs(times.shutdown_seconds), drain).await.is_ok()
 }
 
-async fn accept(listener: &TcpListener) -> TcpStream {
+async fn accept(listener: &TcpListener) -> (TcpStream, Peer) {
     loop {
         match listener.accept().await {
-            Ok((stream, _)) => match stream.set_nodelay(true) {
-                Ok(()) => return stream,
+            Ok((stream, peer)) => match stream.set_nodelay(true) {
+                Ok(()) => return (stream, Peer(peer.ip())),
                 Err(error) => tracing::debug!(%error, "a connection ended before it began"),
             },
             Err(error) => {
@@ -90,13 +90,14 @@ impl Connections {
         Self { builder, idle, tasks: JoinSet::new() }
     }
 
-    fn spawn(&mut self, stream: TcpStream, router: Router, watch: &GracefulShutdown) {
+    fn spawn(&mut self, (stream, peer): (TcpStream, Peer), router: Router, watch: &GracefulShutdown) {
         // Those that have ended need no place any more.
         while self.tasks.try_join_next().is_some() {}
         let begun = Arc::new(AtomicBool::new(false));
         let begins = begun.clone();
-        let service = router.map_request(move |request| {
+        let service = router.map_request(move |mut request: Request<_>| {
             begins.store(true, Relaxed);
+            request.extensions_mut().insert(peer);
             request
         });
         // A client that takes no bytes must not hold what it reads from: a connection to the database, say.

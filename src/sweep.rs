@@ -30,6 +30,7 @@ pub async fn once(app: &App) -> Result<()> {
         ("leases", catalogue.expire_leases().await),
         ("documents", resolve_documents(app).await),
         ("jobs", catalogue.expire_jobs().await),
+        ("pinned versions", catalogue.release_pins().await),
         ("deleted datasets", expire_deleted(app).await),
         ("changes of rows", catalogue.expire_changes().await),
         ("idempotency keys", catalogue.expire_keys().await),

@@ -43,7 +43,7 @@ pub async fn request_id(request: Request, next: Next) -> Response {
 pub async fn request_span(request: Request, next: Next) -> Response {
     let path = request.extensions().get::<MatchedPath>().map_or("-", MatchedPath::as_str);
     let id = REQUEST_ID.try_with(Clone::clone).unwrap_or_default();
-    let span = tracing::info_span!("request", method = %request.method(), path, request_id = id, principal = Empty);
+    let span = tracing::info_span!("request", method = %request.method(), path, request_id = id, client = Empty, principal = Empty);
     let started = std::time::Instant::now();
     async move {
         let response = next.run(request).await;

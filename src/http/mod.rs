@@ -1,5 +1,6 @@
 //! What every slice's `http.rs` uses: problems, extractors, ETags, descriptors, and the serving of bytes.
 
+mod client;
 mod descriptor;
 mod digest;
 mod etag;
@@ -13,6 +14,7 @@ mod problem;
 mod rejection;
 mod serve;
 
+pub use client::{Client, Peer, client};
 pub use descriptor::{Descriptor, Links, answer_upload, share_life, upload_share};
 pub use digest::claims;
 pub use etag::{is_fresh, precondition};
@@ -20,9 +22,9 @@ pub use extract::{Json, NoParameters, Path, Query, flag};
 pub use headers::{
     content_encoding, content_type, guess_content_type, idempotency_key, plain_document, preference, prefers_redirect,
 };
-pub use incoming::{incoming, incoming_field, settle};
+pub use incoming::{in_time, incoming, incoming_field, pump, settle};
 pub use layers::{REQUEST_ID, panicked, plain_answers, request_id, request_span};
 pub use openapi::openapi;
-pub use page::{Cursor, encode_path, page_size, parse_life};
+pub use page::{Cursor, PageOf, encode_path, page_size, parse_life};
 pub use problem::{PROBLEMS, Problem, Told, not_found, problem_page, problem_pages};
 pub use serve::{File, disposition, mint, object as serve_object, user_bytes};

@@ -118,6 +118,11 @@ impl Objects {
         Ok(Some(Presigned { url: signed.uri().to_owned(), expires_at }))
     }
 
+    /// Whether a URL minted now would live for a while.
+    pub async fn can_presign(&self) -> Result<bool> {
+        Ok(self.life_of_signature(self.presign_life).await?.is_some())
+    }
+
     /// The life that a URL signed now can have: a presigned URL dies with the credentials that signed it.
     async fn life_of_signature(&self, wanted: Duration) -> Result<Option<Duration>> {
         let credentials = self.credentials.provide_credentials().await.map_err(unavailable)?;

@@ -44,7 +44,9 @@ impl Icon {
             Self::File => {
                 r#"<path d="M14 3H7a2 2 0 0 0-2 2v14a2 2 0 0 0 2 2h10a2 2 0 0 0 2-2V8z"/><path d="M14 3v5h5"/>"#
             }
-            Self::Folder => r#"<path d="M4 20a1 1 0 0 1-1-1V6a1 1 0 0 1 1-1h5l2 3h9a1 1 0 0 1 1 1v10a1 1 0 0 1-1 1z"/>"#,
+            Self::Folder => {
+                r#"<path d="M4 20a1 1 0 0 1-1-1V6a1 1 0 0 1 1-1h5l2 3h9a1 1 0 0 1 1 1v10a1 1 0 0 1-1 1z"/>"#
+            }
             Self::Lock => r#"<rect x="5" y="11" width="14" height="10" rx="2"/><path d="M8 11V8a4 4 0 0 1 8 0v3"/>"#,
             Self::Picture => {
                 r#"<rect x="3" y="4" width="18" height="16" rx="2"/><circle cx="8.500" cy="9.500" r="1.500"/><path d="m4 18 5-5 4 4 3-3 4 4"/>"#

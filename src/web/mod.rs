@@ -8,6 +8,7 @@
 
 mod assets;
 mod card;
+mod home;
 mod icon;
 mod layout;
 mod negotiate;
@@ -17,7 +18,8 @@ mod share;
 mod words;
 
 pub use assets::asset;
+pub use home::home;
 pub use negotiate::wants_page;
-pub use preview::media_bytes;
+pub use preview::{Entry, Level, media_bytes};
 pub use problem::problems_as_pages;
-pub use share::{Shown, What, password_page, share_page};
+pub use share::{Shown, What, share_page};

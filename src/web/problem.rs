@@ -1,6 +1,6 @@
 //! Errors as pages, for those who read them in a browser.
 
-use super::{icon::Icon, layout::Page, negotiate::wants_page};
+use super::{icon::Icon, layout::Page, negotiate::wants_page, share::password_page};
 use crate::http::Told;
 use axum::{
     extract::Request,
@@ -9,19 +9,29 @@ use axum::{
 };
 use http::{
     Method,
-    header::{CONTENT_LENGTH, CONTENT_TYPE},
+    header::{CONTENT_LENGTH, CONTENT_TYPE, WWW_AUTHENTICATE},
 };
 use maud::html;
 
 /// A layer: the problem of an answer becomes a page of the same status, with the same headers beside it.
 pub async fn problems_as_pages(request: Request, next: Next) -> Response {
-    let wanted = request.method() == Method::GET && wants_page(request.headers());
-    let of_link = request.uri().path().starts_with("/s/");
+    let method = request.method().clone();
+    if !matches!(method, Method::GET | Method::POST) || !wants_page(request.headers()) {
+        return next.run(request).await;
+    }
+    let token = request.uri().path().strip_prefix("/s/").map(|path| path.split('/').next().unwrap_or(path).to_owned());
     let response = next.run(request).await;
-    let Some(told) = response.extensions().get::<Told>().filter(|_| wanted) else { return response };
-    let (mut page, headers) = (render(told, of_link).into_response(), response.headers());
-    for (name, value) in headers.iter().filter(|(name, _)| ![CONTENT_TYPE, CONTENT_LENGTH].contains(name)) {
-        page.headers_mut().entry(name).or_insert_with(|| value.clone());
+    let Some(told) = response.extensions().get::<Told>() else { return response };
+    let (page, not_kept) = match &token {
+        // Without a challenge, to which the browser would ask in a window of its own.
+        Some(token) if told.kind.slug == "password-needed" => {
+            (password_page(token, method == Method::POST), &[CONTENT_TYPE, CONTENT_LENGTH, WWW_AUTHENTICATE][..])
+        }
+        _ => (render(told, token.is_some()), &[CONTENT_TYPE, CONTENT_LENGTH][..]),
+    };
+    let mut page = page.into_response();
+    for (name, value) in response.headers().iter().filter(|(name, _)| !not_kept.contains(name)) {
+        page.headers_mut().append(name, value.clone());
     }
     page
 }
