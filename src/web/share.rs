@@ -51,6 +51,18 @@ pub enum What<'a> {
         collection: &'a Dataset,
         document: &'a Document,
     },
+    /// The first documents of a collection, and whether others follow.
+    Collection {
+        collection: &'a Dataset,
+        documents: &'a [Document],
+        more: bool,
+    },
+    /// A folder of blobs, or one below it. Without a level nothing in it is shown; `room` is how many files and bytes it still takes.
+    Folder {
+        name: &'a str,
+        level: Option<&'a Level>,
+        room: Option<(u64, u64)>,
+    },
 }
 
 /// `GET /s/{token}` of a browser.
