@@ -12,7 +12,7 @@ use serde_json::json;
 use uuid::Uuid;
 
 /// Names that are tried for a blob whose own is taken.
-const NAMES_MAX: usize = 1000;
+const NAMES_MAX: u32 = 1000;
 
 #[derive(Clone)]
 pub struct Blobs {

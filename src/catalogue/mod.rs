@@ -22,6 +22,7 @@ mod migrate;
 mod names;
 mod pin;
 mod publish;
+mod rendition;
 mod store;
 mod sweep;
 
@@ -40,6 +41,7 @@ pub use lock::{LOCK_TIMEOUT, Patience, is_busy, is_busy_code};
 pub use migrate::migrate;
 pub use names::{DOCUMENT_ID_BYTES_MAX, KEY_BYTES_MAX, blob_key, document_id, free_name, slug, table_name};
 pub use publish::{NewTable, NewVersion, Outcome, Precondition, Replace};
+pub use rendition::{Rendition, RenditionKey};
 pub(crate) use store::database;
 pub use store::{BlobEntry, Catalogue, Installation, list_behind};
 pub use sweep::{ExpiredDocument, Garbage, GarbageClaim};

@@ -8,7 +8,6 @@ use crate::{
     http::Client,
     shares::{ADMITTED_SECONDS, Place, PlaceAsked, admission, is_admitted},
 };
-use axum::response::Response;
 use base64::{Engine, prelude::BASE64_STANDARD};
 use http::{
     HeaderMap, HeaderName, HeaderValue,
@@ -32,9 +31,10 @@ impl Visit<'_> {
         if cookie(self.headers, ADMITTED).is_some_and(|value| is_admitted(&self.app.keys, &self.share, phc, value)) {
             return Ok(());
         }
-        match basic_password(self.headers) {
-            Some(given) if self.app.passwords.verify(given, phc.clone()).await? => Ok(()),
-            _ => Err(Error::PasswordNeeded),
+        let given = basic_password(self.headers).ok_or(Error::PasswordNeeded)?;
+        match self.app.passwords.verify(given, phc.clone()).await? {
+            true => Ok(()),
+            false => Err(Error::PasswordNeeded),
         }
     }
 
@@ -48,12 +48,12 @@ impl Visit<'_> {
     }
 
     /// A place for the answer among those that are counted, and the cookie by which a browser is known when it comes for the rest.
-    pub async fn take_place(&self, answer: &Response) -> Result<(Place, Option<(HeaderName, HeaderValue)>)> {
+    pub async fn take_place(&self, answer: &HeaderMap) -> Result<(Place, Option<(HeaderName, HeaderValue)>)> {
         let known = cookie(self.headers, HOLDER).filter(|known| known.len() <= 64);
         let made = Uuid::new_v4().simple().to_string();
         let agent = self.client.agent.as_deref().unwrap_or_default();
-        let etag = answer.headers().get(ETAG).and_then(|etag| etag.to_str().ok()).unwrap_or_default();
-        let (size, range) = extent(answer.headers());
+        let etag = answer.get(ETAG).and_then(|etag| etag.to_str().ok()).unwrap_or_default();
+        let (size, range) = extent(answer);
         let asked = PlaceAsked {
             share: self.share.id,
             cookie: Sha256::digest(known.unwrap_or(&made)).to_vec(),
@@ -62,7 +62,7 @@ impl Visit<'_> {
             // Two files of a folder can have the same version's number, but never this.
             etag: format!("{} {etag}", self.path.filter(|_| self.dataset.is_none()).unwrap_or_default()),
             size,
-            partial: answer.status() == http::StatusCode::PARTIAL_CONTENT,
+            partial: answer.contains_key(CONTENT_RANGE),
             range,
         };
         let place = self.app.shares.take_place(&asked, self.app.config.times.lease()).await?;

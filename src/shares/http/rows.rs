@@ -7,14 +7,15 @@ use super::{
 use crate::{
     catalogue::Dataset,
     error::{Error, Result},
-    http::encode_path,
+    http::{encode_path, serve_object},
     shares::Target,
     tables::{
         RowFormat,
-        http::{Asked, Shape, accepted, serve_rows},
+        http::{Asked, Shape, accepted, rendition, serve_rows},
     },
 };
 use axum::response::Response;
+use http::{Method, header::RANGE};
 use std::mem;
 
 impl Visit<'_> {
@@ -34,6 +35,12 @@ impl Visit<'_> {
         };
         asked.pinned = self.share.version;
         self.hit.format = Some(shape.extension().to_owned());
+        // Whoever asks for the length or a part of a file reads it by parts, and a download of which nobody knows the length cannot be taken up again.
+        let by_parts = self.headers.get(RANGE).is_some_and(|range| range.as_bytes().starts_with(b"bytes="));
+        let wanted = by_parts || self.method == Method::HEAD || self.share.terms.downloads_max.is_some();
+        if let Some(file) = rendition(self.app, &dataset, (shape, &asked), wanted).await? {
+            return serve_object(&self.app.objects, self.method, self.headers, &file).await;
+        }
         let name = self.path.map(|path| format!("/{}", encode_path(path))).unwrap_or_default();
         let path = format!("/s/{}{name}", self.token);
         serve_rows(self.app, dataset, (shape, asked), &path, self.method, self.headers).await

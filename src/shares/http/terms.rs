@@ -4,7 +4,6 @@ use crate::{
     app::App,
     config::Secret,
     error::{Error, Limit, Result},
-    http::parse_life,
     shares::{Allow, Changes, Expiry, Right, Share, Target, Terms},
 };
 use serde::{Deserialize, Deserializer};

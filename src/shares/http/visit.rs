@@ -116,7 +116,10 @@ impl<'a> Visit<'a> {
         let outcomes = (if redirect { "redirected" } else { outcome }, outcome);
         let entry = app.shares.enter(Arrival { share, generation, outcomes, hit: hit.clone() }).await?;
         let entry = entry.ok_or_else(unknown)?;
-        let (share, dataset) = (entry.share, entry.dataset);
+        let (mut share, dataset) = (entry.share, entry.dataset);
+        let origin = &mut share.maker.origin;
+        origin.request_id = hit.request_id.as_str().into();
+        (origin.address, origin.agent) = (Some(client.address), client.agent.clone());
         let is_blob = dataset.as_ref().is_some_and(|dataset| dataset.kind == Kind::Blob);
         let noted = match (entry.noted, share.over, is_blob) {
             (false, ..) => None,
@@ -158,7 +161,10 @@ impl<'a> Visit<'a> {
             Error::PasswordNeeded => "password",
             _ => "refused",
         };
-        self.note().await?;
+        if self.noted != Some(self.hit.outcome) {
+            self.app.shares.note(self.hit.clone()).await?;
+            self.noted = Some(self.hit.outcome);
+        }
         Ok(error)
     }
 
@@ -184,7 +190,7 @@ impl<'a> Visit<'a> {
             return Ok(response);
         }
         let place = match self.share.terms.downloads_max.is_some() && !self.preview {
-            true => match self.take_place(&response).await {
+            true => match self.take_place(&response.headers().clone()).await {
                 Ok(taken) => Some(taken),
                 Err(error) => return Err(self.refuse(error).await?),
             },

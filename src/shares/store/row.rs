@@ -1,7 +1,7 @@
 //! What a row of `larder.shares` is.
 
 use crate::{
-    auth::Caller,
+    auth::{Caller, Origin},
     catalogue::Kind,
     config::Secret,
     error::{Error, Result},
@@ -111,6 +111,7 @@ impl FromRow<'_, PgRow> for Share {
                 principal: row.try_get("s_created_by")?,
                 name: row.try_get("s_maker")?,
                 admin: row.try_get("s_maker_admin")?,
+                origin: Origin { share: row.try_get("s_id")?, ..Origin::default() },
             },
             expires_at: row.try_get("s_expires_at")?,
             revoked_at: row.try_get("s_revoked_at")?,

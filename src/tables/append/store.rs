@@ -96,8 +96,9 @@ impl Tables {
         let version = now.current()?;
         plan.new.condition.check(Some(&version.etag()))?;
         if version.pinned {
-            let detail = "The table's version is pinned, so its rows never change; replace the table instead.";
-            return Err(Error::Conflict { detail: detail.to_owned() }.into());
+            tx.rollback().await.map_err(database)?;
+            self.fork(plan.dataset).await?;
+            return Ok(Attempt::Moved);
         }
         if version.table_id != Some(plan.table) || version.columns != plan.columns {
             return Ok(Attempt::Moved);

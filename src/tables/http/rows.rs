@@ -306,11 +306,11 @@ pub(super) fn set(headers: &mut HeaderMap, name: HeaderName, value: &str) -> Res
 }
 
 /// `version.revision`, and a hash of what was asked of it.
-fn rows_etag(version: &str, hash: &str) -> String {
+pub(super) fn rows_etag(version: &str, hash: &str) -> String {
     format!("\"{}-{hash}\"", version.trim_matches('"'))
 }
 
-fn asked_hash(query: &RowQuery, shape: Shape, asked: &Asked) -> String {
+pub(super) fn asked_hash(query: &RowQuery, shape: Shape, asked: &Asked) -> String {
     let hash = Sha256::digest(format!("{query:?} {shape:?} {:?} {:?}", asked.cursor, asked.options));
     hex::encode(&hash[..8])
 }

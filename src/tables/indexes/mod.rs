@@ -4,7 +4,7 @@
 mod search;
 mod store;
 
-pub use store::{Refusal, briefly, physical, run};
+pub use store::{Refusal, briefly, build, physical, run};
 
 use super::{
     load::{Manner, StoredFile},
