@@ -82,6 +82,8 @@ pub fn password_page(token: &str, wrong: bool) -> Page {
             p.note { "Whoever sent you this link knows it." }
             form method="post" action={ "/s/" (token) } {
                 @if wrong { p.alert role="alert" { "That is not the password of this link." } }
+                // For what keeps passwords: it tells links apart by such a name.
+                input type="text" name="name" value=(token) autocomplete="username" hidden;
                 p {
                     label for="password" { "Password" }
                     input #password type="password" name="password" autocomplete="current-password" required autofocus;
