@@ -79,16 +79,6 @@ pub fn router(app: &App) -> Router {
             .expose_headers(Any),
     );
 
-    // Whoever holds a link may read it from any page, but never with the reader's own credentials.
-    let links = Router::new()
-        .route("/s/{token}", get(shares::http::follow).post(shares::http::post))
-        .route("/s/{token}/{*path}", get(shares::http::follow_path).put(shares::http::put))
-        .layer(DefaultBodyLimit::disable())
-        .layer(from_fn(settle))
-        // Before the layer, which answers a browser's OPTIONS.
-        .method_not_allowed_fallback(upload::http::other_method)
-        .layer(CorsLayer::new().allow_origin(Any).allow_headers(Any).expose_headers(Any));
-
     let open = Router::new()
         .route("/", get(web::home))
         .route("/health/live", get(health::live))
@@ -100,13 +90,25 @@ pub fn router(app: &App) -> Router {
 
     with_frame(
         private
-            .merge(links)
+            .merge(links())
             .merge(open)
             .fallback(not_found)
             .method_not_allowed_fallback(upload::http::other_method)
             .layer(from_fn_with_state(app.clone(), client))
             .with_state(app.clone()),
     )
+}
+
+/// Whoever holds a link may read it from any page, but never with the reader's own credentials.
+fn links() -> Router<App> {
+    Router::new()
+        .route("/s/{token}", get(shares::http::follow).post(shares::http::post))
+        .route("/s/{token}/{*path}", get(shares::http::follow_path).put(shares::http::put))
+        .layer(DefaultBodyLimit::disable())
+        .layer(from_fn(settle))
+        // Before the layer, which answers a browser's OPTIONS.
+        .method_not_allowed_fallback(upload::http::other_method)
+        .layer(CorsLayer::new().allow_origin(Any).allow_headers(Any).expose_headers(Any))
 }
 
 /// What every request passes, the embedded bucket's included.

@@ -49,7 +49,7 @@ impl File {
 /// Mints a URL for the current version of a blob, and says so in the log; `None` when the credentials that would sign are about to expire.
 pub async fn mint(app: &App, dataset: &Dataset, life: Option<Duration>) -> Result<Option<Presigned>> {
     let version = dataset.current()?;
-    let presigned = app.objects.presign(version.object_id, &presentation(dataset, version), life).await?;
+    let presigned = app.objects.presigner.presign(version.object_id, &presentation(dataset, version), life).await?;
     if let Some(presigned) = &presigned {
         tracing::info!(dataset.id = %dataset.id, expires_at = %presigned.expires_at, "presigned URL minted");
     }

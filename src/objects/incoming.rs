@@ -55,6 +55,7 @@ impl Incoming {
     }
 
     /// The same with less room, if it is less.
+    #[must_use]
     pub fn at_most(self, bytes_max: u64) -> Self {
         let bytes_max = self.bytes_max.min(bytes_max);
         Self { bytes_max, bytes_left: self.bytes_left.min(bytes_max), ..self }

@@ -7,9 +7,11 @@ use tokio::sync::{mpsc, oneshot};
 
 /// Of one group.
 const GROUP_MAX: usize = 256;
+/// Those that wait for the next ones; who comes after them waits at the door.
+const WAITING_MAX: usize = 4096;
 
 #[derive(Debug)]
-pub struct Desk<T, R>(mpsc::UnboundedSender<Waiting<T, R>>);
+pub struct Desk<T, R>(mpsc::Sender<Waiting<T, R>>);
 
 #[derive(Debug)]
 struct Waiting<T, R> {
@@ -31,7 +33,7 @@ impl<T: Send + 'static, R: Default + Send + 'static> Desk<T, R> {
         S: Fn(Vec<T>) -> F + Send + Sync + 'static,
         F: Future<Output = Result<Vec<R>>> + Send,
     {
-        let (sender, mut receiver) = mpsc::unbounded_channel::<Waiting<T, R>>();
+        let (sender, mut receiver) = mpsc::channel::<Waiting<T, R>>(WAITING_MAX);
         tokio::spawn(async move {
             let mut group = Vec::new();
             while receiver.recv_many(&mut group, GROUP_MAX).await > 0 {
@@ -71,10 +73,11 @@ impl<T: Send + 'static, R: Default + Send + 'static> Desk<T, R> {
         self.queue(Some(one)).await
     }
 
-    /// Leaves it to be done.
+    /// Leaves it to be done, unless thousands wait already.
     pub fn tell(&self, one: T) {
-        // The desk is open as long as this clone of it.
-        self.0.send(Waiting { one: Some(one), answer: None }).unwrap_or_default();
+        if self.0.try_send(Waiting { one: Some(one), answer: None }).is_err() {
+            tracing::warn!("too much waits to be written, so something that nobody waits for is not");
+        }
     }
 
     /// Waits until all that was told before is done.
@@ -85,7 +88,7 @@ impl<T: Send + 'static, R: Default + Send + 'static> Desk<T, R> {
     async fn queue(&self, one: Option<T>) -> Result<R> {
         let (answer, answered) = oneshot::channel();
         let closed = || Error::internal("the desk is closed");
-        self.0.send(Waiting { one, answer: Some(answer) }).map_err(|_| closed())?;
+        self.0.send(Waiting { one, answer: Some(answer) }).await.map_err(|_| closed())?;
         answered.await.map_err(|_| closed())?
     }
 }

@@ -79,8 +79,23 @@ pub struct NewShare {
     pub target: Target,
     pub expiry: Expiry,
     pub terms: Terms,
-    /// A version for ever, the current one if no number is given; else always the newest.
-    pub pin: Option<Option<i64>>,
+    /// One version for ever; else always the newest.
+    pub pin: Option<Pin>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Pin {
+    Current,
+    Version(i64),
+}
+
+impl Pin {
+    pub fn number(self) -> Option<i64> {
+        match self {
+            Self::Current => None,
+            Self::Version(number) => Some(number),
+        }
+    }
 }
 
 /// What else a share says.
@@ -103,14 +118,43 @@ impl Terms {
     }
 }
 
-/// What of a share is to be another; of the two layers of an option the outer is whether it is to change.
+/// What is said of something that can also be nothing.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Said<T> {
+    #[default]
+    Not,
+    Nothing,
+    Value(T),
+}
+
+impl<T> Said<T> {
+    pub fn is_said(&self) -> bool {
+        !matches!(self, Self::Not)
+    }
+
+    pub fn value(&self) -> Option<&T> {
+        match self {
+            Self::Value(value) => Some(value),
+            _ => None,
+        }
+    }
+}
+
+/// With `serde(default)`: what is `null` is said.
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Said<T> {
+    fn deserialize<D: serde::Deserializer<'de>>(value: D) -> Result<Self, D::Error> {
+        Option::deserialize(value).map(|value| value.map_or(Self::Nothing, Self::Value))
+    }
+}
+
+/// What of a share is to be another.
 #[derive(Debug, Clone, Default)]
 pub struct Changes {
     pub expiry: Option<Expiry>,
     pub allow: Option<Allow>,
-    pub label: Option<Option<String>>,
-    pub password: Option<Option<Secret>>,
-    pub downloads_max: Option<Option<u32>>,
+    pub label: Said<String>,
+    pub password: Said<Secret>,
+    pub downloads_max: Said<u32>,
     pub upload_bytes_max: Option<u64>,
     pub upload_files_max: Option<u32>,
     /// The link becomes another one.

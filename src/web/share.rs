@@ -131,7 +131,7 @@ impl Shown<'_> {
 
     async fn blob(&self, app: &App, dataset: &Dataset) -> Result<Card> {
         let version = dataset.current()?;
-        let name = file_name(dataset.original_name.as_deref().unwrap_or(&dataset.name));
+        let name = file_name(&dataset.name);
         // Showing the whole of it is giving it away uncounted.
         let media = (self.may_view && self.downloads_left.is_none()).then(|| format!("{}?preview", self.path("")));
         let preview = match self.may_view {

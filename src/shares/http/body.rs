@@ -90,7 +90,7 @@ async fn renew(app: App, place: Place) {
             Ok(true) => {}
             Ok(false) => return,
             Err(error) => {
-                tracing::warn!(share.id = %place.share, ?error, "a download's place was not renewed; trying again")
+                tracing::warn!(share.id = %place.share, ?error, "a download's place was not renewed; trying again");
             }
         }
     }

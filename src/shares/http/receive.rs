@@ -15,7 +15,7 @@ use crate::{
     shares::Room,
 };
 use axum::{
-    body::{Body, to_bytes},
+    body::Body,
     extract::{FromRequest, Multipart, Request, State},
     response::{IntoResponse, Redirect, Response},
 };
@@ -24,9 +24,6 @@ use http::{
     header::{ACCEPT, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, SET_COOKIE},
 };
 use serde::Serialize;
-use std::time::Duration;
-
-const FORM_BYTES_MAX: usize = 16 << 10;
 
 /// A file as it is kept.
 #[derive(Debug, Serialize)]
@@ -211,11 +208,9 @@ impl Visit<'_> {
         if self.share.over {
             return Err(over());
         }
-        let late = |_| Error::Interrupted { detail: "the form did not come in time".to_owned() };
-        let idle: Duration = self.app.config.times.idle();
-        let body = tokio::time::timeout(idle, to_bytes(request.into_body(), FORM_BYTES_MAX)).await.map_err(late)?;
-        let form = body.ok().and_then(|body| String::from_utf8(body.to_vec()).ok());
-        let fields = super::target::pairs(&form.unwrap_or_default())?;
+        let body = incoming(&self.app.config, self.headers, request.into_body())?;
+        let form = body.collect(Limit::RequestBytes, self.app.config.limits.request_bytes_max).await?;
+        let fields = super::target::pairs(&String::from_utf8_lossy(&form))?;
         let given = fields.into_iter().find_map(|(name, value)| (name == "password").then(|| Secret::new(value)));
         let given = given.ok_or_else(|| Error::invalid("password", "the form has no such field."))?;
         let cookie = self.admit_browser(given).await?;

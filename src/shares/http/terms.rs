@@ -4,9 +4,9 @@ use crate::{
     app::App,
     config::Secret,
     error::{Error, Limit, Result},
-    shares::{Allow, Changes, Expiry, Right, Share, Target, Terms},
+    shares::{Allow, Changes, Expiry, Pin, Right, Said, Share, Target, Terms},
 };
-use serde::{Deserialize, Deserializer};
+use serde::Deserialize;
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
 const LABEL_CHARS_MAX: usize = 200;
@@ -22,24 +22,19 @@ pub struct Asked {
     expires_in: Option<String>,
     /// The same as a moment.
     expires_at: Option<String>,
-    #[serde(default, deserialize_with = "told")]
-    label: Option<Option<String>>,
-    #[serde(default, deserialize_with = "told")]
-    password: Option<Option<String>>,
+    #[serde(default)]
+    label: Said<String>,
+    #[serde(default)]
+    password: Said<String>,
     allow: Option<Vec<Right>>,
-    #[serde(default, deserialize_with = "told")]
-    max_downloads: Option<Option<u32>>,
+    #[serde(default)]
+    max_downloads: Said<u32>,
     /// This version for ever.
     pin_version: Option<bool>,
     upload_bytes_max: Option<u64>,
     upload_files_max: Option<u32>,
     /// The link becomes another one.
     rotate: Option<bool>,
-}
-
-/// Of what is there, `null` included.
-fn told<'de, D: Deserializer<'de>, T: Deserialize<'de>>(value: D) -> Result<Option<Option<T>>, D::Error> {
-    Option::deserialize(value).map(Some)
 }
 
 /// The life of a link of which nothing is said.
@@ -83,14 +78,14 @@ impl Asked {
     }
 
     /// The version that the share is for, if it is for one.
-    pub fn pin(&self, target: &Target, version: Option<i64>) -> Result<Option<Option<i64>>> {
+    pub fn pin(&self, target: &Target, version: Option<i64>) -> Result<Option<Pin>> {
         match (target, self.pin_version, version) {
             (Target::Document { .. } | Target::Folder(_), Some(true), _) => {
                 Err(Error::invalid("pin_version", "only blobs and tables have versions that can be pinned."))
             }
             (_, Some(false), Some(_)) => Err(Error::invalid("pin_version", "`target` names a version.")),
-            (_, _, Some(number)) => Ok(Some(Some(number))),
-            (_, Some(true), None) => Ok(Some(None)),
+            (_, _, Some(number)) => Ok(Some(Pin::Version(number))),
+            (_, Some(true), None) => Ok(Some(Pin::Current)),
             _ => Ok(None),
         }
     }
@@ -99,7 +94,7 @@ impl Asked {
         if self.rotate.is_some() {
             return Err(Error::invalid("rotate", "a new share has a link of its own."));
         }
-        let downloads_max = self.max_downloads.flatten();
+        let downloads_max = self.max_downloads.value().copied();
         // A preview shows what nobody counts, so who counts has none unless it is asked for.
         let allow = match &self.allow {
             Some(rights) => Allow::of(rights)?,
@@ -107,8 +102,8 @@ impl Asked {
         };
         let terms = Terms {
             allow,
-            label: self.label.clone().flatten(),
-            password: self.password(app).await?.flatten(),
+            label: self.label.value().cloned(),
+            password: self.password(app).await?.value().cloned(),
             downloads_max,
             upload_bytes_max: self.upload_bytes_max,
             upload_files_max: self.upload_files_max,
@@ -138,10 +133,10 @@ impl Asked {
     }
 
     fn check(&self, app: &App, target: &Target, allow: Allow) -> Result<()> {
-        if self.label.iter().flatten().any(|label| label.chars().count() > LABEL_CHARS_MAX || label.contains('\0')) {
+        if self.label.value().is_some_and(|label| label.chars().count() > LABEL_CHARS_MAX || label.contains('\0')) {
             return Err(Error::invalid("label", format!("it must have at most {LABEL_CHARS_MAX} characters.")));
         }
-        if self.max_downloads == Some(Some(0)) || self.max_downloads.flatten().is_some_and(|max| max > 1 << 30) {
+        if self.max_downloads.value().is_some_and(|max| !(1..=1 << 30).contains(max)) {
             return Err(Error::invalid("max_downloads", "it must be at least 1, and at most 2^30."));
         }
         if allow.upload && !matches!(target, Target::Folder(_)) {
@@ -161,14 +156,14 @@ impl Asked {
     }
 
     /// Its hash, which takes a moment.
-    async fn password(&self, app: &App) -> Result<Option<Option<Secret>>> {
+    async fn password(&self, app: &App) -> Result<Said<Secret>> {
         match &self.password {
-            None => Ok(None),
-            Some(None) => Ok(Some(None)),
-            Some(Some(password)) if PASSWORD_CHARS.contains(&password.chars().count()) => {
-                app.passwords.hash(Secret::new(password)).await.map(|hash| Some(Some(hash)))
+            Said::Not => Ok(Said::Not),
+            Said::Nothing => Ok(Said::Nothing),
+            Said::Value(password) if PASSWORD_CHARS.contains(&password.chars().count()) => {
+                app.passwords.hash(Secret::new(password)).await.map(Said::Value)
             }
-            Some(Some(_)) => {
+            Said::Value(_) => {
                 let (min, max) = PASSWORD_CHARS.into_inner();
                 Err(Error::invalid("password", format!("it must have from {min} to {max} characters.")))
             }

@@ -61,13 +61,21 @@ pub struct Visit<'a> {
     pub hit: Hit,
     /// As what it has been written down.
     noted: Option<&'static str>,
-    /// The bytes for a page that shows them.
-    preview: bool,
-    /// The bytes to be kept, whoever asks.
-    download: bool,
-    /// A page for a browser's window.
-    page: bool,
+    wanted: Wanted,
     redirect: bool,
+}
+
+/// In what form a holder wants what is behind the link.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Wanted {
+    /// As programs do.
+    Plain,
+    /// `?download`: the bytes to be kept, whoever asks.
+    Download,
+    /// `?preview`: the bytes for a page that shows them.
+    Preview,
+    /// A page for a browser's window.
+    Page,
 }
 
 impl<'a> Visit<'a> {
@@ -89,18 +97,22 @@ impl<'a> Visit<'a> {
             query.retain(|(given, value)| given != name || !value.is_empty());
             query.len() < before
         };
-        let (preview, download) = (flag("preview"), flag("download"));
-        let reads = matches!(*method, Method::GET | Method::HEAD);
-        let plain = query.iter().all(|(name, _)| name == "cursor") && path.is_none_or(|path| path.ends_with('/'));
-        let page = reads && plain && !preview && !download && wants_page(headers);
+        let wanted = match (flag("preview"), flag("download")) {
+            (true, _) => Wanted::Preview,
+            (_, true) => Wanted::Download,
+            _ if asks_for_page(path, &query, method) && wants_page(headers) => Wanted::Page,
+            _ => Wanted::Plain,
+        };
         // A client that sends credentials may send them to the redirect's target too.
         let forwards = headers.contains_key(AUTHORIZATION) && !prefers_redirect(headers);
-        let redirect = method == Method::GET && !preview && !page && !forwards && app.objects.can_presign().await?;
-        let outcome = match (method, preview) {
+        let may_redirect = matches!(wanted, Wanted::Plain | Wanted::Download);
+        let redirect =
+            method == Method::GET && may_redirect && !forwards && app.objects.presigner.can_presign().await?;
+        let outcome = match (method, wanted) {
             (&Method::HEAD, _) => "asked",
-            (&Method::GET, true) => "previewed",
-            (&Method::GET, false) if page => "page",
-            (&Method::GET, false) => "streamed",
+            (&Method::GET, Wanted::Preview) => "previewed",
+            (&Method::GET, Wanted::Page) => "page",
+            (&Method::GET, Wanted::Plain | Wanted::Download) => "streamed",
             _ => "refused",
         };
         let hit = Hit {
@@ -127,23 +139,8 @@ impl<'a> Visit<'a> {
             (true, false, true) => Some(outcomes.0),
             (true, false, false) => Some(outcomes.1),
         };
-        let visit = Self {
-            app,
-            token,
-            path,
-            query,
-            method,
-            headers,
-            client,
-            share,
-            dataset,
-            hit,
-            noted,
-            preview,
-            download,
-            page,
-            redirect,
-        };
+        let visit =
+            Self { app, token, path, query, method, headers, client, share, dataset, hit, noted, wanted, redirect };
         Ok(visit)
     }
 
@@ -185,11 +182,11 @@ impl<'a> Visit<'a> {
         if status == StatusCode::NOT_MODIFIED {
             self.hit.outcome = "unchanged";
         }
-        if self.page || self.method != Method::GET || !status.is_success() {
+        if self.wanted == Wanted::Page || self.method != Method::GET || !status.is_success() {
             self.note().await?;
             return Ok(response);
         }
-        let place = match self.share.terms.downloads_max.is_some() && !self.preview {
+        let place = match self.share.terms.downloads_max.is_some() && self.wanted != Wanted::Preview {
             true => match self.take_place(&response.headers().clone()).await {
                 Ok(taken) => Some(taken),
                 Err(error) => return Err(self.refuse(error).await?),
@@ -211,13 +208,11 @@ impl<'a> Visit<'a> {
             return Err(over());
         }
         self.admit().await?;
-        // A name below what has none is found nowhere.
-        self.page &= self.path.is_none() || self.dataset.is_none();
-        if self.page {
-            return self.give_page().await;
-        }
-        if self.preview {
-            return self.give_preview().await;
+        match self.wanted {
+            // A folder below what is none is found nowhere.
+            Wanted::Page if self.path.is_none() || self.dataset.is_none() => return self.give_page().await,
+            Wanted::Preview => return self.give_preview().await,
+            _ => {}
         }
         if !self.share.terms.allow.download {
             self.needs_view()?;
@@ -254,13 +249,13 @@ impl<'a> Visit<'a> {
         if self.redirect
             && self.share.terms.downloads_max.is_none()
             && self.share.terms.allow.download
-            && !self.download
+            && self.wanted != Wanted::Download
             && let Some(presigned) = mint(self.app, dataset, None).await?
         {
             self.hit.outcome = "redirected";
             return Ok(([(CACHE_CONTROL, "no-store")], Redirect::temporary(&presigned.url)).into_response());
         }
-        if self.download {
+        if self.wanted == Wanted::Download {
             let name = dataset.name.rsplit('/').next().unwrap_or(&dataset.name);
             file.presentation.content_disposition = disposition("attachment", name);
         }
@@ -283,6 +278,13 @@ impl<'a> Visit<'a> {
             }
         }
     }
+}
+
+/// Whether the address is that of a page: no name of a file, and no parameter but where a list goes on.
+fn asks_for_page(path: Option<&str>, query: &[(String, String)], method: &Method) -> bool {
+    matches!(*method, Method::GET | Method::HEAD)
+        && path.is_none_or(|path| path.ends_with('/'))
+        && query.iter().all(|(name, _)| name == "cursor")
 }
 
 /// What a holder is told, whatever ended the link.

@@ -7,7 +7,7 @@ mod places;
 mod row;
 mod uploads;
 
-pub use hits::{Arrival, Day, Entry, Hit, Seen};
+pub use hits::{Arrival, Entry, Hit};
 pub use places::{Place, PlaceAsked};
 pub use row::Listed;
 pub use uploads::Room;
@@ -101,9 +101,9 @@ impl Shares {
         let id = Uuid::now_v7();
         let mut tx = self.catalogue.control.begin().await.map_err(database)?;
         // Its lock is the first of the transaction.
-        let version = match (&new.target, new.pin) {
-            (Target::Dataset(dataset_id) | Target::Query { dataset_id, .. }, Some(number)) => {
-                Some(self.catalogue.pin(&mut tx, *dataset_id, number).await?)
+        let version = match (&new.target, &new.pin) {
+            (Target::Dataset(dataset_id) | Target::Query { dataset_id, .. }, Some(pin)) => {
+                Some(self.catalogue.pin(&mut tx, *dataset_id, pin.number()).await?)
             }
             _ => None,
         };

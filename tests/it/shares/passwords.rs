@@ -37,9 +37,8 @@ async fn a_password_is_asked_for_and_taken_by_basic() {
     problem(shared().get(url(&share)).await, 401, "password-needed").await;
     assert_eq!(with_password(&share, PASSWORD).await.text().await.unwrap(), "behind a password");
     assert_eq!(hits(&share).await, ["password", "password", "password", "password", "password", "streamed"]);
-    let kept =
-        shared().column(&format!("select password from larder.shares where id = '{}'", share["id"].as_str().unwrap()));
-    assert!(kept.await.join("").starts_with("$argon2id$v=19$m=19456,t=2,p=1$"));
+    let kept = format!("select password from larder.shares where id = '{}'", share["id"].as_str().unwrap());
+    assert!(shared().column(&kept).await.join("").starts_with("$argon2id$v=19$m=19456,t=2,p=1$"));
 }
 
 #[tokio::test]
