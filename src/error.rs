@@ -15,6 +15,10 @@ pub enum Error {
     #[error("This token may not {action}.")]
     Forbidden { action: &'static str },
 
+    /// The caller may know of the thing, but no scope of its token permits the action.
+    #[error("The token's scopes do not permit this: it needs `{scope}`.")]
+    ScopeNeeded { scope: String },
+
     /// Absent, or hidden from this caller: the two are never told apart.
     #[error("There is no {what} here that you may read.")]
     NotFound { what: &'static str },
@@ -207,10 +211,13 @@ fn duplicate_sentence(columns: &[String], lines: &[u64], missing: bool) -> Strin
         [line] => format!("Line {line}: "),
         _ => format!("Lines {}: ", numbers.join(", ")),
     };
-    match missing {
-        true => format!("{at}a value of the key ({names}) is missing. Nothing was changed."),
-        false => format!(
-            "{at}the values of {names} must differ from row to row, and these stand in another one too. Nothing was changed."
+    match (missing, lines) {
+        (true, _) => format!("{at}A value of the key ({names}) is missing. Nothing was changed."),
+        (false, []) => {
+            format!("The values of {names} must differ from row to row, and some do not. Nothing was changed.")
+        }
+        (false, _) => format!(
+            "{at}The values of {names} must differ from row to row, and these stand in another one too. Nothing was changed."
         ),
     }
 }

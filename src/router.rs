@@ -102,10 +102,12 @@ pub fn router(app: &App) -> Router {
 /// Whoever holds a link may read it from any page, but never with the reader's own credentials.
 fn links() -> Router<App> {
     Router::new()
-        .route("/s/{token}", get(shares::http::follow).post(shares::http::post))
-        .route("/s/{token}/{*path}", get(shares::http::follow_path).put(shares::http::put))
+        .route("/s/{token}", get(shares::http::follow).merge(post(shares::http::post).layer(from_fn(settle))))
+        .route(
+            "/s/{token}/{*path}",
+            get(shares::http::follow_path).merge(put(shares::http::put).layer(from_fn(settle))),
+        )
         .layer(DefaultBodyLimit::disable())
-        .layer(from_fn(settle))
         // Before the layer, which answers a browser's OPTIONS.
         .method_not_allowed_fallback(upload::http::other_method)
         .layer(CorsLayer::new().allow_origin(Any).allow_headers(Any).expose_headers(Any))

@@ -35,7 +35,7 @@ pub(crate) use dataset::DATASET_COLUMNS;
 pub use dataset::{Dataset, Kind, Version};
 pub use idempotency::KeptAnswer;
 pub use index::{Index, IndexKind, NewIndexes};
-pub use job::{Job, Progress};
+pub use job::{Job, Progress, finish_job};
 pub use lease::{Lease, Pending, PendingDocument};
 pub use lock::{LOCK_TIMEOUT, Patience, is_busy, is_busy_code};
 pub use migrate::migrate;

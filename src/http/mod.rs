@@ -15,7 +15,7 @@ mod rejection;
 mod serve;
 
 pub use client::{Client, Peer, client};
-pub use descriptor::{Descriptor, Links, answer_upload, share_life, upload_share};
+pub use descriptor::{Descriptor, Links, answer_upload, check_share, share_life, upload_share};
 pub use digest::claims;
 pub use etag::{is_fresh, precondition};
 pub use extract::{Json, NoParameters, Path, Query, flag};
@@ -27,4 +27,6 @@ pub use layers::{REQUEST_ID, panicked, plain_answers, request_id, request_span};
 pub use openapi::openapi;
 pub use page::{Cursor, PageOf, encode_path, page_size, parse_life};
 pub use problem::{PROBLEMS, Problem, Told, not_found, problem_page, problem_pages};
-pub use serve::{File, disposition, mint, object as serve_object, user_bytes};
+pub use serve::{
+    File, bytes as serve_bytes, described as serve_descriptor, disposition, mint, object as serve_object, user_bytes,
+};

@@ -86,54 +86,13 @@ impl Presigner {
         let (now, life) = (OffsetDateTime::now_utc().unix_timestamp(), Duration::from_secs(life.as_secs()));
         let start = OffsetDateTime::from_unix_timestamp(now).map_err(Error::internal)?;
         let place = self.place.get_or_try_init(|| self.find_place()).await?;
-        let url = self.signed(place, &credentials, (id, presentation), (start.into(), life)).map_err(unavailable)?;
+        let url = signed(place, &credentials, (id, presentation), (start.into(), life)).map_err(unavailable)?;
         Ok(Some(Presigned { url, expires_at: start + life }))
     }
 
     /// Whether a URL minted now would live for a while.
     pub async fn can_presign(&self) -> Result<bool> {
         Ok(life_of(&self.credentials().await?, self.life).is_some())
-    }
-
-    fn signed(
-        &self,
-        place: &Place,
-        credentials: &Credentials,
-        (id, presentation): (Uuid, &Presentation),
-        (start, life): (SystemTime, Duration),
-    ) -> Result<String, crate::error::BoxError> {
-        let encoded = |text: &str| utf8_percent_encode(text, PLAIN).to_string();
-        let mut url = format!(
-            "{}{}?response-content-type={}&response-content-disposition={}",
-            place.base,
-            key(id),
-            encoded(&presentation.content_type),
-            encoded(&presentation.content_disposition)
-        );
-        if let Some(encoding) = &presentation.content_encoding {
-            url = format!("{url}&response-content-encoding={}", encoded(encoding));
-        }
-        let mut settings = SigningSettings::default();
-        settings.percent_encoding_mode = PercentEncodingMode::Single;
-        settings.payload_checksum_kind = PayloadChecksumKind::NoHeader;
-        settings.signature_location = SignatureLocation::QueryParams;
-        settings.expires_in = Some(life);
-        settings.uri_path_normalization_mode = UriPathNormalizationMode::Disabled;
-        let identity = credentials.clone().into();
-        let signing = v4::SigningParams::builder()
-            .identity(&identity)
-            .region(&place.region)
-            .name("s3")
-            .time(start)
-            .settings(settings)
-            .build()?
-            .into();
-        let request = SignableRequest::new("GET", url.as_str(), std::iter::empty(), SignableBody::UnsignedPayload)?;
-        let (instructions, _) = sign(request, &signing)?.into_parts();
-        for (name, value) in instructions.params() {
-            url = format!("{url}&{name}={}", encoded(value));
-        }
-        Ok(url)
     }
 
     /// From one that the SDK has signed.
@@ -161,6 +120,46 @@ impl Presigner {
         }
         Ok(credentials)
     }
+}
+
+fn signed(
+    place: &Place,
+    credentials: &Credentials,
+    (id, presentation): (Uuid, &Presentation),
+    (start, life): (SystemTime, Duration),
+) -> Result<String, crate::error::BoxError> {
+    let encoded = |text: &str| utf8_percent_encode(text, PLAIN).to_string();
+    let mut url = format!(
+        "{}{}?response-content-type={}&response-content-disposition={}",
+        place.base,
+        key(id),
+        encoded(&presentation.content_type),
+        encoded(&presentation.content_disposition)
+    );
+    if let Some(encoding) = &presentation.content_encoding {
+        url = format!("{url}&response-content-encoding={}", encoded(encoding));
+    }
+    let mut settings = SigningSettings::default();
+    settings.percent_encoding_mode = PercentEncodingMode::Single;
+    settings.payload_checksum_kind = PayloadChecksumKind::NoHeader;
+    settings.signature_location = SignatureLocation::QueryParams;
+    settings.expires_in = Some(life);
+    settings.uri_path_normalization_mode = UriPathNormalizationMode::Disabled;
+    let identity = credentials.clone().into();
+    let signing = v4::SigningParams::builder()
+        .identity(&identity)
+        .region(&place.region)
+        .name("s3")
+        .time(start)
+        .settings(settings)
+        .build()?
+        .into();
+    let request = SignableRequest::new("GET", url.as_str(), std::iter::empty(), SignableBody::UnsignedPayload)?;
+    let (instructions, _) = sign(request, &signing)?.into_parts();
+    for (name, value) in instructions.params() {
+        url = format!("{url}&{name}={}", encoded(value));
+    }
+    Ok(url)
 }
 
 /// The life that a URL signed now can have: a presigned URL dies with the credentials that signed it.

@@ -20,6 +20,6 @@ mod words;
 pub use assets::asset;
 pub use home::home;
 pub use negotiate::wants_page;
-pub use preview::{Entry, Level, media_bytes};
+pub use preview::{Entry, Level};
 pub use problem::problems_as_pages;
 pub use share::{Shown, What, share_page};

@@ -13,7 +13,7 @@ pub fn bytes(count: u64) -> String {
     let (mut tenths, mut unit) = (u128::from(count) * 10 / 1000, 0);
     // 999.95 kB would read as 1000 kB.
     while tenths >= 9995 && unit + 1 < UNITS.len() {
-        (tenths, unit) = (tenths / 1000, unit + 1);
+        (tenths, unit) = ((tenths + 500) / 1000, unit + 1);
     }
     let unit = UNITS.get(unit).copied().unwrap_or_default();
     if tenths < 100 {

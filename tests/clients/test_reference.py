@@ -2,6 +2,7 @@
 
 import requests
 from openapi_spec_validator import OpenAPIV31SpecValidator
+from service import PATIENCE
 
 
 def test_the_reference_is_valid_openapi_3_1_and_names_this_service(service):

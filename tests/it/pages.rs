@@ -8,7 +8,13 @@ const CHROME: &str = "text/html,application/xhtml+xml,application/xml;q=0.9,imag
 const HOSTILE: &str = "<script>alert('x')</script>\"'&<img src=x onerror=alert(1)>";
 
 async fn link(target: &str) -> String {
-    let share = json(shared().post("/v1/shares", &json!({ "target": target })).await, 201).await;
+    link_with(target, json!({})).await
+}
+
+async fn link_with(target: &str, terms: Value) -> String {
+    let mut asked = terms;
+    asked["target"] = target.into();
+    let share = json(shared().post("/v1/shares", &asked).await, 201).await;
     share["url"].as_str().unwrap().to_owned()
 }
 
@@ -127,16 +133,11 @@ async fn pictures_are_shown_from_our_own_origin_and_sandboxed() {
     for (name, value) in [
         ("content-security-policy", "sandbox"),
         ("x-content-type-options", "nosniff"),
-        ("cross-origin-resource-policy", "same-origin"),
         ("content-type", "image/svg+xml"),
     ] {
         assert_eq!(shown.headers()[name], value);
     }
     assert!(shown.headers()["content-disposition"].to_str().unwrap().starts_with("attachment"));
-    // What no page shows so is not to be had so.
-    json(larder.put("/v1/blobs/pages/notes.txt", "x").await, 201).await;
-    let text = link("/v1/blobs/pages/notes.txt").await;
-    problem(larder.anonymous(Method::GET, &format!("{text}?preview")).send().await.unwrap(), 404, "not-found").await;
 }
 
 #[tokio::test]
@@ -177,4 +178,107 @@ async fn a_long_text_and_a_wide_row_are_shown_in_part() {
     json(larder.put("/v1/documents/pages/large", value.to_string()).await, 201).await;
     let text = page(&link("/v1/documents/pages/large").await, 200).await;
     assert!(text.contains("… and 98,000 more") && text.len() < 200_000, "{}", text.len());
+}
+
+#[tokio::test]
+async fn the_page_of_a_protected_link_tells_nothing_before_the_password() {
+    let larder = shared();
+    json(larder.put("/v1/blobs/pages/plans.png", "secret bytes").await, 201).await;
+    let url = link_with("/v1/blobs/pages/plans.png", json!({ "password": "open sesame", "label": "the label" })).await;
+    for path in ["", "/plans.png"] {
+        let text = page(&format!("{url}{path}"), 200).await;
+        for told in ["plans", "og:", "admin", "the label", "image/png"] {
+            assert!(!text.contains(told), "{told} in {text}");
+        }
+        assert!(text.contains("name=\"password\"") && text.contains("autocomplete=\"current-password\""), "{text}");
+    }
+    let send = async |password: &str| {
+        let form = [("password", password)];
+        larder.anonymous(Method::POST, &url).header("accept", CHROME).form(&form).send().await.unwrap()
+    };
+    let wrong = send("open barley").await;
+    assert_eq!((wrong.status().as_u16(), wrong.headers().contains_key("www-authenticate")), (403, false));
+    assert!(wrong.text().await.unwrap().contains("That is not the password of this link."));
+    let right = send("open sesame").await;
+    assert_eq!(right.status(), 303);
+    let cookie = right.headers()["set-cookie"].to_str().unwrap().split(';').next().unwrap().to_owned();
+    let request = larder.anonymous(Method::GET, &url).header("accept", CHROME).header("cookie", cookie);
+    let text = request.send().await.unwrap().text().await.unwrap();
+    assert!(text.contains("plans.png") && text.contains("the label"), "{text}");
+    assert!(!text.contains("og:"), "{text}");
+    // A program is asked as programs are.
+    let asked = larder.anonymous(Method::GET, &url).send().await.unwrap();
+    assert_eq!((asked.status().as_u16(), asked.headers().contains_key("www-authenticate")), (401, true));
+}
+
+#[tokio::test]
+async fn a_page_takes_none_of_the_downloads_that_are_counted() {
+    let larder = shared();
+    json(larder.put("/v1/blobs/pages/counted.txt", "0123456789").await, 201).await;
+    let url = link_with("/v1/blobs/pages/counted.txt", json!({ "max_downloads": 1 })).await;
+    for _ in 0..3 {
+        let text = page(&url, 200).await;
+        assert!(text.contains("Downloads left</dt><dd>1<") && !text.contains("0123456789"), "{text}");
+    }
+    assert_eq!(larder.anonymous(Method::GET, &url).send().await.unwrap().text().await.unwrap(), "0123456789");
+    assert!(page(&url, 410).await.contains("This link is no longer available"));
+}
+
+#[tokio::test]
+async fn what_a_link_does_not_allow_is_not_on_its_page() {
+    json(shared().put("/v1/tables/pages-rights", "a\nsecret\n").await, 201).await;
+    let text = page(&link_with("/v1/tables/pages-rights", json!({ "allow": ["download"] })).await, 200).await;
+    assert!(text.contains("Download CSV") && !text.contains("secret"), "{text}");
+    let text = page(&link_with("/v1/tables/pages-rights", json!({ "allow": ["view"] })).await, 200).await;
+    assert!(!text.contains("data-download") && !text.contains("read_csv") && text.contains("secret"), "{text}");
+    // Of a query nothing beside it is told: no column that it leaves out, no statistics of rows that it does not find.
+    let mixed = "a,b\nx,hidden\ny,shown\n";
+    json(shared().put("/v1/tables/pages-query", mixed).await, 201).await;
+    let text = page(&link("/v1/tables/pages-query/rows?select=b&a=eq.y").await, 200).await;
+    assert!(text.contains("<td>shown</td>") && text.contains("Part of a table"), "{text}");
+    assert!(!text.contains("hidden<") && !text.contains("2 rows") && !text.contains(">a<"), "{text}");
+    let text = page(&link("/v1/tables/pages-query/rows.parquet").await, 200).await;
+    assert!(text.contains("pages-query.parquet") && !text.contains("pages-query.csv"), "{text}");
+}
+
+#[tokio::test]
+async fn folders_are_walked_and_drop_boxes_filled_without_a_script() {
+    let larder = shared();
+    for name in ["a.txt", "sub/b%20%C3%A4.txt", "sub/deeper/c.txt"] {
+        json(larder.put(&format!("/v1/blobs/pages-folder/{name}"), "x").await, 201).await;
+    }
+    let url = link("/v1/blobs/pages-folder/").await;
+    let path = url.strip_prefix(&larder.url).unwrap();
+    let text = page(&url, 200).await;
+    assert!(
+        text.contains(&format!("href=\"{path}/a.txt\"")) && text.contains(&format!("href=\"{path}/sub/\"")),
+        "{text}"
+    );
+    assert!(!text.contains("c.txt") && !text.contains("multipart"), "{text}");
+    let text = page(&format!("{url}/sub/deeper/"), 200).await;
+    assert!(text.contains(&format!("<a href=\"{path}\">pages-folder</a> / <a href=\"{path}/sub/\">sub</a>")), "{text}");
+    assert!(page(&format!("{url}/sub/"), 200).await.contains(&format!("href=\"{path}/sub/b%20%C3%A4.txt\"")));
+    let terms = json!({ "allow": ["upload"], "upload_files_max": 2 });
+    let url = link_with("/v1/blobs/pages-folder/", terms).await;
+    let text = page(&url, 200).await;
+    assert!(text.contains("enctype=\"multipart/form-data\"") && text.contains("room for 2 files"), "{text}");
+    assert!(!text.contains("a.txt"), "{text}");
+    let file = reqwest::multipart::Part::bytes(b"y".to_vec()).file_name("sent.txt");
+    let form = reqwest::multipart::Form::new().part("file", file);
+    let sent = larder.anonymous(Method::POST, &url).header("accept", CHROME).multipart(form).send().await.unwrap();
+    assert_eq!(sent.status(), 303);
+    assert!(page(&url, 200).await.contains("room for 1 file and"));
+    assert_eq!(larder.text("/v1/blobs/pages-folder/sent.txt").await, "y");
+}
+
+#[tokio::test]
+async fn a_collection_shows_its_documents() {
+    for id in ["one", "two"] {
+        json(shared().put(&format!("/v1/documents/pages-collection/{id}"), "{\"n\":1}").await, 201).await;
+    }
+    let text = page(&link("/v1/collections/pages-collection").await, 200).await;
+    assert!(
+        text.contains("<span class=\"key\">one</span>") && text.contains("<span class=\"key\">two</span>"),
+        "{text}"
+    );
 }

@@ -38,6 +38,7 @@ struct State {
     /// The last chunk that came, of an answer that has a place: it goes once the next has come, or the place is confirmed.
     kept: Option<Bytes>,
     sent: Sent,
+    done: bool,
 }
 
 /// Counts the bytes of the answer for its hit.
@@ -49,13 +50,17 @@ pub fn counted(app: &App, hit: Hit, place: Option<Place>, response: Response) ->
     });
     let sent = Sent { app: app.clone(), hit, bytes: 0, length, ended: false, held };
     response.map(|body| {
-        let state = State { body: body.into_data_stream(), kept: None, sent };
+        let state = State { body: body.into_data_stream(), kept: None, sent, done: false };
         Body::from_stream(stream::try_unfold(state, next))
     })
 }
 
 async fn next(mut state: State) -> Result<Option<(Bytes, State)>, axum::Error> {
-    while let Some(chunk) = state.body.next().await {
+    while !state.done {
+        let Some(chunk) = state.body.next().await else {
+            state.done = true;
+            break;
+        };
         let chunk = chunk?;
         let chunk = if state.sent.held.is_some() { state.kept.replace(chunk) } else { Some(chunk) };
         if let Some(chunk) = chunk {

@@ -2,6 +2,7 @@
 
 use super::visit::Visit;
 use crate::{
+    auth::Action,
     catalogue::{Dataset, Kind, blob_key, list_behind},
     error::{Error, Result},
     http::{Cursor, PageOf, encode_path, page_size},
@@ -54,7 +55,7 @@ impl Visit<'_> {
         }
         let key = format!("{folder}{path}");
         blob_key(&key).map_err(|_| Kind::Blob.not_found())?;
-        let blob = self.app.catalogue.find(&self.share.maker, Kind::Blob, &key).await?;
+        let blob = self.app.catalogue.find(&self.share.maker, Action::Read, Kind::Blob, &key).await?;
         self.give_blob(&blob).await
     }
 

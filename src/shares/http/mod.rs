@@ -51,7 +51,7 @@ pub async fn create(
     let named = asked.target.as_deref().ok_or_else(|| Error::invalid("target", "it is missing."))?;
     let (target, version) = find_target(&app, &caller, named).await?;
     let pin = asked.pin(&target, version)?;
-    let terms = asked.terms(&app, &target).await?;
+    let terms = asked.terms(&app, &caller, &target).await?;
     let new = NewShare { target, expiry, terms, pin };
     let (made, replayed) = match idempotency_key(&headers)? {
         Some(key) => app.shares.create_once(&caller, &new, (&key, fingerprint)).await?,
@@ -128,7 +128,7 @@ pub async fn change(
     Json(asked): Json<Asked>,
 ) -> Result<axum::Json<ShareView>, Problem> {
     let found = app.shares.find_own(&caller, id).await?;
-    let changes: Changes = asked.changes(&app, &found.share).await?;
+    let changes: Changes = asked.changes(&app, &caller, &found.share).await?;
     Ok(axum::Json(ShareView::of(&app, &app.shares.change(&caller, id, &changes).await?)))
 }
 

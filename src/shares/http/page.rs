@@ -11,7 +11,7 @@ use crate::{
     error::{Error, Result},
     http::encode_path,
     shares::Target,
-    web::{Entry, Level, Shown, What, media_bytes, share_page},
+    web::{Entry, Level, Shown, What, share_page},
 };
 use axum::response::{IntoResponse, Response};
 
@@ -119,15 +119,5 @@ impl Visit<'_> {
         }
         let here = if below.is_empty() { format!("/s/{}", self.token) } else { address(below) };
         Ok(Level { above, entries, next: next.map(|cursor| format!("{here}?cursor={cursor}")) })
-    }
-
-    /// The bytes for a page that shows a picture, a sound or a film. Where downloads are counted there are none: to show all of it is to give it away.
-    pub async fn give_preview(&mut self) -> Result<Response> {
-        let terms = &self.share.terms;
-        let shown = self.dataset.as_ref().filter(|dataset| dataset.kind == Kind::Blob);
-        match shown.filter(|_| terms.allow.view && terms.downloads_max.is_none()) {
-            Some(dataset) => media_bytes(self.app, dataset, self.method, self.headers).await,
-            None => Err(Error::NotFound { what: "preview" }),
-        }
     }
 }

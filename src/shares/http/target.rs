@@ -2,7 +2,7 @@
 
 use crate::{
     app::App,
-    auth::Caller,
+    auth::{Action, Caller, Scopes},
     catalogue::{Dataset, Kind, blob_key},
     documents,
     error::{Error, Result},
@@ -18,14 +18,13 @@ pub async fn find_target(app: &App, caller: &Caller, target: &str) -> Result<(Ta
     let (path, query) = path.split_once('?').unwrap_or((path, ""));
     let path = percent_decode_str(path).decode_utf8().map_err(|_| invalid())?;
     let (kind, name) = path.trim_start_matches('/').trim_start_matches("v1/").split_once('/').ok_or_else(invalid)?;
-    let named = async |kind| app.catalogue.find(caller, kind, name).await;
+    let named = async |kind| app.catalogue.find(caller, Action::Share, kind, name).await;
     match (kind, name.split_once('/')) {
-        ("blobs", _) if name.ends_with('/') => Ok((folder(name)?, None)),
+        ("blobs", _) if name.ends_with('/') => Ok((folder(caller, Action::Share, name)?, None)),
         ("blobs", _) => {
             let version = pairs(query)?.iter().find(|(name, _)| name == "version").map(|(_, number)| number.parse());
             let version = version.transpose().map_err(|_| invalid())?;
-            let found = app.catalogue.find_version(caller, Kind::Blob, name, version).await?;
-            Ok(((&found).into(), version))
+            Ok(((&with_version(app, named(Kind::Blob).await?, version).await?).into(), version))
         }
         ("tables", None) => Ok(((&named(Kind::Table).await?).into(), None)),
         ("tables", Some((name, rows))) if rows == "rows" || rows.starts_with("rows.") => {
@@ -46,11 +45,24 @@ fn invalid() -> Error {
     )
 }
 
-fn folder(name: &str) -> Result<Target> {
+/// All blobs below it must be the caller's to do this to, those to come as well.
+pub fn folder(caller: &Caller, action: Action, name: &str) -> Result<Target> {
     blob_key(name.trim_end_matches('/'))?;
-    match name.ends_with("//") {
-        true => Err(invalid()),
-        false => Ok(Target::Folder(name.to_owned())),
+    if name.ends_with("//") {
+        return Err(invalid());
+    }
+    let scope = format!("{}:blobs/{name}**", action.as_str());
+    match Scopes::parse(&[&scope])?.within(&caller.scopes) {
+        true => Ok(Target::Folder(name.to_owned())),
+        false => Err(Error::ScopeNeeded { scope }),
+    }
+}
+
+/// The dataset with that version, if one is said.
+async fn with_version(app: &App, dataset: Dataset, version: Option<i64>) -> Result<Dataset> {
+    match version {
+        Some(number) => app.catalogue.at_version(&dataset, number).await?.ok_or(Error::NotFound { what: "version" }),
+        None => Ok(dataset),
     }
 }
 
@@ -63,7 +75,8 @@ async fn of_table(
 ) -> Result<(Target, Option<i64>)> {
     let mut asked = Asked::parse(pairs(query)?)?;
     let version = asked.version.take();
-    let dataset = app.catalogue.find_version(caller, Kind::Table, name, version).await?;
+    let dataset = app.catalogue.find(caller, Action::Share, Kind::Table, name).await?;
+    let dataset = with_version(app, dataset, version).await?;
     if format.is_none() && pairs(query)?.iter().all(|(name, _)| name == "version") {
         return Ok(((&dataset).into(), version));
     }

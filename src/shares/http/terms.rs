@@ -1,7 +1,9 @@
 //! What the body of a request says of a share: of a new one, or of what is to be another.
 
+use super::target::folder;
 use crate::{
     app::App,
+    auth::{Action, Caller},
     config::Secret,
     error::{Error, Limit, Result},
     shares::{Allow, Changes, Expiry, Pin, Right, Said, Share, Target, Terms},
@@ -90,7 +92,7 @@ impl Asked {
         }
     }
 
-    pub async fn terms(&self, app: &App, target: &Target) -> Result<Terms> {
+    pub async fn terms(&self, app: &App, caller: &Caller, target: &Target) -> Result<Terms> {
         if self.rotate.is_some() {
             return Err(Error::invalid("rotate", "a new share has a link of its own."));
         }
@@ -108,18 +110,18 @@ impl Asked {
             upload_bytes_max: self.upload_bytes_max,
             upload_files_max: self.upload_files_max,
         };
-        self.check(app, target, allow)?;
+        self.check(app, caller, target, allow)?;
         Ok(terms)
     }
 
-    pub async fn changes(&self, app: &App, share: &Share) -> Result<Changes> {
+    pub async fn changes(&self, app: &App, caller: &Caller, share: &Share) -> Result<Changes> {
         for (name, told) in [("target", self.target.is_some()), ("pin_version", self.pin_version.is_some())] {
             if told {
                 return Err(Error::invalid(name, "a share keeps what it is of; make another one."));
             }
         }
         let allow = self.allow.as_deref().map(Allow::of).transpose()?;
-        self.check(app, &share.target, allow.unwrap_or(share.terms.allow))?;
+        self.check(app, caller, &share.target, allow.unwrap_or(share.terms.allow))?;
         Ok(Changes {
             expiry: self.expiry(app)?,
             allow,
@@ -132,15 +134,17 @@ impl Asked {
         })
     }
 
-    fn check(&self, app: &App, target: &Target, allow: Allow) -> Result<()> {
+    fn check(&self, app: &App, caller: &Caller, target: &Target, allow: Allow) -> Result<()> {
         if self.label.value().is_some_and(|label| label.chars().count() > LABEL_CHARS_MAX || label.contains('\0')) {
             return Err(Error::invalid("label", format!("it must have at most {LABEL_CHARS_MAX} characters.")));
         }
         if self.max_downloads.value().is_some_and(|max| !(1..=1 << 30).contains(max)) {
             return Err(Error::invalid("max_downloads", "it must be at least 1, and at most 2^30."));
         }
-        if allow.upload && !matches!(target, Target::Folder(_)) {
-            return Err(Error::invalid("allow", "only a folder takes uploads, such as `/v1/blobs/inbox/`."));
+        match target {
+            _ if !allow.upload => {}
+            Target::Folder(name) => drop(folder(caller, Action::Write, name)?),
+            _ => return Err(Error::invalid("allow", "only a folder takes uploads, such as `/v1/blobs/inbox/`.")),
         }
         let limits = &app.config.sharing;
         let (bytes, files) = (limits.drop_box_bytes_max, limits.drop_box_files_max);

@@ -208,14 +208,13 @@ impl<'a> Visit<'a> {
             return Err(over());
         }
         self.admit().await?;
-        match self.wanted {
-            // A folder below what is none is found nowhere.
-            Wanted::Page if self.path.is_none() || self.dataset.is_none() => return self.give_page().await,
-            Wanted::Preview => return self.give_preview().await,
-            _ => {}
+        // A folder below what is none is found nowhere.
+        if self.wanted == Wanted::Page && (self.path.is_none() || self.dataset.is_none()) {
+            return self.give_page().await;
         }
-        if !self.share.terms.allow.download {
-            self.needs_view()?;
+        let allow = self.share.terms.allow;
+        if !(if self.wanted == Wanted::Preview { allow.view } else { allow.download }) {
+            self.only_lists()?;
         }
         let Some(dataset) = self.dataset.clone() else { return self.give_folder().await };
         let folders = self.path.is_some_and(|path| path.contains('/'));
@@ -233,10 +232,10 @@ impl<'a> Visit<'a> {
         }
     }
 
-    /// Of a link that lets nobody have the bytes, only what shows them remains.
-    fn needs_view(&self) -> Result<()> {
+    /// Of a link that lets nobody have these bytes, only what is in a folder remains.
+    fn only_lists(&self) -> Result<()> {
         match self.share.folder() {
-            Some(_) if self.share.terms.allow.view && self.lists() => Ok(()),
+            Some(_) if self.lists() => Ok(()),
             _ => Err(Error::NotShared { action: "downloads" }),
         }
     }

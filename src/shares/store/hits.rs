@@ -85,7 +85,7 @@ static ENTER: LazyLock<String> = LazyLock::new(|| {
              select a.hit as h_hit, a.request_id as h_request_id, a.agent as h_agent, a.network as h_network, a.path as h_path,
                  case when s.password is null and s.downloads_max is null and s.folder is null then
                      case when d.kind = 'blob' then a.of_blob else a.of_other end end as h_outcome,
-                 (d.deleted_at is null and (d.visibility <> 'private' or d.owner = s.created_by or m.admin)) is true as d_there,
+                 (d.id is not null and d.deleted_at is null and (d.visibility <> 'private' or d.owner = s.created_by or m.admin)) is true as d_there,
                  {SHARE_COLUMNS}, {DATASET_COLUMNS}
              from asked a join larder.shares s on s.id = a.share and s.generation = a.generation {SHARE_JOINS}
              left join larder.principals p on p.id = d.owner left join larder.objects o on o.id = v.object_id

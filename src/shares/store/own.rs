@@ -5,7 +5,7 @@ use super::{
     row::{Listed, SHARE_COLUMNS, SHARE_JOINS, TargetRow, big, expiry_parts, whole},
 };
 use crate::{
-    auth::Caller,
+    auth::{Action, Caller},
     catalogue::{Patience, database, is_busy},
     config::Secret,
     error::{Error, Result},
@@ -14,16 +14,21 @@ use crate::{
 use sqlx::AssertSqlSafe;
 use uuid::Uuid;
 
-/// `$1` is the caller, `$2` whether that is an admin.
-const OWN: &str = "(s.created_by = $1 or $2 or d.owner = $1)";
-/// `$3` to `$5` are dataset, document and folder.
-const SAME: &str = "($3::uuid is null or s.dataset_id = $3) and ($4::text is null or s.document_id = $4) and ($5::text is null or s.folder = $5)";
+/// `$1` is the caller, `$2` whether that is an admin, and `$3` are patterns of what its token may share: who sees a link can follow it.
+const OWN: &str = "(s.created_by = $1 or $2 or d.owner = $1) and ($3::text[] is null or coalesce('blobs/' || s.folder, \
+     case d.kind when 'blob' then 'blobs/' when 'table' then 'tables/' else 'documents/' end || d.name) ~ any($3))";
+/// `$4` to `$6` are dataset, document and folder.
+const SAME: &str = "($4::uuid is null or s.dataset_id = $4) and ($5::text is null or s.document_id = $5) and ($6::text is null or s.folder = $6)";
 
 impl Shares {
     /// A share that the caller made, or of a dataset that is the caller's; an admin sees all.
     pub async fn find_own(&self, caller: &Caller, id: Uuid) -> Result<Listed> {
-        let sql = format!("select {SHARE_COLUMNS} from larder.shares s {SHARE_JOINS} where {OWN} and s.id = $3");
-        let query = sqlx::query_as(AssertSqlSafe(sql)).bind(caller.principal).bind(caller.admin).bind(id);
+        let sql = format!("select {SHARE_COLUMNS} from larder.shares s {SHARE_JOINS} where {OWN} and s.id = $4");
+        let query = sqlx::query_as(AssertSqlSafe(sql))
+            .bind(caller.principal)
+            .bind(caller.admin)
+            .bind(caller.patterns(Action::Share))
+            .bind(id);
         let found = query.fetch_optional(&self.catalogue.control).await.map_err(database)?;
         found.ok_or(Error::NotFound { what: "share" })
     }
@@ -37,12 +42,13 @@ impl Shares {
         limit: u64,
     ) -> Result<Vec<Listed>> {
         let sql = format!(
-            "select {SHARE_COLUMNS} from larder.shares s {SHARE_JOINS} where {OWN} and {SAME} and ($6::uuid is null or s.id < $6) order by s.id desc limit $7"
+            "select {SHARE_COLUMNS} from larder.shares s {SHARE_JOINS} where {OWN} and {SAME} and ($7::uuid is null or s.id < $7) order by s.id desc limit $8"
         );
         let row = target.map(TargetRow::of).unwrap_or_default();
         sqlx::query_as(AssertSqlSafe(sql))
             .bind(caller.principal)
             .bind(caller.admin)
+            .bind(caller.patterns(Action::Share))
             .bind(row.dataset_id)
             .bind(row.document_id)
             .bind(row.folder)
@@ -128,7 +134,11 @@ impl Shares {
              and id in (select s.id from larder.shares s {SHARE_JOINS} where {OWN} and {SAME})"
         );
         let row = TargetRow::of(target);
-        let query = sqlx::query(AssertSqlSafe(sql)).bind(caller.principal).bind(caller.admin).bind(row.dataset_id);
+        let query = sqlx::query(AssertSqlSafe(sql))
+            .bind(caller.principal)
+            .bind(caller.admin)
+            .bind(caller.patterns(Action::Share))
+            .bind(row.dataset_id);
         let done = query.bind(row.document_id).bind(row.folder).execute(&self.catalogue.control).await;
         Ok(done.map_err(database)?.rows_affected())
     }

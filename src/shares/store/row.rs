@@ -1,7 +1,7 @@
 //! What a row of `larder.shares` is.
 
 use crate::{
-    auth::{Caller, Origin},
+    auth::{Caller, Origin, Scopes},
     catalogue::Kind,
     config::Secret,
     error::{Error, Result},
@@ -18,7 +18,7 @@ pub(super) const SHARE_COLUMNS: &str = "s.id as s_id, s.generation as s_generati
      case when s.pinned then v.number end as s_version, s.label as s_label, s.password as s_password, s.may_view as s_may_view, \
      s.may_download as s_may_download, s.may_upload as s_may_upload, s.downloads_max as s_downloads_max, s.downloads as s_downloads, \
      s.upload_bytes_max as s_upload_bytes_max, s.upload_files_max as s_upload_files_max, s.upload_bytes as s_upload_bytes, \
-     s.upload_files as s_upload_files, s.created_by as s_created_by, m.name as s_maker, m.admin as s_maker_admin, s.expires_at as s_expires_at, \
+     s.upload_files as s_upload_files, s.created_by as s_created_by, m.name as s_maker, s.expires_at as s_expires_at, \
      s.revoked_at as s_revoked_at, s.created_at as s_created_at, (s.revoked_at is not null or coalesce(s.expires_at <= now(), false) \
      or coalesce(s.downloads >= s.downloads_max, false) or (s.pinned and s.version_id is null) or m.disabled_at is not null) as s_over, d.kind as d_kind, d.name as d_name";
 /// `s` is the share, `m` its maker, `d` its dataset, deleted or not, and `v` the version that it shows.
@@ -107,12 +107,7 @@ impl FromRow<'_, PgRow> for Share {
                 upload_bytes_max: bytes("s_upload_bytes_max")?,
                 upload_files_max: limit("s_upload_files_max")?,
             },
-            maker: Caller {
-                principal: row.try_get("s_created_by")?,
-                name: row.try_get("s_maker")?,
-                admin: row.try_get("s_maker_admin")?,
-                origin: Origin { share: row.try_get("s_id")?, ..Origin::default() },
-            },
+            maker: maker(row)?,
             expires_at: row.try_get("s_expires_at")?,
             revoked_at: row.try_get("s_revoked_at")?,
             created_at: row.try_get("s_created_at")?,
@@ -124,6 +119,16 @@ impl FromRow<'_, PgRow> for Share {
             over: row.try_get("s_over")?,
         })
     }
+}
+
+/// Who made the share, as far as the share reaches: into a folder, and there not into what is private to others.
+fn maker(row: &PgRow) -> sqlx::Result<Caller> {
+    let folder: Option<&str> = row.try_get("s_folder")?;
+    let scopes = folder.map(|folder| ["read", "write"].map(|action| format!("{action}:blobs/{folder}**")));
+    let scopes = scopes.and_then(|scopes| Scopes::parse(&scopes).ok()).unwrap_or_else(Scopes::none);
+    let mut maker = Caller::new(row.try_get("s_created_by")?, row.try_get::<&str, _>("s_maker")?, false, scopes);
+    maker.origin = Origin { share: row.try_get("s_id")?, ..Origin::default() };
+    Ok(maker)
 }
 
 impl FromRow<'_, PgRow> for Listed {

@@ -14,8 +14,8 @@ use super::{
     store::Tables,
 };
 use crate::{
-    auth::Caller,
-    catalogue::{Dataset, Index, KeptAnswer, KeptFile, Kind, Lease, Patience, Pending, Precondition},
+    auth::{Action, Caller},
+    catalogue::{Dataset, Index, KeptAnswer, KeptFile, Kind, Lease, Patience, Pending, Precondition, Progress},
     error::{Error, Malformed, Result},
     objects::Incoming,
 };
@@ -45,6 +45,8 @@ pub struct NewRows {
     pub on_conflict: Option<Vec<String>>,
     pub condition: Precondition,
     pub idempotency: Option<IdempotencyKey>,
+    /// The job that the append ends, and where it counts its progress.
+    pub job: Option<(Uuid, Arc<Progress>)>,
 }
 
 #[derive(Debug)]
@@ -95,7 +97,7 @@ impl Tables {
         answer: &Answer,
     ) -> Result<Answered> {
         check_encoding(rows.content_encoding.as_deref())?;
-        let dataset = self.catalogue.find(caller, Kind::Table, &rows.name).await?;
+        let dataset = self.catalogue.find(caller, Action::Write, Kind::Table, &rows.name).await?;
         let _turn = self.turn().await?;
         let (object_id, table) = (Uuid::now_v7(), Uuid::now_v7());
         let lease =
@@ -145,7 +147,7 @@ impl Tables {
                 Err(Refusal::Busy) => patience.pause().await?,
                 Err(refusal) => return Err(self.explain_append(refusal, &plan, &staged).await),
             }
-            dataset = self.catalogue.find(caller, Kind::Table, &new.name).await?;
+            dataset = self.catalogue.find(caller, Action::Write, Kind::Table, &new.name).await?;
             let manner = self::manner(new, &dataset)?;
             if !fits(&staged, &manner) {
                 self.drop_physical(table).await?;
@@ -273,7 +275,7 @@ fn manner(new: &NewRows, dataset: &Dataset) -> Result<Arc<Manner>> {
         hint: new.content_type.as_deref().map(Hint::of_content_type).unwrap_or_default(),
         options: Options::parse(&told)?,
         target: Some(target(&version.columns, &new.told, new.add_columns)),
-        ..Manner::default()
+        progress: new.job.as_ref().map(|(_, progress)| Arc::clone(progress)).unwrap_or_default(),
     }))
 }
 

@@ -15,7 +15,7 @@ use super::{
     store::Tables,
 };
 use crate::{
-    auth::Caller,
+    auth::{Action, Caller},
     catalogue::{Column, ColumnType, Dataset, Index, IndexKind, Kind, NewIndexes},
     error::{Error, Limit, Malformed, Result},
 };
@@ -99,7 +99,7 @@ impl Tables {
         columns: Vec<String>,
         unique: bool,
     ) -> Result<(BuiltIndex, bool)> {
-        let dataset = self.catalogue.find(caller, Kind::Table, name).await?;
+        let dataset = self.catalogue.find(caller, Action::Write, Kind::Table, name).await?;
         positions("columns", physical(&dataset)?.1, &columns)?;
         let wanted = Index::new(columns, unique, false);
         let place = |columns: &[Column]| positions("columns", columns, &wanted.columns);
@@ -113,12 +113,12 @@ impl Tables {
                 return Err(self.explain(refusal, &wanted, (table, &positions), unchanged.then_some(&source)).await);
             }
         };
-        let dataset = self.catalogue.find(caller, Kind::Table, name).await?;
+        let dataset = self.catalogue.find(caller, Action::Write, Kind::Table, name).await?;
         Ok((self.built(index, physical(&dataset)?).await?, new))
     }
 
     pub async fn list_indexes(&self, caller: &Caller, name: &str) -> Result<Vec<BuiltIndex>> {
-        let dataset = self.catalogue.find(caller, Kind::Table, name).await?;
+        let dataset = self.catalogue.find(caller, Action::Read, Kind::Table, name).await?;
         let place = physical(&dataset)?;
         let mut built = Vec::new();
         for index in self.catalogue.indexes(dataset.id).await? {
@@ -136,7 +136,7 @@ impl Tables {
     }
 
     pub async fn drop_index(&self, caller: &Caller, name: &str, id: Uuid) -> Result<()> {
-        let dataset = self.catalogue.find(caller, Kind::Table, name).await?;
+        let dataset = self.catalogue.find(caller, Action::Write, Kind::Table, name).await?;
         let index = self.catalogue.indexes(dataset.id).await?.into_iter().find(|index| index.id == id);
         match index.ok_or(Error::NotFound { what: "index" })?.kind {
             IndexKind::Search => self.drop_search(id, physical(&dataset)?.0).await,
@@ -194,7 +194,10 @@ pub fn positions(parameter: &str, columns: &[Column], names: &[String]) -> Resul
         return Err(Error::invalid(parameter, format!("it must name 1 to {COLUMNS_MAX} columns.")));
     }
     let positions: Vec<usize> = names.iter().map(|name| position(parameter, columns, name)).collect::<Result<_>>()?;
-    for position in &positions {
+    for (at, position) in positions.iter().enumerate() {
+        if positions.iter().take(at).any(|before| before == position) {
+            return Err(Error::invalid(parameter, "it names a column twice."));
+        }
         if let Some(Column { name, column_type: ColumnType::Json, .. }) = columns.get(*position) {
             let detail = format!("`{name}` holds JSON, which no index orders.");
             return Err(Malformed { detail, field: Some(name.clone()), ..Malformed::default() }.into());

@@ -1,14 +1,7 @@
 //! Pictures, sounds and films: shown by the browser itself, from bytes of our own origin.
 
 use super::pane;
-use crate::{
-    app::App,
-    catalogue::{Dataset, Version},
-    error::{Error, Result},
-    http::{File, serve_object},
-};
-use axum::response::Response;
-use http::{HeaderMap, HeaderName, HeaderValue, Method};
+use crate::catalogue::Version;
 use maud::{Markup, html};
 
 /// A picture is loaded whole, before anybody asks for it.
@@ -55,17 +48,4 @@ impl Media {
         };
         pane("Preview", &content)
     }
-}
-
-/// The bytes for a page of ours: streamed, sandboxed as all bytes of users are, and for no other site's page.
-///
-/// # Errors
-/// `NotFound` of what no page shows so.
-pub async fn media_bytes(app: &App, dataset: &Dataset, method: &Method, headers: &HeaderMap) -> Result<Response> {
-    let version = dataset.current()?;
-    Media::of(version).ok_or(Error::NotFound { what: "preview" })?;
-    let mut response = serve_object(&app.objects, method, headers, &File::of(dataset, version)).await?;
-    let policy = HeaderName::from_static("cross-origin-resource-policy");
-    response.headers_mut().insert(policy, HeaderValue::from_static("same-origin"));
-    Ok(response)
 }

@@ -12,7 +12,7 @@ mod text;
 
 pub use folder::{Entry, Level, level};
 pub use json::{tree, tree_of};
-pub use media::{Media, media_bytes};
+pub use media::Media;
 pub use rows::table;
 
 use crate::{app::App, catalogue::Dataset, error::Result};
@@ -21,11 +21,11 @@ use maud::{Markup, html};
 /// Bytes of JSON that are shown as a tree.
 const TREE_BYTES_MAX: u64 = 256 << 10;
 
-/// Of a blob. `media` is the address of its bytes for a picture, a sound or a film, if those may be had here.
-pub async fn blob(app: &App, dataset: &Dataset, media: Option<&str>) -> Result<Option<Markup>> {
+/// Of a blob. `media` is the address of its bytes, for a picture, a sound or a film.
+pub async fn blob(app: &App, dataset: &Dataset, media: &str) -> Result<Option<Markup>> {
     let version = dataset.current()?;
     if let Some(shown) = Media::of(version) {
-        return Ok(media.map(|address| shown.render(address, &dataset.title)));
+        return Ok(Some(shown.render(media, &dataset.title)));
     }
     if version.content_encoding.is_some() || !text::may_be(&version.content_type) {
         return Ok(None);

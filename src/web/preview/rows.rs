@@ -96,7 +96,7 @@ fn cell_of(cell: Option<&str>, column: &Column) -> Markup {
     html! {
         @match cell {
             None => td.null { "null" },
-            Some(text) => td.n[numeric] { (cut(text, CELL_CHARS_MAX).0) @if cut(text, CELL_CHARS_MAX).1 { "…" } },
+            Some(text) => td class=[numeric.then_some("n")] { (cut(text, CELL_CHARS_MAX).0) @if cut(text, CELL_CHARS_MAX).1 { "…" } },
         }
     }
 }
@@ -117,7 +117,7 @@ fn parse(text: &str) -> Vec<Cells> {
                 }
             }
             ',' | '\n' => {
-                let is_null = cell.is_empty() && !std::mem::take(&mut quoted);
+                let is_null = !std::mem::take(&mut quoted) && cell.is_empty();
                 row.push(Some(std::mem::take(&mut cell)).filter(|_| !is_null));
                 if c == '\n' {
                     rows.push(std::mem::take(&mut row));
