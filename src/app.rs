@@ -105,7 +105,7 @@ impl App {
         let parts = Parts {
             public_url,
             keys,
-            auth: Auth::new(control, config.times.token_cache()),
+            auth: Auth::new(control, &config),
             blobs: Blobs::new(catalogue.clone(), objects.clone()),
             tables: Tables::new(catalogue.clone(), objects.clone(), queries, loads, &config),
             shares: Shares::new(catalogue.clone()),

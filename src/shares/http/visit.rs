@@ -105,9 +105,8 @@ impl<'a> Visit<'a> {
         };
         // A client that sends credentials may send them to the redirect's target too.
         let forwards = headers.contains_key(AUTHORIZATION) && !prefers_redirect(headers);
-        let may_redirect = matches!(wanted, Wanted::Plain | Wanted::Download);
-        let redirect =
-            method == Method::GET && may_redirect && !forwards && app.objects.presigner.can_presign().await?;
+        let redirects = method == Method::GET && wanted == Wanted::Plain && !forwards;
+        let redirect = redirects && app.objects.presigner.can_presign().await?;
         let outcome = match (method, wanted) {
             (&Method::HEAD, _) => "asked",
             (&Method::GET, Wanted::Preview) => "previewed",
@@ -186,7 +185,7 @@ impl<'a> Visit<'a> {
             self.note().await?;
             return Ok(response);
         }
-        let place = match self.share.terms.downloads_max.is_some() && self.wanted != Wanted::Preview {
+        let place = match self.share.terms.downloads_max.is_some() {
             true => match self.take_place(&response.headers().clone()).await {
                 Ok(taken) => Some(taken),
                 Err(error) => return Err(self.refuse(error).await?),
@@ -212,10 +211,7 @@ impl<'a> Visit<'a> {
         if self.wanted == Wanted::Page && (self.path.is_none() || self.dataset.is_none()) {
             return self.give_page().await;
         }
-        let allow = self.share.terms.allow;
-        if !(if self.wanted == Wanted::Preview { allow.view } else { allow.download }) {
-            self.only_lists()?;
-        }
+        self.check_allowed()?;
         let Some(dataset) = self.dataset.clone() else { return self.give_folder().await };
         let folders = self.path.is_some_and(|path| path.contains('/'));
         match (&self.share.target.clone(), dataset.kind) {
@@ -232,11 +228,16 @@ impl<'a> Visit<'a> {
         }
     }
 
-    /// Of a link that lets nobody have these bytes, only what is in a folder remains.
-    fn only_lists(&self) -> Result<()> {
-        match self.share.folder() {
-            Some(_) if self.lists() => Ok(()),
-            _ => Err(Error::NotShared { action: "downloads" }),
+    /// What shows bytes needs one right, what gives them another. A preview is of a blob, and never of what is counted.
+    fn check_allowed(&self) -> Result<()> {
+        let terms = &self.share.terms;
+        let blob = self.dataset.as_ref().is_none_or(|dataset| dataset.kind == Kind::Blob);
+        match (self.wanted == Wanted::Preview, self.share.folder()) {
+            (_, Some(_)) if self.lists() => Ok(()),
+            (true, _) if terms.allow.view && terms.downloads_max.is_none() && blob => Ok(()),
+            (true, _) => Err(Error::NotShared { action: "previews" }),
+            (false, _) if terms.allow.download => Ok(()),
+            (false, _) => Err(Error::NotShared { action: "downloads" }),
         }
     }
 
@@ -247,8 +248,6 @@ impl<'a> Visit<'a> {
         self.hit.format = Some(file.presentation.content_type.clone());
         if self.redirect
             && self.share.terms.downloads_max.is_none()
-            && self.share.terms.allow.download
-            && self.wanted != Wanted::Download
             && let Some(presigned) = mint(self.app, dataset, None).await?
         {
             self.hit.outcome = "redirected";

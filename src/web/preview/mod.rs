@@ -21,11 +21,11 @@ use maud::{Markup, html};
 /// Bytes of JSON that are shown as a tree.
 const TREE_BYTES_MAX: u64 = 256 << 10;
 
-/// Of a blob. `media` is the address of its bytes, for a picture, a sound or a film.
-pub async fn blob(app: &App, dataset: &Dataset, media: &str) -> Result<Option<Markup>> {
+/// Of a blob. `media` is the address of its bytes for a picture, a sound or a film, if they may be shown.
+pub async fn blob(app: &App, dataset: &Dataset, media: Option<&str>) -> Result<Option<Markup>> {
     let version = dataset.current()?;
     if let Some(shown) = Media::of(version) {
-        return Ok(Some(shown.render(media, &dataset.title)));
+        return Ok(media.map(|address| shown.render(address, &dataset.title)));
     }
     if version.content_encoding.is_some() || !text::may_be(&version.content_type) {
         return Ok(None);

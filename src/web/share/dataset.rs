@@ -34,8 +34,10 @@ impl Shown<'_> {
     pub(super) async fn blob(&self, app: &App, dataset: &Dataset) -> Result<Card> {
         let version = dataset.current()?;
         let name = file_name(&dataset.name);
+        // Where downloads are counted, no bytes are given for a page to show.
+        let media = self.downloads_left.is_none().then(|| format!("{}?preview", self.path("")));
         let preview = match self.may_view {
-            true => preview::blob(app, dataset, &format!("{}?preview", self.path(""))).await?,
+            true => preview::blob(app, dataset, media.as_deref()).await?,
             false => None,
         };
         let (icon, kind) = kind_of_blob(version);

@@ -132,7 +132,7 @@ impl Shown<'_> {
             return html! {};
         }
         let picture = match &self.what {
-            What::Blob(dataset) if self.may_view => dataset.version.as_ref(),
+            What::Blob(dataset) if self.may_view && self.downloads_left.is_none() => dataset.version.as_ref(),
             _ => None,
         };
         let picture = picture
