@@ -6,7 +6,7 @@ import wave
 import pytest
 import vega
 from playwright.sync_api import sync_playwright
-from service import ROOT
+from service import ROOT, wait_until
 
 AXE = (ROOT / "node_modules" / "axe-core" / "axe.min.js").read_text()
 # For whoever wants to see what the tests saw.
@@ -20,7 +20,9 @@ WAYS = {
     "phone-light": {"viewport": PHONE, "color_scheme": "light", "has_touch": True},
     "phone-dark": {"viewport": PHONE, "color_scheme": "dark", "java_script_enabled": False},
 }
-KINDS = ["picture", "sound", "text", "code", "json", "file", "table", "document", "gone", "unknown"]
+DOWNLOADS = ["picture", "sound", "text", "code", "json", "file", "table", "document", "query", "counted"]
+OTHERS = ["collection", "folder", "box"]
+PROBLEMS = ["gone", "unknown"]
 
 
 @pytest.fixture(scope="module")
@@ -36,18 +38,19 @@ def links(service, tmp_path_factory):
     """One link of each kind."""
     client = service.client()
 
-    def share(target):
-        return client.json_of("/v1/shares", 201, "POST", json={"target": target, "expires_in": "7d"})
+    def share(target, **terms):
+        return client.json_of("/v1/shares", 201, "POST", json={"target": target, "expires_in": "7d", **terms})
 
-    def link(target, **upload):
+    def link(target, terms=None, **upload):
         client.whole("PUT", target, 201, **upload)
-        return share(target)["url"]
+        return share(target, **(terms or {}))["url"]
 
     sound = tmp_path_factory.mktemp("sound") / "a.wav"
     with wave.open(str(sound), "wb") as file:
         file.setparams((1, 2, 8000, 0, "NONE", "not compressed"))
         file.writeframes(bytes(16000))
     hostile = {"name": "<script>alert(1)</script>", "values": [1, 2.50, None, True], "nested": {"deep": {"deeper": []}}}
+    client.whole("PUT", "/v1/blobs/pages-box/first.txt", 201, data=b"x")
     found = {
         "picture": link("/v1/blobs/pages/ffox.png", data=vega.path("ffox.png").read_bytes()),
         "sound": link("/v1/blobs/pages/a.wav", data=sound.read_bytes()),
@@ -58,6 +61,12 @@ def links(service, tmp_path_factory):
         "table": link("/v1/tables/pages-weather", data=vega.path("seattle-weather.csv").read_bytes(), headers={"Content-Type": "text/csv"}),
         "document": link("/v1/documents/pages/one", data=json.dumps(hostile)),
         "unknown": f"{service.url}/s/nothing",
+        "protected": link("/v1/blobs/pages/plans.png", data=vega.path("gimp.png").read_bytes(), terms={"password": "open sesame"}),
+        "counted": link("/v1/blobs/pages/once.bin", data=b"x", terms={"max_downloads": 3, "label": "For the board"}),
+        "query": share("/v1/tables/pages-weather/rows?select=date,weather&weather=eq.snow&limit=5")["url"],
+        "collection": share("/v1/documents/pages")["url"],
+        "folder": share("/v1/blobs/pages/")["url"],
+        "box": share("/v1/blobs/pages-box/", allow=["upload"], label="Your invoices, please")["url"],
     }
     client.whole("PUT", "/v1/blobs/pages/gone.txt", 201, data=b"x")
     gone = share("/v1/blobs/pages/gone.txt")
@@ -96,12 +105,12 @@ def check(page):
     assert [(one["id"], [node["html"] for node in one["nodes"]]) for one in found["violations"]] == []
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", [*DOWNLOADS, *OTHERS, *PROBLEMS, "protected"])
 @pytest.mark.parametrize("way", WAYS)
 def test_a_page_shows_what_it_is_to_everyone_on_every_screen(service, links, visit, kind, way):
     page = visit(links[kind], **WAYS[way])
     # The browser itself tells the console of a status that is an error.
-    if kind in ("gone", "unknown"):
+    if kind in PROBLEMS:
         assert all("status of 4" in fault for fault in visit.faults)
         visit.faults.clear()
     SCREENSHOTS.mkdir(parents=True, exist_ok=True)
@@ -109,11 +118,10 @@ def test_a_page_shows_what_it_is_to_everyone_on_every_screen(service, links, vis
     assert page.locator("h1").count() == 1
     if WAYS[way].get("java_script_enabled", True):
         check(page)
-        assert page.locator("[data-copy]").first.is_visible() == (kind not in ("gone", "unknown"))
+        assert page.locator("[data-copy]").first.is_visible() == (kind in DOWNLOADS + OTHERS)
     else:
         assert page.locator("[data-copy]:visible").count() == 0
-    if kind not in ("gone", "unknown"):
-        assert page.locator("a.button.main").is_visible()
+    assert page.locator("a.button.main").count() == (kind in DOWNLOADS)
 
 
 def test_previews_show_what_is_inside(links, visit):
@@ -124,8 +132,13 @@ def test_previews_show_what_is_inside(links, visit):
     page = visit(links["table"])
     assert page.locator("tbody tr").count() == 25
     assert page.locator("thead th").first.inner_text().startswith("date")
-    page.reload()
-    assert page.locator("svg.plot").count() == 6
+
+    def summed_up():
+        page.reload()
+        return page.locator("svg.plot").count() == 6
+
+    # They are computed while the first page is shown.
+    wait_until(summed_up, "the columns to be summed up")
     page = visit(links["document"])
     assert page.get_by_text("<script>alert(1)</script>").is_visible()
     assert page.get_by_text("2.50", exact=True).count() + page.get_by_text("2.5", exact=True).count() == 1
@@ -182,3 +195,44 @@ def test_everything_is_reached_with_the_keyboard(links, visit):
         page.keyboard.press("Tab")
         reached.add(page.evaluate("document.activeElement.textContent.trim().slice(0, 20) || document.activeElement.getAttribute('aria-label')"))
     assert {"Skip to the content", "Download CSV", "Other formats", "Copy link", "Use it in a program"} <= {name.strip() for name in reached}
+
+
+@pytest.mark.parametrize("scripts", [True, False])
+def test_a_password_opens_the_page(links, visit, scripts):
+    page = visit(links["protected"], java_script_enabled=scripts)
+    assert "plans" not in page.content()
+    page.get_by_label("Password").fill("open barley")
+    page.get_by_role("button", name="Open").click()
+    page.get_by_text("That is not the password").wait_for()
+    assert all("status of 403" in fault for fault in visit.faults)
+    visit.faults.clear()
+    page.get_by_label("Password").fill("open sesame")
+    page.get_by_role("button", name="Open").click()
+    page.get_by_role("heading", name="plans.png").wait_for()
+    assert page.url == links["protected"]
+    page.wait_for_function("document.querySelector('.media img').complete") if scripts else None
+    with page.expect_download() as begun:
+        page.locator("a.button.main").click()
+    assert begun.value.path().read_bytes() == vega.path("gimp.png").read_bytes()
+
+
+@pytest.mark.parametrize("scripts", [True, False])
+def test_files_are_put_into_a_drop_box(client, links, visit, scripts):
+    page = visit(links["box"], java_script_enabled=scripts)
+    name = f"sent-{scripts}.txt"
+    page.get_by_label("Files").set_input_files([{"name": name, "mimeType": "text/plain", "buffer": b"hello"}])
+    page.get_by_role("button", name="Send").click()
+    page.get_by_text("Your files have arrived.").wait_for()
+    assert client.whole("GET", f"/v1/blobs/pages-box/{name}").content == b"hello"
+    if scripts:
+        check(page)
+
+
+def test_a_folder_is_walked(client, links, visit):
+    client.whole("PUT", "/v1/blobs/pages/sub/deep.txt", 201, data=b"deep")
+    page = visit(links["folder"])
+    page.get_by_role("link", name="sub/").click()
+    page.get_by_role("link", name="deep.txt").wait_for()
+    check(page)
+    page.get_by_role("link", name="pages", exact=True).click()
+    page.get_by_role("link", name="readme.md").wait_for()

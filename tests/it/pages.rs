@@ -276,7 +276,7 @@ async fn a_collection_shows_its_documents() {
     for id in ["one", "two"] {
         json(shared().put(&format!("/v1/documents/pages-collection/{id}"), "{\"n\":1}").await, 201).await;
     }
-    let text = page(&link("/v1/collections/pages-collection").await, 200).await;
+    let text = page(&link("/v1/documents/pages-collection").await, 200).await;
     assert!(
         text.contains("<span class=\"key\">one</span>") && text.contains("<span class=\"key\">two</span>"),
         "{text}"
