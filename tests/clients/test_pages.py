@@ -220,7 +220,7 @@ def test_a_password_opens_the_page(links, visit, scripts):
 def test_files_are_put_into_a_drop_box(client, links, visit, scripts):
     page = visit(links["box"], java_script_enabled=scripts)
     name = f"sent-{scripts}.txt"
-    page.get_by_label("Files").set_input_files([{"name": name, "mimeType": "text/plain", "buffer": b"hello"}])
+    page.locator("#files").set_input_files([{"name": name, "mimeType": "text/plain", "buffer": b"hello"}])
     page.get_by_role("button", name="Send").click()
     page.get_by_text("Your files have arrived.").wait_for()
     assert client.whole("GET", f"/v1/blobs/pages-box/{name}").content == b"hello"
