@@ -26,6 +26,7 @@ pub mod tables;
 pub mod datasets;
 pub mod shares;
 pub mod upload;
+pub mod web;
 
 #[cfg(feature = "embedded")]
 pub mod embedded;

@@ -8,7 +8,7 @@ use crate::{
         client, not_found, openapi, panicked, plain_answers, problem_page, problem_pages, request_id, request_span,
         settle,
     },
-    jobs, shares, tables, upload,
+    jobs, shares, tables, upload, web,
 };
 use axum::{
     Router,
@@ -124,10 +124,11 @@ fn links() -> Router<App> {
 
 fn open() -> Router<App> {
     Router::new()
-        .route("/", get(upload::http::welcome))
+        .route("/", get(web::home))
         .route("/health/live", get(health::live))
         .route("/health/ready", get(health::ready))
         .route("/openapi.json", get(openapi))
+        .route("/assets/{name}", get(web::asset))
         .route("/problems", get(problem_pages))
         .route("/problems/{slug}", get(problem_page))
 }
@@ -136,6 +137,7 @@ fn open() -> Router<App> {
 pub fn with_frame(router: Router) -> Router {
     router
         .layer(CatchPanicLayer::custom(panicked))
+        .layer(from_fn(web::problems_as_pages))
         .layer(from_fn(plain_answers))
         .layer(from_fn(request_span))
         .layer(from_fn(request_id))

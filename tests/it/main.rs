@@ -32,6 +32,7 @@ mod engines;
 mod frame;
 mod grammar;
 mod jobs;
+mod pages;
 mod process;
 mod s3_conformance;
 mod shares;

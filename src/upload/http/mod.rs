@@ -26,7 +26,7 @@ use crate::{
 use axum::{
     body::Body,
     extract::State,
-    response::{Html, IntoResponse, Response},
+    response::{IntoResponse, Response},
 };
 use bytes::Bytes;
 use http::{HeaderMap, Method, Uri};
@@ -319,13 +319,4 @@ pub async fn other_method(method: Method, uri: Uri) -> Problem {
         return Error::NameReserved { name: first.to_owned() }.into();
     }
     Error::MethodNotAllowed.into()
-}
-
-/// `GET /`
-pub async fn welcome(State(app): State<App>) -> Html<String> {
-    let url = &app.public_url;
-    Html(format!(
-        "<!doctype html><meta charset=utf-8><title>Larder</title><h1>Larder</h1><p>Put any file in: <code>curl --fail-with-body -u :TOKEN -T FILE {url}/</code></p>\
-         <p><a href=/openapi.json>Reference</a> · <a href=/problems>Problems</a></p>"
-    ))
 }

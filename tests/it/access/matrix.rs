@@ -89,7 +89,7 @@ const REPLACE: [u16; 5] = [403, 409, 403, 200, 200];
 const LIST: [u16; 5] = [200; 5];
 
 /// Without a token.
-const OPEN: [(&str, &str); 10] = [
+const OPEN: [(&str, &str); 11] = [
     ("get", "/"),
     ("get", "/s/{token}"),
     ("post", "/s/{token}"),
@@ -98,6 +98,7 @@ const OPEN: [(&str, &str); 10] = [
     ("get", "/health/live"),
     ("get", "/health/ready"),
     ("get", "/openapi.json"),
+    ("get", "/assets/{name}"),
     ("get", "/problems"),
     ("get", "/problems/{slug}"),
 ];
