@@ -8,7 +8,7 @@ use crate::{
     documents::Documents,
     error::{Error, Result},
     objects::Objects,
-    shares::Shares,
+    shares::{Passwords, Shares},
     tables::Tables,
 };
 use aws_config::{BehaviorVersion, SdkConfig, retry::RetryConfig, timeout::TimeoutConfig};
@@ -52,6 +52,7 @@ pub struct Parts {
     pub tables: Tables,
     pub documents: Documents,
     pub shares: Shares,
+    pub passwords: Passwords,
     pools: [PgPool; 3],
     draining: AtomicBool,
 }
@@ -104,10 +105,11 @@ impl App {
         let parts = Parts {
             public_url,
             keys,
-            auth: Auth::new(control.clone(), config.times.token_cache()),
+            auth: Auth::new(control, &config),
             blobs: Blobs::new(catalogue.clone(), objects.clone()),
             tables: Tables::new(catalogue.clone(), objects.clone(), queries, loads, &config),
-            shares: Shares::new(control),
+            shares: Shares::new(catalogue.clone()),
+            passwords: Passwords::new(config.sharing.password_checks_max, config.times.request()),
             catalogue,
             objects,
             documents,
@@ -130,6 +132,9 @@ impl App {
     /// Closes the pools, so that the database can stop without waiting for us; a statement that is still running is left to it.
     pub async fn close(&self) {
         let closed = async {
+            if let Err(error) = self.shares.flush().await {
+                tracing::warn!(?error, "the bytes of the last hits of links were not written");
+            }
             for pool in &self.pools {
                 pool.close().await;
             }

@@ -13,6 +13,8 @@ mod bounded;
 mod change;
 mod decompress;
 mod export;
+mod fetch;
+mod fork;
 pub mod http;
 mod indexes;
 mod load;
