@@ -12,6 +12,7 @@ pub mod serve;
 pub mod sweep;
 pub mod telemetry;
 
+pub mod audit;
 pub mod auth;
 pub mod catalogue;
 pub mod http;

@@ -2,6 +2,7 @@
 
 use crate::{
     app::App,
+    audit,
     auth::http::authenticate,
     blobs, documents, health,
     http::{
@@ -62,6 +63,8 @@ pub fn router(app: &App) -> Router {
         .route("/v1/documents/{collection}/{id}/restore", post(documents::http::restore))
         .route("/v1/collections/{name}", get(documents::http::collection).delete(documents::http::delete_collection))
         .route("/v1/collections/{name}/restore", post(documents::http::restore_collection))
+        .route("/v1/audit", get(audit::http::list))
+        .route("/v1/datasets/{id}/log", get(audit::http::log))
         .route("/v1/jobs", get(jobs::http::list))
         .route("/v1/jobs/{id}", get(jobs::http::get).delete(jobs::http::cancel))
         .route("/v1/shares", get(shares::http::list).post(shares::http::create))
@@ -70,13 +73,17 @@ pub fn router(app: &App) -> Router {
 
     let authenticate = from_fn_with_state(app.clone(), authenticate);
     let private = uploads.merge(api).method_not_allowed_fallback(upload::http::other_method);
-    let private = private.route_layer(authenticate).layer(from_fn(settle)).layer(
-        CorsLayer::new()
-            .allow_origin(app.config.cors_origins.clone())
-            .allow_methods(Any)
-            .allow_headers([AUTHORIZATION, CONTENT_TYPE, IF_MATCH, IF_NONE_MATCH, RANGE, PREFER, IDEMPOTENCY_KEY])
-            .expose_headers(Any),
-    );
+    let private = private
+        .route_layer(authenticate)
+        .route_layer(from_fn_with_state(app.clone(), audit::http::watch))
+        .layer(from_fn(settle))
+        .layer(
+            CorsLayer::new()
+                .allow_origin(app.config.cors_origins.clone())
+                .allow_methods(Any)
+                .allow_headers([AUTHORIZATION, CONTENT_TYPE, IF_MATCH, IF_NONE_MATCH, RANGE, PREFER, IDEMPOTENCY_KEY])
+                .expose_headers(Any),
+        );
 
     // Whoever holds a link may read it from any page, but never with the reader's own credentials.
     let links = Router::new()

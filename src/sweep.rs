@@ -34,6 +34,7 @@ pub async fn once(app: &App) -> Result<()> {
         ("changes of rows", catalogue.expire_changes().await),
         ("idempotency keys", catalogue.expire_keys().await),
         ("garbage", collect(app).await),
+        ("the audit", app.audit.expire().await),
     ];
     app.tables.tend_searches();
     let mut failed = Ok(());

@@ -21,8 +21,11 @@ pub async fn authenticate(State(app): State<App>, mut request: Request, next: Ne
     caller.origin = origin(request.extensions());
     guard_cross_site(request.method(), request.headers())?;
     tracing::Span::current().record("principal", caller.name.as_str());
-    request.extensions_mut().insert(caller);
-    Ok(next.run(request).await)
+    request.extensions_mut().insert(caller.clone());
+    let mut response = next.run(request).await;
+    // For the audit.
+    response.extensions_mut().insert(caller);
+    Ok(response)
 }
 
 /// Where the request comes from.

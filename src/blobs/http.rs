@@ -3,6 +3,7 @@
 use super::NewBlob;
 use crate::{
     app::App,
+    audit::http::Gives,
     auth::Caller,
     catalogue::{Kind, Replace, list_behind},
     error::{Error, Limit, Result},
@@ -79,19 +80,19 @@ pub async fn get(
         if let Some(life) = &query.presign {
             descriptor.presigned = mint(&app, &dataset, presign_life(&app, life)?).await?.map(Into::into);
         }
-        return Ok(([(CACHE_CONTROL, "no-store")], axum::Json(descriptor)).into_response());
+        let minted = descriptor.presigned.is_some();
+        let response = ([(CACHE_CONTROL, "no-store")], axum::Json(descriptor)).into_response();
+        return Ok(if minted { Gives::minted(dataset.id, response) } else { response });
     }
     if method == Method::GET
         && prefers_redirect(&headers)
         && let Some(presigned) = mint(&app, &dataset, None).await?
     {
-        return Ok((
-            [(CACHE_CONTROL, "no-store"), (http::HeaderName::from_static("preference-applied"), "redirect")],
-            Redirect::temporary(&presigned.url),
-        )
-            .into_response());
+        let headers = [(CACHE_CONTROL, "no-store"), (http::HeaderName::from_static("preference-applied"), "redirect")];
+        return Ok(Gives::minted(dataset.id, (headers, Redirect::temporary(&presigned.url)).into_response()));
     }
-    Ok(serve_object(&app.objects, &method, &headers, &File::of(&dataset, version)).await?)
+    let response = serve_object(&app.objects, &method, &headers, &File::of(&dataset, version)).await?;
+    Ok(Gives::mark(dataset.id, "blob", response))
 }
 
 /// `DELETE /v1/blobs/{key}`: hides it.

@@ -1,6 +1,7 @@
 //! Putting a blob: object first, catalogue last.
 
 use crate::{
+    audit::Note,
     auth::Caller,
     catalogue::{Catalogue, Kind, NewVersion, Outcome, Pending, Precondition, Replace, blob_key},
     error::Result,
@@ -39,7 +40,9 @@ impl Blobs {
             .check_upload(caller, Kind::Blob, &blob.key, blob.original_name.as_deref(), blob.replace, &blob.condition)
             .await?;
         let id = Uuid::now_v7();
-        let lease = self.catalogue.lease(Pending { object_id: Some(id), ..Pending::default() }).await?;
+        let note = Note::new("upload", Kind::Blob.as_str(), &*blob.key);
+        let lease =
+            self.catalogue.lease_for(caller, &note, Pending { object_id: Some(id), ..Pending::default() }).await?;
         let mut writer = self.objects.writer(id);
         while let Some(bytes) = incoming.next().await? {
             writer.write(&lease, bytes).await?;

@@ -2,6 +2,7 @@
 
 use super::{Dataset, Kind, Patience, dataset::DATASET_COLUMNS, is_busy};
 use crate::{
+    audit::{Note, record},
     auth::Caller,
     config::{Times, Visibility},
     error::{Error, Result, Store},
@@ -47,7 +48,7 @@ impl Catalogue {
     /// The dataset of that name, as far as the caller may see it.
     pub async fn find(&self, caller: &Caller, kind: Kind, name: &str) -> Result<Dataset> {
         let found = self.one("where d.kind = $1 and d.name = $2 and d.deleted_at is null", (kind, name)).await?;
-        found.filter(|dataset| dataset.visible_to(caller)).ok_or_else(|| kind.not_found())
+        seen(caller, found, kind.as_str())
     }
 
     /// The same with a version other than the current one.
@@ -60,7 +61,7 @@ impl Catalogue {
         );
         let query = sqlx::query_as(AssertSqlSafe(sql)).bind(kind).bind(name).bind(number);
         let found: Option<Dataset> = query.fetch_optional(&self.control).await.map_err(database)?;
-        found.filter(|dataset| dataset.visible_to(caller)).ok_or(Error::NotFound { what: "version" })
+        seen(caller, found, "version")
     }
 
     /// The dataset with another of its versions, if that is kept.
@@ -83,10 +84,8 @@ impl Catalogue {
         );
         let query = sqlx::query_as(AssertSqlSafe(sql)).bind(kind).bind(name);
         let versions: Vec<Dataset> = query.fetch_all(&self.control).await.map_err(database)?;
-        match versions.first().is_some_and(|dataset| dataset.visible_to(caller)) {
-            true => Ok(versions),
-            false => Err(kind.not_found()),
-        }
+        seen(caller, versions.first().cloned(), kind.as_str())?;
+        Ok(versions)
     }
 
     /// By id, whoever asks: for a share, which stands for the right to read. `None` once it is deleted.
@@ -154,18 +153,7 @@ impl Catalogue {
         let found = match found {
             Some(found) => Some(found),
             None => {
-                sqlx::query(
-                    "insert into larder.datasets (id, kind, name, title, owner, visibility, shards) values ($1, 'collection', $2, $2, $3, $4, $5)
-                     on conflict (kind, name) where deleted_at is null do nothing",
-                )
-                .bind(Uuid::now_v7())
-                .bind(name)
-                .bind(caller.principal)
-                .bind(self.visibility)
-                .bind(i32::try_from(self.collection_shards).map_err(Error::internal)?)
-                .execute(&self.control)
-                .await
-                .map_err(database)?;
+                self.create_collection(caller, name).await?;
                 self.one("where d.kind = $1 and d.name = $2 and d.deleted_at is null", (Kind::Collection, name)).await?
             }
         };
@@ -175,8 +163,31 @@ impl Catalogue {
         if collection.visible_to(caller) {
             Ok(collection)
         } else {
-            Err(Error::NameTaken { detail: format!("The name `{name}` is taken."), free: None })
+            Err(Error::NameTakenUnseen { name: name.to_owned(), dataset: collection.id })
         }
+    }
+
+    /// Nothing if another was faster.
+    async fn create_collection(&self, caller: &Caller, name: &str) -> Result<()> {
+        let mut tx = self.control.begin().await.map_err(database)?;
+        let id = Uuid::now_v7();
+        let created = sqlx::query(
+            "insert into larder.datasets (id, kind, name, title, owner, visibility, shards) values ($1, 'collection', $2, $2, $3, $4, $5)
+             on conflict (kind, name) where deleted_at is null do nothing",
+        )
+        .bind(id)
+        .bind(name)
+        .bind(caller.principal)
+        .bind(self.visibility)
+        .bind(i32::try_from(self.collection_shards).map_err(Error::internal)?)
+        .execute(&mut *tx)
+        .await
+        .map_err(database)?;
+        if created.rows_affected() > 0 {
+            let note = Note { dataset: Some(id), ..Note::new("create", Kind::Collection.as_str(), name) };
+            record(&mut tx, caller, &note).await?;
+        }
+        tx.commit().await.map_err(database)
     }
 
     /// Hides a dataset; `restore` brings it back until it becomes garbage.
@@ -184,14 +195,14 @@ impl Catalogue {
         let dataset = self.find(caller, kind, name).await?;
         let mut patience = Patience::default();
         loop {
-            match self.try_delete(kind, dataset.id, condition).await {
+            match self.try_delete(caller, kind, dataset.id, condition).await {
                 Err(error) if is_busy(&error) => patience.pause().await?,
                 result => return result,
             }
         }
     }
 
-    async fn try_delete(&self, kind: Kind, id: Uuid, condition: &super::Precondition) -> Result<()> {
+    async fn try_delete(&self, caller: &Caller, kind: Kind, id: Uuid, condition: &super::Precondition) -> Result<()> {
         let mut tx = self.control.begin().await.map_err(database)?;
         let dataset = self.lock(&mut tx, kind, id).await?;
         condition.check(dataset.version.as_ref().map(super::Version::etag).as_deref())?;
@@ -200,6 +211,7 @@ impl Catalogue {
             .execute(&mut *tx)
             .await
             .map_err(database)?;
+        record(&mut tx, caller, &Note::of("delete", &dataset)).await?;
         tx.commit().await.map_err(database)
     }
 
@@ -215,14 +227,19 @@ impl Catalogue {
         let restored = sqlx::query(
             "update larder.datasets set deleted_at = null, updated_at = now() where id = $1 and deleted_at is not null",
         );
-        match restored.bind(deleted.id).execute(&self.control).await.map_err(database) {
+        let mut tx = self.control.begin().await.map_err(database)?;
+        match restored.bind(deleted.id).execute(&mut *tx).await.map_err(database) {
             Err(Error::Store { source, .. }) if is_unique_violation(&*source) => {
                 let detail = format!("There is a newer {} `{name}`; delete it first.", kind.as_str());
                 Err(Error::NameTaken { detail, free: None })
             }
             // The sweep was faster.
             Ok(done) if done.rows_affected() == 0 => Err(Error::NotFound { what: "deleted dataset of this name" }),
-            Ok(_) => self.find(caller, kind, name).await,
+            Ok(_) => {
+                record(&mut tx, caller, &Note::of("restore", &deleted)).await?;
+                tx.commit().await.map_err(database)?;
+                self.find(caller, kind, name).await
+            }
             Err(error) => Err(error),
         }
     }
@@ -324,6 +341,12 @@ fn after_prefix(prefix: &str) -> Option<String> {
 fn folder_of<'a>(name: &'a str, prefix: &str) -> Option<&'a str> {
     let slash = name[prefix.len()..].find('/')?;
     Some(&name[..=prefix.len() + slash])
+}
+
+/// What was found, if the caller may know of it.
+fn seen(caller: &Caller, found: Option<Dataset>, what: &'static str) -> Result<Dataset> {
+    let dataset = found.ok_or(Error::NotFound { what })?;
+    if dataset.visible_to(caller) { Ok(dataset) } else { Err(Error::Hidden { what, dataset: dataset.id }) }
 }
 
 pub(super) fn select_dataset(clause: &str) -> String {

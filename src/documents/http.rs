@@ -3,6 +3,7 @@
 use super::{Document, Put, value};
 use crate::{
     app::App,
+    audit::{Intent, Note, http::Gives},
     auth::Caller,
     catalogue::{Dataset, Kind, Precondition, document_id},
     error::{Error, Limit, Result},
@@ -51,7 +52,8 @@ pub async fn put(
         .collect(Limit::DocumentBytes, app.config.limits.document_bytes_max)
         .await?;
     let collection = collection_for(&app, &caller, &collection, &body, &condition).await?;
-    let put = app.documents.put(&caller, &collection, &id, body, &condition).await?;
+    let work = app.documents.put(&caller, &collection, &id, body, &condition);
+    let put = Intent::around(&app.catalogue, &caller, Note::of_document("put", &collection, &id), work).await?;
     let mut descriptor = describe(&app, &collection, put.document());
     descriptor.share(&app, &caller, share, target(&collection, put.document())).await?;
     Ok(answer_upload(&descriptor, matches!(put, Put::Created(_))))
@@ -66,7 +68,7 @@ pub async fn collection_for(
     condition: &Precondition,
 ) -> Result<Dataset> {
     match app.catalogue.find(caller, Kind::Collection, name).await {
-        Err(Error::NotFound { .. }) => {
+        Err(Error::NotFound { .. } | Error::Hidden { .. }) => {
             value::parse(body)?;
             condition.check(None)?;
             app.catalogue.find_or_create_collection(caller, name).await
@@ -128,9 +130,11 @@ pub async fn get(
 ) -> Result<Response, Problem> {
     let collection = app.catalogue.find(&caller, Kind::Collection, &collection).await.map_err(|error| match error {
         Error::NotFound { .. } => Error::NotFound { what: "document" },
+        Error::Hidden { dataset, .. } => Error::Hidden { what: "document", dataset },
         error => error,
     })?;
-    Ok(serve(find(&app, &collection, &id).await?, &method, &headers)?)
+    let document = find(&app, &collection, &id).await?;
+    Ok(Gives::mark(collection.id, "document", serve(document, &method, &headers)?))
 }
 
 /// A shared document: none once it was deleted, even if another has taken its id.
@@ -164,7 +168,9 @@ pub async fn delete(
     headers: HeaderMap,
 ) -> Result<StatusCode, Problem> {
     let collection = app.catalogue.find(&caller, Kind::Collection, &collection).await?;
-    app.documents.delete(&caller, &collection, &id, &precondition(&headers)?).await?;
+    let condition = precondition(&headers)?;
+    let work = app.documents.delete(&caller, &collection, &id, &condition);
+    Intent::around(&app.catalogue, &caller, Note::of_document("delete", &collection, &id), work).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -176,7 +182,9 @@ pub async fn restore(
     _: Query<NoParameters>,
 ) -> Result<axum::Json<Descriptor>, Problem> {
     let collection = app.catalogue.find(&caller, Kind::Collection, &collection).await?;
-    let document = app.documents.restore(&collection, &id).await?;
+    let work = app.documents.restore(&collection, &id);
+    let note = Note::of_document("restore", &collection, &id);
+    let document = Intent::around(&app.catalogue, &caller, note, work).await?;
     Ok(axum::Json(describe(&app, &collection, &document)))
 }
 
@@ -210,7 +218,7 @@ pub async fn list(
     caller: Caller,
     Path(collection): Path<String>,
     Query(query): Query<ListQuery>,
-) -> Result<axum::Json<List>, Problem> {
+) -> Result<Response, Problem> {
     let collection = app.catalogue.find(&caller, Kind::Collection, &collection).await?;
     let limit = page_size(query.limit, app.config.limits.page_rows_max)?;
     let list = format!("documents {}", collection.id);
@@ -218,7 +226,7 @@ pub async fn list(
     let page = app.documents.list(&collection, after.as_deref(), usize::try_from(limit).unwrap_or(usize::MAX)).await?;
     let next = page.documents.last().filter(|_| page.more).map(|last| Cursor::seal(&app.keys, &list, &last.id));
     let documents = page.documents.into_iter().map(Entry::new).collect::<Result<_>>()?;
-    Ok(axum::Json(List { documents, next }))
+    Ok(Gives::mark(collection.id, "documents", axum::Json(List { documents, next }).into_response()))
 }
 
 impl Entry {

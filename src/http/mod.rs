@@ -26,5 +26,5 @@ pub use incoming::{incoming, incoming_field, settle};
 pub use layers::{REQUEST_ID, panicked, plain_answers, request_id, request_span};
 pub use openapi::openapi;
 pub use page::{Cursor, encode_path, page_size, parse_life};
-pub use problem::{PROBLEMS, Problem, not_found, problem_page, problem_pages};
+pub use problem::{PROBLEMS, Problem, Refusal, not_found, problem_page, problem_pages};
 pub use serve::{File, disposition, mint, object as serve_object, user_bytes};

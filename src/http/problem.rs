@@ -14,6 +14,7 @@ use http::{
     header::{CONTENT_RANGE, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE},
 };
 use serde_json::{Map, Value, json};
+use uuid::Uuid;
 
 /// A kind of problem: `type` is `/problems/{slug}`, a page that explains it.
 #[derive(Debug)]
@@ -305,6 +306,25 @@ pub const PROBLEMS: &[ProblemType] = &[
     ),
 ];
 
+/// On the response of a request that was refused for what its caller may: for the audit, and never sent.
+#[derive(Debug, Clone, Copy)]
+pub struct Refusal {
+    pub slug: &'static str,
+    /// The dataset that was hidden.
+    pub dataset: Option<Uuid>,
+}
+
+impl Refusal {
+    fn of(error: &Error) -> Option<Self> {
+        let dataset = match error {
+            Error::Hidden { dataset, .. } | Error::NameTakenUnseen { dataset, .. } => Some(*dataset),
+            Error::Unauthenticated | Error::Forbidden { .. } => None,
+            _ => return None,
+        };
+        Some(Self { slug: describe(error).0, dataset })
+    }
+}
+
 /// An error on its way out.
 #[derive(Debug)]
 pub struct Problem(Error);
@@ -356,6 +376,9 @@ impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let (status, body) = self.render();
         let mut response = (status, body.to_string()).into_response();
+        if let Some(refusal) = Refusal::of(&self.0) {
+            response.extensions_mut().insert(refusal);
+        }
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         match self.0 {

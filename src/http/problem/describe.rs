@@ -8,11 +8,12 @@ pub(super) fn describe(error: &Error) -> (&'static str, Value) {
     match error {
         Error::Unauthenticated => ("unauthenticated", json!({})),
         Error::Forbidden { .. } => ("forbidden", json!({})),
-        Error::NotFound { .. } => ("not-found", json!({})),
+        Error::NotFound { .. } | Error::Hidden { .. } => ("not-found", json!({})),
         Error::Gone { .. } => ("gone", json!({})),
         Error::CursorExpired => ("cursor-expired", json!({})),
         Error::Invalid { parameter, .. } => ("bad-request", json!({ "parameter": parameter })),
         Error::BadName { name, .. } => ("bad-name", json!({ "name": name })),
+        Error::NameTakenUnseen { .. } => ("name-taken", json!({})),
         Error::NameTaken { free, .. } => ("name-taken", json!({ "free": free })),
         Error::NameReserved { name } => ("name-reserved", json!({ "name": name })),
         Error::Malformed(at) => {

@@ -98,8 +98,14 @@ impl Tables {
         let dataset = self.catalogue.find(caller, Kind::Table, &rows.name).await?;
         let _turn = self.turn().await?;
         let (object_id, table) = (Uuid::now_v7(), Uuid::now_v7());
-        let lease =
-            self.catalogue.lease(Pending { object_id: Some(object_id), table_id: Some(table), document: None }).await?;
+        let lease = self
+            .catalogue
+            .lease_for(
+                caller,
+                &Note::of("append", &dataset),
+                Pending { object_id: Some(object_id), table_id: Some(table), document: None },
+            )
+            .await?;
         let Some(claimed) = &rows.idempotency else {
             return self.append_once(caller, &rows, (dataset, lease), (object_id, table), &mut incoming, answer).await;
         };

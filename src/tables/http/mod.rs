@@ -23,6 +23,7 @@ pub use window::Asked;
 use super::{Hint, NewTableFile, Schema, Told, query::names};
 use crate::{
     app::App,
+    audit::http::Gives,
     auth::Caller,
     catalogue::{Column, Kind, Replace},
     error::Result,
@@ -177,7 +178,8 @@ pub async fn raw(
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let dataset = app.catalogue.find_version(&caller, Kind::Table, &name, query.version).await?;
-    Ok(serve_object(&app.objects, &method, &headers, &File::of(&dataset, dataset.current()?)).await?)
+    let response = serve_object(&app.objects, &method, &headers, &File::of(&dataset, dataset.current()?)).await?;
+    Ok(Gives::mark(dataset.id, "raw", response))
 }
 
 #[derive(Debug, Serialize)]

@@ -12,6 +12,7 @@ use super::{
     store::Tables,
 };
 use crate::{
+    audit::Note,
     auth::Caller,
     catalogue::{Dataset, KeptAppend, Kind, NewTable, NewVersion, Pending, Precondition, Progress, Replace, Version},
     error::{Error, Malformed, Result},
@@ -76,7 +77,7 @@ impl Tables {
             let plan = Plan::new(version, changes)?;
             let done = match plan.reread {
                 true => self.reread(caller, &dataset, &plan, changes.title.as_deref(), job.as_ref()).await?,
-                false => self.change_in_place(&dataset, &plan, changes.title.as_deref()).await?,
+                false => self.change_in_place(caller, &dataset, &plan, changes.title.as_deref()).await?,
             };
             if done {
                 return self.catalogue.find(caller, Kind::Table, name).await;
@@ -108,7 +109,7 @@ impl Tables {
         let _turn = self.turn().await?;
         let table_id = Uuid::now_v7();
         let pending = Pending { table_id: Some(table_id), ..Pending::default() };
-        let lease = self.catalogue.lease(pending).await?;
+        let lease = self.catalogue.lease_for(caller, &Note::of("reread", dataset), pending).await?;
         let manner = Arc::new(Manner {
             content_encoding: version.content_encoding.clone(),
             hint: Hint::of_content_type(&version.content_type),
@@ -155,7 +156,7 @@ impl Tables {
             Err(error) => return Err(error),
         }
         if let Some(title) = title {
-            self.retitle(dataset.id, title).await?;
+            self.retitle(caller, dataset.id, title).await?;
         }
         Ok(true)
     }

@@ -2,6 +2,8 @@
 
 use super::Plan;
 use crate::{
+    audit::{Note, record},
+    auth::Caller,
     catalogue::{Column, Dataset, Index, KeptFile, Kind, Lease, Patience, Pending, database, is_busy},
     error::{Error, Result},
     tables::{
@@ -26,17 +28,23 @@ pub struct Replayed {
 
 impl Tables {
     /// Changes names, title and what was told in the catalogue; false if the table changed meanwhile.
-    pub(super) async fn change_in_place(&self, dataset: &Dataset, plan: &Plan, title: Option<&str>) -> Result<bool> {
+    pub(super) async fn change_in_place(
+        &self,
+        caller: &Caller,
+        dataset: &Dataset,
+        plan: &Plan,
+        title: Option<&str>,
+    ) -> Result<bool> {
         let mut patience = Patience::default();
         loop {
-            match self.try_change(dataset, plan, title).await {
+            match self.try_change(caller, dataset, plan, title).await {
                 Err(error) if is_busy(&error) => patience.pause().await?,
                 result => return result,
             }
         }
     }
 
-    async fn try_change(&self, dataset: &Dataset, plan: &Plan, title: Option<&str>) -> Result<bool> {
+    async fn try_change(&self, caller: &Caller, dataset: &Dataset, plan: &Plan, title: Option<&str>) -> Result<bool> {
         let before = dataset.current()?;
         let mut tx = self.catalogue.control.begin().await.map_err(database)?;
         let now = self.catalogue.lock(&mut tx, Kind::Table, dataset.id).await?;
@@ -58,17 +66,20 @@ impl Tables {
         if let Some(title) = title {
             self.catalogue.set_title(&mut tx, dataset.id, title).await?;
         }
+        let detail = json!({ "title": title, "renamed": plan.renamed });
+        record(&mut tx, caller, &Note::of("patch", dataset).with(detail)).await?;
         tx.commit().await.map_err(database)?;
         Ok(true)
     }
 
-    pub(super) async fn retitle(&self, dataset: Uuid, title: &str) -> Result<()> {
+    pub(super) async fn retitle(&self, caller: &Caller, dataset: Uuid, title: &str) -> Result<()> {
         let mut patience = Patience::default();
         loop {
             let mut tx = self.catalogue.control.begin().await.map_err(database)?;
             match self.catalogue.lock(&mut tx, Kind::Table, dataset).await {
-                Ok(_) => {
+                Ok(now) => {
                     self.catalogue.set_title(&mut tx, dataset, title).await?;
+                    record(&mut tx, caller, &Note::of("patch", &now).with(json!({ "title": title }))).await?;
                     return tx.commit().await.map_err(database);
                 }
                 Err(error) if is_busy(&error) => tx.rollback().await.map_err(database)?,

@@ -1,0 +1,392 @@
+//! The audit in Postgres.
+
+use super::{Desk, Note, Outcome, Read, Stranger, desk::Tally};
+use crate::{
+    auth::{Caller, Origin},
+    catalogue::{Catalogue, database},
+    error::{Error, Result},
+};
+use serde::Serialize;
+use serde_json::{Value, json};
+use sqlx::{AssertSqlSafe, FromRow, PgConnection, PgPool, Postgres, postgres::PgArguments, query::Query};
+use std::{collections::HashMap, future::Future};
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+/// Rows of the audit that are forgotten by one statement.
+const FORGOTTEN_ROWS_MAX: i32 = 10_000;
+
+const COLUMNS: &str = "id, principal_id, principal, token_id, share_id, action, kind, dataset_id, name, outcome, intent, request_id, address, agent, detail, count";
+const VALUES: &str = "$1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13::inet, $14, $15, $16";
+
+/// A row as it is written.
+#[derive(Debug)]
+pub struct Row<'a> {
+    pub id: Uuid,
+    pub caller: Option<&'a Caller>,
+    pub origin: &'a Origin,
+    pub note: &'a Note,
+    pub outcome: Outcome,
+    pub intent: Option<Uuid>,
+    pub count: i64,
+}
+
+impl<'a> Row<'a> {
+    pub fn of(caller: &'a Caller, note: &'a Note, outcome: Outcome) -> Self {
+        let (id, origin) = (Uuid::now_v7(), &caller.origin);
+        Self { id, caller: Some(caller), origin, note, outcome, intent: None, count: 1 }
+    }
+
+    fn bind<'q>(&self, query: Query<'q, Postgres, PgArguments>) -> Query<'q, Postgres, PgArguments> {
+        query
+            .bind(self.id)
+            .bind(self.caller.map(|caller| caller.principal))
+            .bind(self.caller.map(|caller| caller.name.clone()))
+            .bind(self.origin.token)
+            .bind(self.origin.share)
+            .bind(self.note.action)
+            .bind(self.note.kind)
+            .bind(self.note.dataset)
+            .bind(self.note.name.clone())
+            .bind(self.outcome)
+            .bind(self.intent)
+            .bind(self.origin.request_id.to_string())
+            .bind(self.origin.address.map(|address| address.to_string()))
+            .bind(self.origin.agent.as_deref().map(str::to_owned))
+            .bind(self.note.detail.clone())
+            .bind(self.count)
+    }
+
+    pub async fn insert(&self, connection: &mut PgConnection) -> Result<()> {
+        let sql = format!("insert into larder.audit ({COLUMNS}) values ({VALUES})");
+        self.bind(sqlx::query(AssertSqlSafe(sql))).execute(connection).await.map_err(database)?;
+        Ok(())
+    }
+}
+
+/// Writes down a change, in the transaction that makes it.
+pub async fn record(connection: &mut PgConnection, caller: &Caller, note: &Note) -> Result<()> {
+    Row::of(caller, note, Outcome::Done).insert(connection).await
+}
+
+/// The same for what a lease began, under whose id the first row stands.
+pub async fn record_for(connection: &mut PgConnection, caller: &Caller, lease: Uuid, note: &Note) -> Result<()> {
+    Row { intent: Some(lease), ..Row::of(caller, note, Outcome::Done) }.insert(connection).await
+}
+
+/// Writes down that something begins, by one statement with what makes it so: `and` is an insert whose parameters begin at 17.
+pub fn begin_with<'q>(row: &Row<'_>, and: &str) -> Query<'q, Postgres, PgArguments> {
+    let sql = format!("with begun as (insert into larder.audit ({COLUMNS}) values ({VALUES})) {and}");
+    row.bind(sqlx::query(AssertSqlSafe(sql)))
+}
+
+/// An insert of the outcome of everything that a query named `gone` gives up by its `id`, if it was begun: `$OUTCOME` is text of ours.
+pub fn close_begun(outcome: &'static str) -> String {
+    format!(
+        "insert into larder.audit (id, principal_id, principal, token_id, share_id, action, kind, dataset_id, name, outcome, intent, request_id, address, agent)
+         select gen_random_uuid(), a.principal_id, a.principal, a.token_id, a.share_id, a.action, a.kind, a.dataset_id, a.name, '{outcome}', a.id, a.request_id, a.address, a.agent
+         from gone join larder.audit a on a.id = gone.id and a.outcome = 'begun'"
+    )
+}
+
+/// A write to another store that has begun. Dropped without an end, its outcome is unknown.
+#[derive(Debug)]
+pub struct Intent {
+    control: PgPool,
+    caller: Caller,
+    note: Note,
+    id: Uuid,
+    ended: bool,
+}
+
+impl Intent {
+    /// Durable once this is done.
+    async fn begin(catalogue: &Catalogue, caller: &Caller, note: Note) -> Result<Self> {
+        let row = Row::of(caller, &note, Outcome::Begun);
+        let id = row.id;
+        row.insert(&mut *catalogue.control.acquire().await.map_err(database)?).await?;
+        Ok(Self { control: catalogue.control.clone(), caller: caller.clone(), note, id, ended: false })
+    }
+
+    /// Runs `work` between a row that says that it begins and one that says what became of it.
+    ///
+    /// # Errors
+    /// Those of `work`; and if the first row cannot be written, in which case nothing was done. The second one is not waited for on the disk: it may be lost, as
+    /// the answer may.
+    pub async fn around<T>(
+        catalogue: &Catalogue,
+        caller: &Caller,
+        note: Note,
+        work: impl Future<Output = Result<T>>,
+    ) -> Result<T> {
+        let mut intent = Self::begin(catalogue, caller, note).await?;
+        let done = work.await;
+        let (outcome, detail) = match &done {
+            Ok(_) => (Outcome::Done, json!({})),
+            Err(Error::Store { .. } | Error::Internal(_)) => (Outcome::Unknown, json!({})),
+            Err(error) => (Outcome::Failed, json!({ "error": error.to_string() })),
+        };
+        intent.note.detail = detail;
+        intent.ended = true;
+        if let Err(error) = end(&intent.control, &intent.caller, &intent.note, (intent.id, outcome)).await {
+            tracing::warn!(audit.id = %intent.id, ?error, "what became of a write was not written down");
+        }
+        done
+    }
+}
+
+/// Seen by all at once, and on the disk a moment later.
+async fn end(control: &PgPool, caller: &Caller, note: &Note, (intent, outcome): (Uuid, Outcome)) -> Result<()> {
+    let sql = format!(
+        "insert into larder.audit ({COLUMNS}) select {VALUES} from (select set_config('synchronous_commit', 'off', true)) as later"
+    );
+    let row = Row { intent: Some(intent), ..Row::of(caller, note, outcome) };
+    row.bind(sqlx::query(AssertSqlSafe(sql))).execute(control).await.map_err(database)?;
+    Ok(())
+}
+
+impl Drop for Intent {
+    fn drop(&mut self) {
+        if self.ended {
+            return;
+        }
+        let (control, caller, note, id) = (self.control.clone(), self.caller.clone(), self.note.clone(), self.id);
+        tokio::spawn(async move {
+            if let Err(error) = end(&control, &caller, &note, (id, Outcome::Unknown)).await {
+                tracing::warn!(audit.id = %id, ?error, "what became of a write was not written down");
+            }
+        });
+    }
+}
+
+/// What the audit is asked for; all that are given must hold.
+#[derive(Debug, Clone, Default)]
+pub struct Filter {
+    /// A name.
+    pub principal: Option<String>,
+    pub action: Option<String>,
+    pub outcome: Option<Outcome>,
+    pub dataset: Option<Uuid>,
+    pub request_id: Option<String>,
+    pub since: Option<OffsetDateTime>,
+    pub until: Option<OffsetDateTime>,
+    /// The last row of the page before.
+    pub before: Option<(OffsetDateTime, Uuid)>,
+}
+
+#[derive(Debug, Clone, Serialize, FromRow)]
+pub struct Entry {
+    pub id: Uuid,
+    #[serde(with = "time::serde::rfc3339")]
+    pub at: OffsetDateTime,
+    pub principal: Option<String>,
+    pub principal_id: Option<Uuid>,
+    pub token_id: Option<Uuid>,
+    pub share_id: Option<Uuid>,
+    pub action: String,
+    pub kind: Option<String>,
+    pub dataset_id: Option<Uuid>,
+    pub name: Option<String>,
+    pub outcome: Outcome,
+    /// The entry that began it.
+    pub intent: Option<Uuid>,
+    pub count: i64,
+    pub request_id: String,
+    pub address: Option<String>,
+    pub agent: Option<String>,
+    pub detail: Value,
+}
+
+/// What one token of a principal read of a dataset within an hour, in one form.
+#[derive(Debug, Clone, Serialize, FromRow)]
+pub struct ReadEntry {
+    #[serde(with = "time::serde::rfc3339")]
+    pub hour: OffsetDateTime,
+    pub principal: String,
+    pub principal_id: Uuid,
+    #[serde(serialize_with = "none_if_nil")]
+    pub token_id: Uuid,
+    /// A format of rows, `blob`, `raw`, `document`, `documents`, `stats`, or `presigned`: a URL was minted.
+    pub how: String,
+    pub count: i64,
+    /// Sent by this process; the object store counts what is read through a presigned URL.
+    pub bytes: i64,
+    #[serde(with = "time::serde::rfc3339")]
+    pub first_at: OffsetDateTime,
+    #[serde(with = "time::serde::rfc3339")]
+    pub last_at: OffsetDateTime,
+}
+
+/// The keys of the last entry of a page: hour, principal, token, and how.
+pub type ReadsBehind = (OffsetDateTime, Uuid, Uuid, String);
+
+impl ReadEntry {
+    pub fn behind(&self) -> ReadsBehind {
+        (self.hour, self.principal_id, self.token_id, self.how.clone())
+    }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "the form that serde asks for")]
+fn none_if_nil<S: serde::Serializer>(id: &Uuid, serializer: S) -> Result<S::Ok, S::Error> {
+    Some(id).filter(|id| !id.is_nil()).serialize(serializer)
+}
+
+/// Reading the audit, and what is written in groups.
+#[derive(Debug, Clone)]
+pub struct Audit {
+    control: PgPool,
+    desk: Desk,
+    days: i32,
+}
+
+impl Audit {
+    pub fn new(control: PgPool, days: u64) -> Self {
+        Self { control, desk: Desk::default(), days: i32::try_from(days).unwrap_or(i32::MAX) }
+    }
+
+    /// A read by a caller, once its answer has ended.
+    pub fn read(&self, read: Read, bytes: u64) {
+        self.desk.read(self, read, bytes);
+    }
+
+    /// A request of somebody without valid credentials.
+    pub fn stranger(&self, stranger: Stranger, first: impl FnOnce() -> (Origin, Note)) {
+        self.desk.refused(self, stranger, first);
+    }
+
+    /// Writes down that a caller was refused.
+    pub async fn refused(&self, caller: &Caller, note: &Note) -> Result<()> {
+        Row::of(caller, note, Outcome::Refused).insert(&mut *self.control.acquire().await.map_err(database)?).await
+    }
+
+    /// Writes what has been counted.
+    pub async fn flush(&self) {
+        let group = self.desk.take();
+        for (origin, note, count) in group.strangers.values() {
+            let row = Row {
+                id: Uuid::now_v7(),
+                caller: None,
+                origin,
+                note,
+                outcome: Outcome::Refused,
+                intent: None,
+                count: *count,
+            };
+            let written = async { row.insert(&mut *self.control.acquire().await.map_err(database)?).await };
+            if let Err(error) = written.await {
+                tracing::warn!(?error, count, "refusals were not written down");
+            }
+        }
+        if let Err(error) = self.add_reads(&group.reads).await {
+            tracing::warn!(?error, kinds = group.reads.len(), "reads were not written down");
+        }
+    }
+
+    async fn add_reads(&self, reads: &HashMap<Read, Tally>) -> Result<()> {
+        if reads.is_empty() {
+            return Ok(());
+        }
+        // In one order, so that two replicas never wait for one another.
+        let mut reads: Vec<_> = reads.iter().collect();
+        reads.sort_by_key(|(read, _)| (read.dataset, read.principal, read.token, read.how));
+        let (mut datasets, mut principals, mut names, mut tokens, mut hows) = (vec![], vec![], vec![], vec![], vec![]);
+        let (mut counts, mut bytes, mut firsts, mut lasts) = (vec![], vec![], vec![], vec![]);
+        for (read, tally) in reads {
+            datasets.push(read.dataset);
+            principals.push(read.principal);
+            names.push(read.principal_name.as_str());
+            tokens.push(read.token);
+            hows.push(read.how);
+            counts.push(tally.count);
+            bytes.push(tally.bytes);
+            firsts.push(tally.first_at);
+            lasts.push(tally.last_at);
+        }
+        sqlx::query(
+            "insert into larder.reads as r (dataset_id, hour, principal_id, principal, token_id, how, count, bytes, first_at, last_at)
+             select dataset_id, date_trunc('hour', last_at), principal_id, principal, token_id, how, count, bytes, first_at, last_at
+             from unnest($1::uuid[], $2::uuid[], $3::text[], $4::uuid[], $5::text[], $6::bigint[], $7::bigint[], $8::timestamptz[], $9::timestamptz[])
+                  as one (dataset_id, principal_id, principal, token_id, how, count, bytes, first_at, last_at)
+             on conflict (dataset_id, hour, principal_id, token_id, how) do update
+             set count = r.count + excluded.count, bytes = r.bytes + excluded.bytes, first_at = least(r.first_at, excluded.first_at), last_at = greatest(r.last_at, excluded.last_at)",
+        )
+        .bind(datasets)
+        .bind(principals)
+        .bind(names)
+        .bind(tokens)
+        .bind(hows)
+        .bind(counts)
+        .bind(bytes)
+        .bind(firsts)
+        .bind(lasts)
+        .execute(&self.control)
+        .await
+        .map_err(database)?;
+        Ok(())
+    }
+
+    /// The newest entries first, `limit` at most.
+    pub async fn entries(&self, filter: &Filter, limit: u64) -> Result<Vec<Entry>> {
+        let (before_at, before_id) = filter.before.unzip();
+        sqlx::query_as(
+            "select id, at, principal, principal_id, token_id, share_id, action, kind, dataset_id, name, outcome, intent, count, request_id, host(address) as address, agent, detail
+             from larder.audit where ($1::text is null or principal = $1) and ($2::text is null or action = $2) and ($3::text is null or outcome = $3)
+             and ($4::uuid is null or dataset_id = $4) and ($5::text is null or request_id = $5) and ($6::timestamptz is null or at >= $6)
+             and ($7::timestamptz is null or at < $7) and ($8::timestamptz is null or (at, id) < ($8, $9::uuid)) order by at desc, id desc limit $10",
+        )
+        .persistent(false)
+        .bind(&filter.principal)
+        .bind(&filter.action)
+        .bind(filter.outcome)
+        .bind(filter.dataset)
+        .bind(&filter.request_id)
+        .bind(filter.since)
+        .bind(filter.until)
+        .bind(before_at)
+        .bind(before_id)
+        .bind(i64::try_from(limit).unwrap_or(i64::MAX))
+        .fetch_all(&self.control)
+        .await
+        .map_err(database)
+    }
+
+    /// Who read the dataset, the newest hours first, `limit` at most.
+    pub async fn reads(&self, dataset: Uuid, behind: Option<&ReadsBehind>, limit: u64) -> Result<Vec<ReadEntry>> {
+        let (hour, principal, token, how) =
+            behind.cloned().map_or_else(Default::default, |(hour, principal, token, how)| {
+                (Some(hour), Some(principal), Some(token), Some(how))
+            });
+        sqlx::query_as(
+            "select hour, principal, principal_id, token_id, how, count, bytes, first_at, last_at from larder.reads where dataset_id = $1
+             and ($2::timestamptz is null or (hour, principal_id, token_id, how) < ($2, $3::uuid, $4::uuid, $5::text collate \"C\"))
+             order by hour desc, principal_id desc, token_id desc, how desc limit $6",
+        )
+        .bind(dataset)
+        .bind(hour)
+        .bind(principal)
+        .bind(token)
+        .bind(how)
+        .bind(i64::try_from(limit).unwrap_or(i64::MAX))
+        .fetch_all(&self.control)
+        .await
+        .map_err(database)
+    }
+
+    /// Forgets what is older than `LARDER_AUDIT_DAYS`.
+    pub async fn expire(&self) -> Result<()> {
+        loop {
+            let forgotten = sqlx::query_scalar("select larder.forget_audit($1, $2)");
+            let forgotten: i64 =
+                forgotten.bind(self.days).bind(FORGOTTEN_ROWS_MAX).fetch_one(&self.control).await.map_err(database)?;
+            if forgotten < i64::from(FORGOTTEN_ROWS_MAX) {
+                break;
+            }
+        }
+        sqlx::query("delete from larder.reads where hour < now() - make_interval(days => $1)")
+            .bind(self.days)
+            .execute(&self.control)
+            .await
+            .map_err(database)?;
+        Ok(())
+    }
+}
