@@ -4,7 +4,6 @@ use super::{Audit, Entry, Filter, Note, Outcome, Read, ReadEntry, ReadsBehind, S
 use crate::{
     app::App,
     auth::{Caller, http::origin},
-    catalogue::Dataset,
     error::{Error, Result},
     http::{Cursor, Path, Problem, Query, Refusal, page_size},
 };
@@ -94,7 +93,7 @@ fn count(audit: &Audit, read: Read, response: Response) -> Response {
     let mut reading = Reading { audit: audit.clone(), read: Some(read), bytes: 0 };
     response.map(|body| {
         Body::from_stream(body.into_data_stream().inspect(move |chunk| {
-            reading.bytes += chunk.as_ref().map_or(0, |chunk| chunk.len() as u64);
+            reading.add(chunk.as_ref().map_or(0, Bytes::len));
         }))
     })
 }
@@ -104,6 +103,12 @@ struct Reading {
     audit: Audit,
     read: Option<Read>,
     bytes: u64,
+}
+
+impl Reading {
+    fn add(&mut self, bytes: usize) {
+        self.bytes += bytes as u64;
+    }
 }
 
 impl Drop for Reading {

@@ -14,6 +14,7 @@ use super::{
     store::Tables,
 };
 use crate::{
+    audit::Note,
     auth::Caller,
     catalogue::{Dataset, Index, KeptAnswer, KeptFile, Kind, Lease, Patience, Pending, Precondition},
     error::{Error, Malformed, Result},
