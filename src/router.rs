@@ -85,31 +85,35 @@ pub fn router(app: &App) -> Router {
                 .expose_headers(Any),
         );
 
-    // Whoever holds a link may read it from any page, but never with the reader's own credentials.
-    let links = Router::new()
-        .route("/s/{token}", get(shares::http::follow))
-        .route("/s/{token}/{name}", get(shares::http::follow_named))
-        // Before the layer, which answers a browser's OPTIONS.
-        .method_not_allowed_fallback(upload::http::other_method)
-        .layer(CorsLayer::new().allow_origin(Any).allow_headers(Any).expose_headers(Any));
-
-    let open = Router::new()
-        .route("/", get(upload::http::welcome))
-        .route("/health/live", get(health::live))
-        .route("/health/ready", get(health::ready))
-        .route("/openapi.json", get(openapi))
-        .route("/problems", get(problem_pages))
-        .route("/problems/{slug}", get(problem_page));
-
     with_frame(
         private
-            .merge(links)
-            .merge(open)
+            .merge(links())
+            .merge(open())
             .fallback(not_found)
             .method_not_allowed_fallback(upload::http::other_method)
             .layer(from_fn_with_state(app.clone(), client))
             .with_state(app.clone()),
     )
+}
+
+/// Whoever holds a link may read it from any page, but never with the reader's own credentials.
+fn links() -> Router<App> {
+    Router::new()
+        .route("/s/{token}", get(shares::http::follow))
+        .route("/s/{token}/{name}", get(shares::http::follow_named))
+        // Before the layer, which answers a browser's OPTIONS.
+        .method_not_allowed_fallback(upload::http::other_method)
+        .layer(CorsLayer::new().allow_origin(Any).allow_headers(Any).expose_headers(Any))
+}
+
+fn open() -> Router<App> {
+    Router::new()
+        .route("/", get(upload::http::welcome))
+        .route("/health/live", get(health::live))
+        .route("/health/ready", get(health::ready))
+        .route("/openapi.json", get(openapi))
+        .route("/problems", get(problem_pages))
+        .route("/problems/{slug}", get(problem_page))
 }
 
 /// What every request passes, the embedded bucket's included.

@@ -226,7 +226,6 @@ impl ReadEntry {
     }
 }
 
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "the form that serde asks for")]
 fn none_if_nil<S: serde::Serializer>(id: &Uuid, serializer: S) -> Result<S::Ok, S::Error> {
     Some(id).filter(|id| !id.is_nil()).serialize(serializer)
 }

@@ -18,6 +18,7 @@
 
 mod support;
 
+mod audit;
 mod blobs;
 mod columnar;
 mod corpus;
