@@ -31,9 +31,15 @@ pub struct Cli {
 pub enum Command {
     /// Run the service. The default command: every flag below is also an environment variable.
     #[command(
-        after_help = "Other commands:\n  larder token create --admin   make a new admin token, to recover a lost one"
+        after_help = "Other commands:\n  larder token create --admin   make a new admin token, to recover a lost one\n  larder health                 ask the service on this machine whether it lives"
     )]
     Serve(Config),
+    /// Ask the service that listens here whether it lives, and end with an error if not: the health check of a container.
+    Health {
+        /// Address that the service listens on.
+        #[arg(long, env = "LARDER_LISTEN", default_value = "127.0.0.1:8080")]
+        listen: SocketAddr,
+    },
     /// Work on tokens from the machine itself.
     #[command(subcommand)]
     Token(TokenCommand),

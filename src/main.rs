@@ -6,6 +6,7 @@ use larder::{
     base::Base,
     config::{Cli, Command, Config, TokenCommand},
     error::{Error, Result},
+    health,
     router::router,
     serve::serve,
     sweep, telemetry,
@@ -23,6 +24,7 @@ fn main() -> ExitCode {
         runtime.block_on(async {
             match cli.command {
                 Command::Serve(config) => run(config).await,
+                Command::Health { listen } => health::ask(listen).await,
                 Command::Token(TokenCommand::Create { admin: _, config }) => create_admin_token(config).await,
             }
         })
