@@ -107,7 +107,7 @@ impl App {
             public_url,
             keys,
             audit: Audit::new(control.clone(), config.times.audit_days),
-            auth: Auth::new(control.clone()),
+            auth: Auth::new(control.clone(), config.times.token_cache()),
             blobs: Blobs::new(catalogue.clone(), objects.clone()),
             tables: Tables::new(catalogue.clone(), objects.clone(), queries, loads, &config),
             shares: Shares::new(control),

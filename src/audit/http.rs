@@ -161,9 +161,7 @@ pub async fn list(
     Query(query): Query<AuditQuery>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    if !caller.admin {
-        return Err(Error::Forbidden { action: "read the audit; an admin's may" }.into());
-    }
+    caller.require_admin()?;
     let accepts = headers.get(ACCEPT).is_some_and(|accept| accept.as_bytes().starts_with(NDJSON.as_bytes()));
     let format = query.format.unwrap_or(if accepts { Format::Ndjson } else { Format::Json });
     let before = Cursor::open(&app.keys, "audit", query.cursor.as_deref())?;

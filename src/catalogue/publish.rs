@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     audit::{Note, record_for},
-    auth::Caller,
+    auth::{Action, Caller},
     error::{Error, Result},
     objects::Stored,
 };
@@ -235,6 +235,7 @@ impl Catalogue {
         replace: Replace,
         condition: &Precondition,
     ) -> Result<()> {
+        caller.require(Action::Write, kind, name)?;
         let Some(existing) = existing else { return condition.check(None) };
         if !existing.visible_to(caller) {
             return Err(Error::NameTakenUnseen { name: name.to_owned(), dataset: existing.id });

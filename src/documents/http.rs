@@ -4,12 +4,12 @@ use super::{Document, Put, value};
 use crate::{
     app::App,
     audit::{Intent, Note, http::Gives},
-    auth::Caller,
+    auth::{Action, Caller},
     catalogue::{Dataset, Kind, Precondition, document_id},
     error::{Error, Limit, Result},
     http::{
-        Cursor, Descriptor, Links, NoParameters, Path, Problem, Query, answer_upload, content_encoding, encode_path,
-        incoming, is_fresh, page_size, plain_document, precondition, upload_share, user_bytes,
+        Cursor, Descriptor, Links, NoParameters, Path, Problem, Query, answer_upload, check_share, content_encoding,
+        encode_path, incoming, is_fresh, page_size, plain_document, precondition, upload_share, user_bytes,
     },
     shares::{Share, Target},
 };
@@ -48,6 +48,7 @@ pub async fn put(
     document_id(&id)?;
     plain_document(content_encoding(&headers).as_deref())?;
     let (condition, share) = (precondition(&headers)?, upload_share(&app, query.share.as_deref())?);
+    check_share(&caller, share, Kind::Collection, &collection)?;
     let body = incoming(&app.config, &headers, body)?
         .collect(Limit::DocumentBytes, app.config.limits.document_bytes_max)
         .await?;
@@ -67,7 +68,8 @@ pub async fn collection_for(
     body: &[u8],
     condition: &Precondition,
 ) -> Result<Dataset> {
-    match app.catalogue.find(caller, Kind::Collection, name).await {
+    caller.require(Action::Write, Kind::Collection, name)?;
+    match app.catalogue.find(caller, Action::Write, Kind::Collection, name).await {
         Err(Error::NotFound { .. } | Error::Hidden { .. }) => {
             value::parse(body)?;
             condition.check(None)?;
@@ -95,6 +97,7 @@ pub fn describe(app: &App, collection: &Dataset, document: &Document) -> Descrip
         created_at: document.created_at,
         updated_at: document.updated_at,
         owner: collection.owner_name.clone(),
+        visibility: collection.visibility,
         rows: None,
         columns: None,
         ingest: None,
@@ -111,7 +114,7 @@ pub fn target(collection: &Dataset, document: &Document) -> Target {
 
 /// The target of a share by names, if the caller may read it.
 pub async fn share_target(app: &App, caller: &Caller, collection: &str, id: &str) -> Result<Target> {
-    let collection = app.catalogue.find(caller, Kind::Collection, collection).await?;
+    let collection = app.catalogue.find(caller, Action::Share, Kind::Collection, collection).await?;
     Ok(target(&collection, &find(app, &collection, id).await?))
 }
 
@@ -128,11 +131,13 @@ pub async fn get(
     method: Method,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let collection = app.catalogue.find(&caller, Kind::Collection, &collection).await.map_err(|error| match error {
-        Error::NotFound { .. } => Error::NotFound { what: "document" },
-        Error::Hidden { dataset, .. } => Error::Hidden { what: "document", dataset },
-        error => error,
-    })?;
+    let collection = app.catalogue.find(&caller, Action::Read, Kind::Collection, &collection).await.map_err(
+        |error| match error {
+            Error::NotFound { .. } => Error::NotFound { what: "document" },
+            Error::Hidden { dataset, .. } => Error::Hidden { what: "document", dataset },
+            error => error,
+        },
+    )?;
     let document = find(&app, &collection, &id).await?;
     Ok(Gives::mark(collection.id, "document", serve(document, &method, &headers)?))
 }
@@ -167,7 +172,7 @@ pub async fn delete(
     _: Query<NoParameters>,
     headers: HeaderMap,
 ) -> Result<StatusCode, Problem> {
-    let collection = app.catalogue.find(&caller, Kind::Collection, &collection).await?;
+    let collection = app.catalogue.find(&caller, Action::Write, Kind::Collection, &collection).await?;
     let condition = precondition(&headers)?;
     let work = app.documents.delete(&caller, &collection, &id, &condition);
     Intent::around(&app.catalogue, &caller, Note::of_document("delete", &collection, &id), work).await?;
@@ -181,7 +186,7 @@ pub async fn restore(
     Path((collection, id)): Path<(String, String)>,
     _: Query<NoParameters>,
 ) -> Result<axum::Json<Descriptor>, Problem> {
-    let collection = app.catalogue.find(&caller, Kind::Collection, &collection).await?;
+    let collection = app.catalogue.find(&caller, Action::Write, Kind::Collection, &collection).await?;
     let work = app.documents.restore(&collection, &id);
     let note = Note::of_document("restore", &collection, &id);
     let document = Intent::around(&app.catalogue, &caller, note, work).await?;
@@ -219,7 +224,7 @@ pub async fn list(
     Path(collection): Path<String>,
     Query(query): Query<ListQuery>,
 ) -> Result<Response, Problem> {
-    let collection = app.catalogue.find(&caller, Kind::Collection, &collection).await?;
+    let collection = app.catalogue.find(&caller, Action::Read, Kind::Collection, &collection).await?;
     let limit = page_size(query.limit, app.config.limits.page_rows_max)?;
     let list = format!("documents {}", collection.id);
     let after = Cursor::open(&app.keys, &list, query.cursor.as_deref())?;
@@ -244,7 +249,7 @@ pub async fn collection(
     Path(name): Path<String>,
     _: Query<NoParameters>,
 ) -> Result<axum::Json<Descriptor>, Problem> {
-    let dataset = app.catalogue.find(&caller, Kind::Collection, &name).await?;
+    let dataset = app.catalogue.find(&caller, Action::Read, Kind::Collection, &name).await?;
     Ok(axum::Json(Descriptor::of(&app, &dataset)))
 }
 

@@ -30,7 +30,7 @@ impl Refusal {
     fn of(error: &Error) -> Option<Self> {
         let dataset = match error {
             Error::Hidden { dataset, .. } | Error::NameTakenUnseen { dataset, .. } => Some(*dataset),
-            Error::Unauthenticated | Error::Forbidden { .. } => None,
+            Error::Unauthenticated | Error::Forbidden { .. } | Error::ScopeNeeded { .. } => None,
             _ => return None,
         };
         Some(Self { slug: describe(error).0, dataset })

@@ -18,6 +18,7 @@
 
 mod support;
 
+mod access;
 mod audit;
 mod blobs;
 mod columnar;

@@ -9,7 +9,7 @@ use self::store::Broken;
 use super::{BuiltIndex, State, store::physical};
 use crate::{
     audit::{Note, record},
-    auth::Caller,
+    auth::{Action, Caller},
     catalogue::{
         Build, BuildState, Dataset, Index, IndexKind, Kind, Patience, Progress, database, is_busy, text_positions,
     },
@@ -40,7 +40,7 @@ impl Tables {
     /// # Errors
     /// `Invalid` for a table without text, `Limit` for one with too many indexes.
     pub async fn want_search(&self, caller: &Caller, name: &str) -> Result<(BuiltIndex, bool)> {
-        let dataset = self.catalogue.find(caller, Kind::Table, name).await?;
+        let dataset = self.catalogue.find(caller, Action::Write, Kind::Table, name).await?;
         let place = physical(&dataset)?;
         if text_positions(place.1).is_empty() {
             return Err(Error::invalid("kind", "the table has no text column to search."));
