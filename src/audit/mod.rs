@@ -14,7 +14,7 @@ mod store;
 
 pub use desk::{Desk, Read, Stranger};
 pub use store::{
-    Audit, Entry, Filter, Intent, ReadEntry, ReadsBehind, Row, begin_with, close_begun, record, record_for,
+    Audit, Entry, Filter, Intent, Outcome, ReadEntry, ReadsBehind, Row, begin_with, close_begun, record, record_for,
 };
 
 use crate::catalogue::Dataset;
@@ -53,16 +53,4 @@ impl Note {
     pub fn with(self, detail: Value) -> Self {
         Self { detail, ..self }
     }
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, sqlx::Type, serde::Serialize, serde::Deserialize)]
-#[sqlx(type_name = "text", rename_all = "lowercase")]
-#[serde(rename_all = "lowercase")]
-pub enum Outcome {
-    Begun,
-    Done,
-    Failed,
-    /// The other store's answer was lost: it may have been done.
-    Unknown,
-    Refused,
 }

@@ -1,6 +1,6 @@
 //! The audit in Postgres.
 
-use super::{Desk, Note, Outcome, Read, Stranger, desk::Tally};
+use super::{Desk, Note, Read, Stranger, desk::Tally};
 use crate::{
     auth::{Caller, Origin},
     catalogue::{Catalogue, database},
@@ -18,6 +18,18 @@ const FORGOTTEN_ROWS_MAX: i32 = 10_000;
 
 const COLUMNS: &str = "id, principal_id, principal, token_id, share_id, action, kind, dataset_id, name, outcome, intent, request_id, address, agent, detail, count";
 const VALUES: &str = "$1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13::inet, $14, $15, $16";
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, sqlx::Type, serde::Serialize, serde::Deserialize)]
+#[sqlx(type_name = "text", rename_all = "lowercase")]
+#[serde(rename_all = "lowercase")]
+pub enum Outcome {
+    Begun,
+    Done,
+    Failed,
+    /// The other store's answer was lost: it may have been done.
+    Unknown,
+    Refused,
+}
 
 /// A row as it is written.
 #[derive(Debug)]

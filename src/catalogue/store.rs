@@ -21,7 +21,7 @@ pub struct Catalogue {
     pub(super) times: Times,
     pub(super) versions_kept: u64,
     pub(super) visibility: Visibility,
-    collection_shards: u64,
+    pub(super) collection_shards: u64,
 }
 
 /// Which stores carry the installation's id already.
@@ -103,7 +103,7 @@ impl Catalogue {
         sqlx::query_as(AssertSqlSafe(sql)).bind(id).fetch_optional(&self.control).await.map_err(database)
     }
 
-    async fn one(&self, clause: &str, (kind, name): (Kind, &str)) -> Result<Option<Dataset>> {
+    pub(super) async fn one(&self, clause: &str, (kind, name): (Kind, &str)) -> Result<Option<Dataset>> {
         let query = sqlx::query_as(AssertSqlSafe(select_dataset(clause))).bind(kind).bind(name);
         query.fetch_optional(&self.control).await.map_err(database)
     }
@@ -158,52 +158,6 @@ impl Catalogue {
             .bind(caller.patterns(Action::Read))
             .bind(caller.patterns(Action::Admin));
         query.fetch_all(&self.control).await.map_err(database)
-    }
-
-    /// The collection of that name, made if there is none: it is committed before its first document.
-    pub async fn find_or_create_collection(&self, caller: &Caller, name: &str) -> Result<Dataset> {
-        super::table_name(name)?;
-        caller.require(Action::Write, Kind::Collection, name)?;
-        let found =
-            self.one("where d.kind = $1 and d.name = $2 and d.deleted_at is null", (Kind::Collection, name)).await?;
-        let found = match found {
-            Some(found) => Some(found),
-            None => {
-                self.create_collection(caller, name).await?;
-                self.one("where d.kind = $1 and d.name = $2 and d.deleted_at is null", (Kind::Collection, name)).await?
-            }
-        };
-        let collection = found.ok_or_else(|| Error::Conflict {
-            detail: format!("The collection `{name}` was deleted at this moment."),
-        })?;
-        if collection.visible_to(caller) {
-            Ok(collection)
-        } else {
-            Err(Error::NameTakenUnseen { name: name.to_owned(), dataset: collection.id })
-        }
-    }
-
-    /// Nothing if another was faster.
-    async fn create_collection(&self, caller: &Caller, name: &str) -> Result<()> {
-        let mut tx = self.control.begin().await.map_err(database)?;
-        let id = Uuid::now_v7();
-        let created = sqlx::query(
-            "insert into larder.datasets (id, kind, name, title, owner, visibility, shards) values ($1, 'collection', $2, $2, $3, $4, $5)
-             on conflict (kind, name) where deleted_at is null do nothing",
-        )
-        .bind(id)
-        .bind(name)
-        .bind(caller.principal)
-        .bind(self.visibility)
-        .bind(i32::try_from(self.collection_shards).map_err(Error::internal)?)
-        .execute(&mut *tx)
-        .await
-        .map_err(database)?;
-        if created.rows_affected() > 0 {
-            let note = Note { dataset: Some(id), ..Note::new("create", Kind::Collection.as_str(), name) };
-            record(&mut tx, caller, &note).await?;
-        }
-        tx.commit().await.map_err(database)
     }
 
     /// Hides a dataset; `restore` brings it back until it becomes garbage.

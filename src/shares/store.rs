@@ -1,6 +1,7 @@
 //! Shares in Postgres.
 
 use crate::{
+    audit::{Note, record},
     auth::Caller,
     catalogue::{Dataset, KeptAnswer, database},
     error::{Error, Result},
@@ -53,8 +54,10 @@ impl Shares {
     }
 
     pub async fn create(&self, caller: &Caller, target: &Target, life: Duration) -> Result<Share> {
-        let mut connection = self.control.acquire().await.map_err(database)?;
-        insert(&mut connection, Uuid::now_v7(), caller, target, life).await
+        let mut tx = self.control.begin().await.map_err(database)?;
+        let share = insert(&mut tx, Uuid::now_v7(), caller, target, life).await?;
+        tx.commit().await.map_err(database)?;
+        Ok(share)
     }
 
     /// The same for a request that may come again under its `Idempotency-Key`: the share, and whether it was made before. Its id is what is kept, never its link.
@@ -93,8 +96,13 @@ impl Shares {
             .bind(incarnation)
             .bind(caller.principal)
             .bind(life);
-        match query.fetch_optional(&self.control).await.map_err(database)? {
-            Some(share) => Ok(share),
+        let mut tx = self.control.begin().await.map_err(database)?;
+        match query.fetch_optional(&mut *tx).await.map_err(database)? {
+            Some(share) => {
+                record(&mut tx, caller, &note("extend", &share)).await?;
+                tx.commit().await.map_err(database)?;
+                Ok(share)
+            }
             None => self.create(caller, target, life).await,
         }
     }
@@ -129,10 +137,13 @@ impl Shares {
 
     /// Ends a link and keeps the data; ending it twice is no error.
     pub async fn revoke(&self, caller: &Caller, id: Uuid) -> Result<()> {
-        self.find_own(caller, id).await?;
-        let sql = "update larder.shares set revoked_at = coalesce(revoked_at, now()) where id = $1";
-        sqlx::query(sql).bind(id).execute(&self.control).await.map_err(database)?;
-        Ok(())
+        let share = self.find_own(caller, id).await?;
+        let mut tx = self.control.begin().await.map_err(database)?;
+        let sql = "update larder.shares set revoked_at = now() where id = $1 and revoked_at is null";
+        if sqlx::query(sql).bind(id).execute(&mut *tx).await.map_err(database)?.rows_affected() > 0 {
+            record(&mut tx, caller, &note("revoke", &share)).await?;
+        }
+        tx.commit().await.map_err(database)
     }
 
     /// Writes a hit down, before anything is given.
@@ -141,6 +152,11 @@ impl Shares {
         sqlx::query(sql).bind(share).bind(outcome).bind(request_id).execute(&self.control).await.map_err(database)?;
         Ok(())
     }
+}
+
+fn note(action: &'static str, share: &Share) -> Note {
+    let note = Note { dataset: Some(share.dataset_id), ..Note::new(action, "share", share.id.to_string()) };
+    note.with(json!({ "document": share.document_id, "expires_at": share.expires_at.unix_timestamp() }))
 }
 
 async fn insert(
@@ -155,5 +171,7 @@ async fn insert(
         "insert into larder.shares (id, dataset_id, document_id, incarnation, created_by, expires_at) values ($1, $2, $3, $4, $5, now() + $6) returning {COLUMNS}"
     );
     let query = sqlx::query_as(AssertSqlSafe(sql)).bind(id).bind(target.dataset_id).bind(document).bind(incarnation);
-    query.bind(caller.principal).bind(life).fetch_one(connection).await.map_err(database)
+    let share = query.bind(caller.principal).bind(life).fetch_one(&mut *connection).await.map_err(database)?;
+    record(connection, caller, &note("create", &share)).await?;
+    Ok(share)
 }
