@@ -1,175 +1,24 @@
-//! The audit in Postgres.
+//! The audit out, what is written in groups, and what is forgotten.
 
-use super::{Desk, Note, Read, Stranger, desk::Tally};
+use super::{Outcome, Row};
 use crate::{
+    audit::{
+        Note,
+        desk::{Desk, Read, Stranger, Tally},
+    },
     auth::{Caller, Origin},
-    catalogue::{Catalogue, database},
-    error::{Error, Result},
+    catalogue::database,
+    error::Result,
 };
 use serde::Serialize;
-use serde_json::{Value, json};
-use sqlx::{AssertSqlSafe, FromRow, PgConnection, PgPool, Postgres, postgres::PgArguments, query::Query};
-use std::{collections::HashMap, future::Future};
+use serde_json::Value;
+use sqlx::{FromRow, PgPool};
+use std::collections::HashMap;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
 /// Rows of the audit that are forgotten by one statement.
 const FORGOTTEN_ROWS_MAX: i32 = 10_000;
-
-const COLUMNS: &str = "id, principal_id, principal, token_id, share_id, action, kind, dataset_id, name, outcome, intent, request_id, address, agent, detail, count";
-const VALUES: &str = "$1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13::inet, $14, $15, $16";
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, sqlx::Type, serde::Serialize, serde::Deserialize)]
-#[sqlx(type_name = "text", rename_all = "lowercase")]
-#[serde(rename_all = "lowercase")]
-pub enum Outcome {
-    Begun,
-    Done,
-    Failed,
-    /// The other store's answer was lost: it may have been done.
-    Unknown,
-    Refused,
-}
-
-/// A row as it is written.
-#[derive(Debug)]
-pub struct Row<'a> {
-    pub id: Uuid,
-    pub caller: Option<&'a Caller>,
-    pub origin: &'a Origin,
-    pub note: &'a Note,
-    pub outcome: Outcome,
-    pub intent: Option<Uuid>,
-    pub count: i64,
-}
-
-impl<'a> Row<'a> {
-    pub fn of(caller: &'a Caller, note: &'a Note, outcome: Outcome) -> Self {
-        let (id, origin) = (Uuid::now_v7(), &caller.origin);
-        Self { id, caller: Some(caller), origin, note, outcome, intent: None, count: 1 }
-    }
-
-    fn bind<'q>(&self, query: Query<'q, Postgres, PgArguments>) -> Query<'q, Postgres, PgArguments> {
-        query
-            .bind(self.id)
-            .bind(self.caller.map(|caller| caller.principal))
-            .bind(self.caller.map(|caller| caller.name.clone()))
-            .bind(self.origin.token)
-            .bind(self.origin.share)
-            .bind(self.note.action)
-            .bind(self.note.kind)
-            .bind(self.note.dataset)
-            .bind(self.note.name.clone())
-            .bind(self.outcome)
-            .bind(self.intent)
-            .bind(self.origin.request_id.to_string())
-            .bind(self.origin.address.map(|address| address.to_string()))
-            .bind(self.origin.agent.as_deref().map(str::to_owned))
-            .bind(self.note.detail.clone())
-            .bind(self.count)
-    }
-
-    pub async fn insert(&self, connection: &mut PgConnection) -> Result<()> {
-        let sql = format!("insert into larder.audit ({COLUMNS}) values ({VALUES})");
-        self.bind(sqlx::query(AssertSqlSafe(sql))).execute(connection).await.map_err(database)?;
-        Ok(())
-    }
-}
-
-/// Writes down a change, in the transaction that makes it.
-pub async fn record(connection: &mut PgConnection, caller: &Caller, note: &Note) -> Result<()> {
-    Row::of(caller, note, Outcome::Done).insert(connection).await
-}
-
-/// The same for what a lease began, under whose id the first row stands.
-pub async fn record_for(connection: &mut PgConnection, caller: &Caller, lease: Uuid, note: &Note) -> Result<()> {
-    Row { intent: Some(lease), ..Row::of(caller, note, Outcome::Done) }.insert(connection).await
-}
-
-/// Writes down that something begins, by one statement with what makes it so: `and` is an insert whose parameters begin at 17.
-pub fn begin_with<'q>(row: &Row<'_>, and: &str) -> Query<'q, Postgres, PgArguments> {
-    let sql = format!("with begun as (insert into larder.audit ({COLUMNS}) values ({VALUES})) {and}");
-    row.bind(sqlx::query(AssertSqlSafe(sql)))
-}
-
-/// An insert of the outcome of everything that a query named `gone` gives up by its `id`, if it was begun: `$OUTCOME` is text of ours.
-pub fn close_begun(outcome: &'static str) -> String {
-    format!(
-        "insert into larder.audit (id, principal_id, principal, token_id, share_id, action, kind, dataset_id, name, outcome, intent, request_id, address, agent)
-         select gen_random_uuid(), a.principal_id, a.principal, a.token_id, a.share_id, a.action, a.kind, a.dataset_id, a.name, '{outcome}', a.id, a.request_id, a.address, a.agent
-         from gone join larder.audit a on a.id = gone.id and a.outcome = 'begun'"
-    )
-}
-
-/// A write to another store that has begun. Dropped without an end, its outcome is unknown.
-#[derive(Debug)]
-pub struct Intent {
-    control: PgPool,
-    caller: Caller,
-    note: Note,
-    id: Uuid,
-    ended: bool,
-}
-
-impl Intent {
-    /// Durable once this is done.
-    async fn begin(catalogue: &Catalogue, caller: &Caller, note: Note) -> Result<Self> {
-        let row = Row::of(caller, &note, Outcome::Begun);
-        let id = row.id;
-        row.insert(&mut *catalogue.control.acquire().await.map_err(database)?).await?;
-        Ok(Self { control: catalogue.control.clone(), caller: caller.clone(), note, id, ended: false })
-    }
-
-    /// Runs `work` between a row that says that it begins and one that says what became of it.
-    ///
-    /// # Errors
-    /// Those of `work`; and if the first row cannot be written, in which case nothing was done. The second one is not waited for on the disk: it may be lost, as
-    /// the answer may.
-    pub async fn around<T>(
-        catalogue: &Catalogue,
-        caller: &Caller,
-        note: Note,
-        work: impl Future<Output = Result<T>>,
-    ) -> Result<T> {
-        let mut intent = Self::begin(catalogue, caller, note).await?;
-        let done = work.await;
-        let (outcome, detail) = match &done {
-            Ok(_) => (Outcome::Done, json!({})),
-            Err(Error::Store { .. } | Error::Internal(_)) => (Outcome::Unknown, json!({})),
-            Err(error) => (Outcome::Failed, json!({ "error": error.to_string() })),
-        };
-        intent.note.detail = detail;
-        intent.ended = true;
-        if let Err(error) = end(&intent.control, &intent.caller, &intent.note, (intent.id, outcome)).await {
-            tracing::warn!(audit.id = %intent.id, ?error, "what became of a write was not written down");
-        }
-        done
-    }
-}
-
-/// Seen by all at once, and on the disk a moment later.
-async fn end(control: &PgPool, caller: &Caller, note: &Note, (intent, outcome): (Uuid, Outcome)) -> Result<()> {
-    let sql = format!(
-        "insert into larder.audit ({COLUMNS}) select {VALUES} from (select set_config('synchronous_commit', 'off', true)) as later"
-    );
-    let row = Row { intent: Some(intent), ..Row::of(caller, note, outcome) };
-    row.bind(sqlx::query(AssertSqlSafe(sql))).execute(control).await.map_err(database)?;
-    Ok(())
-}
-
-impl Drop for Intent {
-    fn drop(&mut self) {
-        if self.ended {
-            return;
-        }
-        let (control, caller, note, id) = (self.control.clone(), self.caller.clone(), self.note.clone(), self.id);
-        tokio::spawn(async move {
-            if let Err(error) = end(&control, &caller, &note, (id, Outcome::Unknown)).await {
-                tracing::warn!(audit.id = %id, ?error, "what became of a write was not written down");
-            }
-        });
-    }
-}
 
 /// What the audit is asked for; all that are given must hold.
 #[derive(Debug, Clone, Default)]
