@@ -9,7 +9,7 @@ use crate::{
     documents::Documents,
     error::{Error, Result},
     objects::Objects,
-    shares::Shares,
+    shares::{Passwords, Shares},
     tables::Tables,
 };
 use aws_config::{BehaviorVersion, SdkConfig, retry::RetryConfig, timeout::TimeoutConfig};
@@ -54,6 +54,7 @@ pub struct Parts {
     pub tables: Tables,
     pub documents: Documents,
     pub shares: Shares,
+    pub passwords: Passwords,
     pools: [PgPool; 3],
     draining: AtomicBool,
 }
@@ -107,10 +108,11 @@ impl App {
             public_url,
             keys,
             audit: Audit::new(control.clone(), config.times.audit_days),
-            auth: Auth::new(control.clone(), config.times.token_cache()),
+            auth: Auth::new(control, config.times.token_cache()),
             blobs: Blobs::new(catalogue.clone(), objects.clone()),
             tables: Tables::new(catalogue.clone(), objects.clone(), queries, loads, &config),
-            shares: Shares::new(control),
+            shares: Shares::new(catalogue.clone()),
+            passwords: Passwords::new(config.sharing.password_checks_max, config.times.request()),
             catalogue,
             objects,
             documents,
@@ -134,6 +136,9 @@ impl App {
     pub async fn close(&self) {
         let closed = async {
             self.audit.flush().await;
+            if let Err(error) = self.shares.flush().await {
+                tracing::warn!(?error, "the bytes of the last hits of links were not written");
+            }
             for pool in &self.pools {
                 pool.close().await;
             }

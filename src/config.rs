@@ -5,10 +5,12 @@
 mod limits;
 mod network;
 mod secret;
+mod sharing;
 
 pub use limits::{Limits, Times};
 pub use network::Network;
 pub use secret::Secret;
+pub use sharing::{LogClients, Sharing};
 
 use crate::error::{Error, Result};
 use clap::{
@@ -154,6 +156,9 @@ pub struct Config {
 
     #[command(flatten)]
     pub times: Times,
+
+    #[command(flatten)]
+    pub sharing: Sharing,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

@@ -67,8 +67,9 @@ pub fn router(app: &App) -> Router {
         .route("/v1/datasets/{id}/log", get(audit::http::log))
         .route("/v1/jobs", get(jobs::http::list))
         .route("/v1/jobs/{id}", get(jobs::http::get).delete(jobs::http::cancel))
-        .route("/v1/shares", get(shares::http::list).post(shares::http::create))
-        .route("/v1/shares/{id}", get(shares::http::get).delete(shares::http::revoke))
+        .route("/v1/shares", get(shares::http::list).post(shares::http::create).delete(shares::http::revoke_all))
+        .route("/v1/shares/{id}", get(shares::http::get).patch(shares::http::change).delete(shares::http::revoke))
+        .route("/v1/shares/{id}/log", get(shares::http::log))
         .layer(DefaultBodyLimit::max(usize::try_from(app.config.limits.request_bytes_max).unwrap_or(usize::MAX)));
 
     let authenticate = from_fn_with_state(app.clone(), authenticate);
@@ -99,8 +100,12 @@ pub fn router(app: &App) -> Router {
 /// Whoever holds a link may read it from any page, but never with the reader's own credentials.
 fn links() -> Router<App> {
     Router::new()
-        .route("/s/{token}", get(shares::http::follow))
-        .route("/s/{token}/{name}", get(shares::http::follow_named))
+        .route("/s/{token}", get(shares::http::follow).merge(post(shares::http::post).layer(from_fn(settle))))
+        .route(
+            "/s/{token}/{*path}",
+            get(shares::http::follow_path).merge(put(shares::http::put).layer(from_fn(settle))),
+        )
+        .layer(DefaultBodyLimit::disable())
         // Before the layer, which answers a browser's OPTIONS.
         .method_not_allowed_fallback(upload::http::other_method)
         .layer(CorsLayer::new().allow_origin(Any).allow_headers(Any).expose_headers(Any))

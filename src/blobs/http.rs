@@ -3,24 +3,18 @@
 use super::NewBlob;
 use crate::{
     app::App,
-    audit::http::Gives,
     auth::Caller,
     catalogue::{Kind, Replace, list_behind},
-    error::{Error, Limit, Result},
+    error::Error,
     http::{
-        Cursor, Descriptor, File, NoParameters, Path, Problem, Query, answer_upload, check_share, content_encoding,
-        content_type, guess_content_type, incoming, mint, page_size, parse_life, precondition, prefers_redirect,
-        serve_object, upload_share,
+        Cursor, Descriptor, NoParameters, Path, Problem, Query, answer_upload, check_share, content_encoding,
+        content_type, guess_content_type, incoming, page_size, precondition, serve_bytes, serve_descriptor,
+        upload_share,
     },
 };
-use axum::{
-    body::Body,
-    extract::State,
-    response::{IntoResponse, Redirect, Response},
-};
-use http::{HeaderMap, Method, StatusCode, header::CACHE_CONTROL};
+use axum::{body::Body, extract::State, response::Response};
+use http::{HeaderMap, Method, StatusCode};
 use serde::{Deserialize, Serialize};
-use std::time::Duration;
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -75,25 +69,10 @@ pub async fn get(
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let dataset = app.catalogue.find_version(&caller, Kind::Blob, &key, query.version).await?;
-    let version = dataset.current()?;
-    if query.descriptor.is_some() || query.presign.is_some() {
-        let mut descriptor = Descriptor::of(&app, &dataset);
-        if let Some(life) = &query.presign {
-            descriptor.presigned = mint(&app, &dataset, presign_life(&app, life)?).await?.map(Into::into);
-        }
-        let minted = descriptor.presigned.is_some();
-        let response = ([(CACHE_CONTROL, "no-store")], axum::Json(descriptor)).into_response();
-        return Ok(if minted { Gives::minted(dataset.id, response) } else { response });
-    }
-    if method == Method::GET
-        && prefers_redirect(&headers)
-        && let Some(presigned) = mint(&app, &dataset, None).await?
-    {
-        let headers = [(CACHE_CONTROL, "no-store"), (http::HeaderName::from_static("preference-applied"), "redirect")];
-        return Ok(Gives::minted(dataset.id, (headers, Redirect::temporary(&presigned.url)).into_response()));
-    }
-    let response = serve_object(&app.objects, &method, &headers, &File::of(&dataset, version)).await?;
-    Ok(Gives::mark(dataset.id, "blob", response))
+    Ok(match query.descriptor.is_some() || query.presign.is_some() {
+        true => serve_descriptor(&app, &dataset, query.presign.as_deref()).await?,
+        false => serve_bytes(&app, &dataset, &method, &headers).await?,
+    })
 }
 
 /// `DELETE /v1/blobs/{key}`: hides it.
@@ -164,16 +143,4 @@ pub async fn list(
     let (folders, blobs): (Vec<_>, Vec<_>) = entries.into_iter().partition(|(_, blob)| blob.is_none());
     let blobs = blobs.iter().filter_map(|(_, blob)| blob.as_ref().map(|blob| Descriptor::of(&app, blob))).collect();
     Ok(axum::Json(List { folders: folders.into_iter().map(|(name, _)| name).collect(), blobs, next }))
-}
-
-/// The life that `?presign=` asks for: at most the setting; the setting if empty.
-fn presign_life(app: &App, life: &str) -> Result<Option<Duration>> {
-    if life.is_empty() {
-        return Ok(None);
-    }
-    let (life, max) = (parse_life("presign", life)?, app.config.times.presign());
-    if life > max {
-        return Err(Limit::PresignSeconds.passed(max.as_secs(), None));
-    }
-    Ok(Some(life))
 }

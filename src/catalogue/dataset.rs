@@ -116,7 +116,7 @@ impl Version {
 }
 
 /// The columns that [`Dataset`] and [`Version`] are read from; `d`, `p`, `v` and `o` are datasets, principals, versions and objects.
-pub(super) const DATASET_COLUMNS: &str = "d.id, d.kind, d.name, d.title, d.original_name, d.owner, p.name as owner_name, d.visibility, d.shards, \
+pub(crate) const DATASET_COLUMNS: &str = "d.id, d.kind, d.name, d.title, d.original_name, d.owner, p.name as owner_name, d.visibility, d.shards, \
      d.created_at, d.updated_at, v.id as version_id, v.number, v.revision, v.object_id, o.size_bytes, o.sha256, o.crc64nvme, v.content_type, \
      v.content_encoding, v.table_id, v.columns, v.row_count, v.ingest, v.options, v.pinned, v.created_at as version_created_at";
 

@@ -48,7 +48,12 @@ impl Tables {
         let before = dataset.current()?;
         let mut tx = self.catalogue.control.begin().await.map_err(database)?;
         let now = self.catalogue.lock(&mut tx, Kind::Table, dataset.id).await?;
-        if now.current()?.etag() != before.etag() {
+        if now.current()?.id != before.id || now.current()?.revision != before.revision {
+            return Ok(false);
+        }
+        if before.pinned && !plan.renamed.is_empty() {
+            tx.rollback().await.map_err(database)?;
+            self.fork(dataset.id).await.map_err(of_refusal)?;
             return Ok(false);
         }
         if !plan.renamed.is_empty() {

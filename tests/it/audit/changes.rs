@@ -44,6 +44,7 @@ impl Step {
     }
 }
 
+const FORM: &str = "--b\r\nContent-Disposition: form-data; name=f; filename=\"form.bin\"\r\n\r\nx\r\n--b--\r\n";
 const CSV: &str = "id,city\n1,Bern\n2,Oslo\n";
 
 #[rustfmt::skip]
@@ -52,7 +53,7 @@ fn steps() -> Vec<Step> {
     vec![
         step(put(), "/{path}", "/trail.bin", "x", &["create blob"]),
         step(put(), "/", "/?name=named.bin", "x", &["create blob"]),
-        step(post(), "/", "/", "--b\r\nContent-Disposition: form-data; name=f; filename=\"form.bin\"\r\n\r\nx\r\n--b--\r\n", &["create blob"])
+        step(post(), "/", "/", FORM, &["create blob"])
             .of("multipart/form-data; boundary=b"),
         step(put(), "/v1/blobs/{key}", "/v1/blobs/trail/a", "x", &["create blob"]),
         step(put(), "/v1/blobs/{key}", "/v1/blobs/trail/a", "y", &["replace blob"]),
@@ -77,7 +78,13 @@ fn steps() -> Vec<Step> {
         step(delete(), "/v1/collections/{name}", "/v1/collections/trail", "", &["delete collection"]),
         step(post(), "/v1/collections/{name}/restore", "/v1/collections/trail/restore", "", &["restore collection"]),
         step(post(), "/v1/shares", "/v1/shares", r#"{"target": "/v1/tables/trail"}"#, &["create share"]).gives("share", "/id"),
+        step(patch(), "/v1/shares/{id}", "/v1/shares/{share}", r#"{"label": "for you"}"#, &["patch share"]),
         step(delete(), "/v1/shares/{id}", "/v1/shares/{share}", "", &["revoke share"]),
+        step(post(), "/v1/shares", "/v1/shares", r#"{"target": "/v1/tables/trail"}"#, &["create share"]),
+        step(delete(), "/v1/shares", "/v1/shares?target=/v1/tables/trail", "", &["revoke share"]),
+        step(post(), "/v1/shares", "/v1/shares", r#"{"target": "/v1/blobs/box/", "allow": ["upload"]}"#, &["create share"]).gives("box", "/url"),
+        step(put(), "/s/{token}/{path}", "{box}/a.txt", "x", &["create blob"]),
+        step(post(), "/s/{token}", "{box}", FORM, &["create blob"]).of("multipart/form-data; boundary=b"),
     ]
 }
 

@@ -1,6 +1,6 @@
 //! The transaction of an undo.
 
-use super::{check_unpinned, expired, in_the_way, merged, replaced, unexpected};
+use super::{expired, in_the_way, merged, replaced, unexpected};
 use crate::{
     audit::{Note, record},
     auth::Caller,
@@ -50,7 +50,11 @@ impl Tables {
         }
         let version = now.current()?;
         condition.check(Some(&version.etag()))?;
-        check_unpinned(version)?;
+        if version.pinned {
+            tx.rollback().await.map_err(database)?;
+            self.fork(dataset).await?;
+            return Err(Refusal::Busy);
+        }
         if change.version_id != version.id {
             return Err(replaced().into());
         }
