@@ -108,7 +108,7 @@ impl App {
             public_url,
             keys,
             audit: Audit::new(control.clone(), config.times.audit_days),
-            auth: Auth::new(control, config.times.token_cache()),
+            auth: Auth::new(control, &config),
             blobs: Blobs::new(catalogue.clone(), objects.clone()),
             tables: Tables::new(catalogue.clone(), objects.clone(), queries, loads, &config),
             shares: Shares::new(catalogue.clone()),

@@ -270,6 +270,7 @@ pub enum Limit {
     StatsSeconds,
     SearchSeconds,
     Indexes,
+    Tokens,
     PasswordChecks,
 }
 
@@ -296,6 +297,7 @@ impl Limit {
             Self::StatsSeconds => "LARDER_STATS_SECONDS",
             Self::SearchSeconds => "LARDER_SEARCH_SECONDS",
             Self::Indexes => "LARDER_INDEXES_MAX",
+            Self::Tokens => "LARDER_TOKENS_MAX",
             Self::PasswordChecks => "LARDER_PASSWORD_CHECKS_MAX",
         }
     }
@@ -328,6 +330,7 @@ impl Limit {
             Self::StatsSeconds => ("Computing the statistics of a table, even of a sample,", "seconds"),
             Self::SearchSeconds => ("A search of a table that has no search index yet", "seconds"),
             Self::Indexes => ("A table", "indexes"),
+            Self::Tokens => ("A principal", "tokens that are not over"),
             Self::PasswordChecks => {
                 ("Each replica", "passwords being checked at once, and others have waited as long as they may; it")
             }

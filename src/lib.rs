@@ -11,6 +11,7 @@ pub mod router;
 pub mod serve;
 pub mod sweep;
 pub mod telemetry;
+pub mod token_command;
 
 pub mod audit;
 pub mod auth;
@@ -23,6 +24,7 @@ pub mod blobs;
 pub mod documents;
 pub mod tables;
 
+pub mod datasets;
 pub mod shares;
 pub mod upload;
 

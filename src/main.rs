@@ -2,14 +2,13 @@
 
 use larder::{
     app::App,
-    auth::NewToken,
     base::Base,
-    config::{Cli, Command, Config, TokenCommand},
+    config::{Cli, Command, Config},
     error::{Error, Result},
     health,
     router::router,
     serve::serve,
-    sweep, telemetry,
+    sweep, telemetry, token_command,
 };
 use std::process::ExitCode;
 use tokio::{
@@ -25,7 +24,7 @@ fn main() -> ExitCode {
             match cli.command {
                 Command::Serve(config) => run(config).await,
                 Command::Health { listen } => health::ask(listen).await,
-                Command::Token(TokenCommand::Create { admin: _, config }) => create_admin_token(config).await,
+                Command::Token(command) => token_command::run(command).await,
             }
         })
     });
@@ -81,18 +80,4 @@ async fn stop_signal(app: App) {
     }
     tracing::info!("stopping: running requests may end");
     app.drain();
-}
-
-/// `larder token create --admin`: for an operator on the machine, with the settings of the service. With embedded engines the service must be stopped, since
-/// one process at a time uses the data folder.
-async fn create_admin_token(config: Config) -> Result<()> {
-    config.check()?;
-    let base = Base::start(&config, config.listen).await?;
-    let app = base.connect(config).await?;
-    let token = NewToken::random()?;
-    app.auth.add_admin_token("made on the machine", &token.0).await?;
-    println!("{}", token.0.expose());
-    app.close().await;
-    base.stop().await;
-    Ok(())
 }

@@ -235,10 +235,7 @@ pub async fn log(
     Path(id): Path<Uuid>,
     Query(query): Query<LogQuery>,
 ) -> Result<Response, Problem> {
-    let dataset = app.catalogue.find_shared(id).await?.ok_or(Error::NotFound { what: "dataset" })?;
-    if !dataset.visible_to(&caller) {
-        return Err(Error::Hidden { what: "dataset", dataset: id }.into());
-    }
+    let dataset = app.catalogue.find_by_id(&caller, id).await?;
     if !caller.admin && dataset.owner != caller.principal {
         return Err(Error::Forbidden { action: "see who read this dataset; its owner's may" }.into());
     }

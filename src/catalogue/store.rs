@@ -11,7 +11,7 @@ use crate::{
     config::{Times, Visibility},
     error::{Error, Result, Store},
 };
-use sqlx::{AssertSqlSafe, PgConnection, PgPool, error::DatabaseError};
+use sqlx::{AssertSqlSafe, PgPool, error::DatabaseError};
 use uuid::Uuid;
 
 /// The catalogue in Postgres, through the pool that slow queries never hold up.
@@ -21,6 +21,7 @@ pub struct Catalogue {
     pub(super) times: Times,
     pub(super) versions_kept: u64,
     pub(super) visibility: Visibility,
+    pub(super) public_datasets: bool,
     pub(super) collection_shards: u64,
 }
 
@@ -45,6 +46,7 @@ impl Catalogue {
             times: config.times.clone(),
             versions_kept: config.limits.versions_kept,
             visibility: config.visibility,
+            public_datasets: config.public_datasets,
             collection_shards: config.limits.collection_shards,
         }
     }
@@ -242,66 +244,6 @@ impl Catalogue {
         sqlx::query("select 1").execute(&self.control).await.map_err(database)?;
         Ok(())
     }
-
-    /// Moves versions into the garbage, and of their objects those that no other version refers to.
-    pub(super) async fn discard_versions(&self, connection: &mut PgConnection, versions: &[Uuid]) -> Result<()> {
-        // Nobody refers to them any more while this goes on.
-        sqlx::query("select from larder.versions where id = any($1) order by id for update")
-            .bind(versions)
-            .execute(&mut *connection)
-            .await
-            .map_err(database)?;
-        // The lock orders two transactions that each drop one of the last two references.
-        sqlx::query(
-            "select from larder.objects where id in (select object_id from larder.versions where id = any($1)
-             union all select object_id from larder.appends where version_id = any($1)
-             union all select object_id from larder.renditions where version_id = any($1)) order by id for update",
-        )
-        .bind(versions)
-        .execute(&mut *connection)
-        .await
-        .map_err(database)?;
-        let appended: Vec<Uuid> =
-            sqlx::query_scalar("delete from larder.appends where version_id = any($1) returning object_id")
-                .bind(versions)
-                .fetch_all(&mut *connection)
-                .await
-                .map_err(database)?;
-        let kept: Vec<Option<Uuid>> =
-            sqlx::query_scalar("delete from larder.changes where version_id = any($1) returning table_id")
-                .bind(versions)
-                .fetch_all(&mut *connection)
-                .await
-                .map_err(database)?;
-        let rendered: Vec<Uuid> =
-            sqlx::query_scalar("delete from larder.renditions where version_id = any($1) returning object_id")
-                .bind(versions)
-                .fetch_all(&mut *connection)
-                .await
-                .map_err(database)?;
-        let gone: Vec<(Uuid, Option<Uuid>)> =
-            sqlx::query_as("delete from larder.versions where id = any($1) returning object_id, table_id")
-                .bind(versions)
-                .fetch_all(&mut *connection)
-                .await
-                .map_err(database)?;
-        let objects: Vec<Uuid> = gone.iter().map(|(object, _)| *object).chain(appended).chain(rendered).collect();
-        let unused: Vec<Uuid> = sqlx::query_scalar(
-            "delete from larder.objects o where id = any($1) and not exists (select from larder.versions v where v.object_id = o.id)
-             and not exists (select from larder.appends a where a.object_id = o.id) returning id",
-        )
-        .bind(&objects)
-        .fetch_all(&mut *connection)
-        .await
-        .map_err(database)?;
-        for object in unused {
-            self.discard(&mut *connection, Some(object), None).await?;
-        }
-        for table in gone.into_iter().map(|(_, table)| table).chain(kept).flatten() {
-            self.discard(&mut *connection, None, Some(table)).await?;
-        }
-        Ok(())
-    }
 }
 
 /// Where a list goes on after an entry: behind the one blob, or behind all that a folder could hold. `None` where nothing can follow.
@@ -314,7 +256,7 @@ pub fn list_behind((name, blob): &BlobEntry) -> Option<String> {
 }
 
 /// The least text that is greater than everything beginning with `prefix`, if there is one.
-fn after_prefix(prefix: &str) -> Option<String> {
+pub(super) fn after_prefix(prefix: &str) -> Option<String> {
     let mut start = prefix.to_owned();
     while let Some(last) = start.pop() {
         // The number after a character's may lie among the surrogates, which are none.
@@ -363,7 +305,7 @@ pub(crate) fn database(error: sqlx::Error) -> Error {
     if ours { Error::internal(error) } else { Error::store(Store::Database, error) }
 }
 
-pub(super) fn is_unique_violation(error: &(dyn std::error::Error + 'static)) -> bool {
+pub(crate) fn is_unique_violation(error: &(dyn std::error::Error + 'static)) -> bool {
     let error = error.downcast_ref::<sqlx::Error>().and_then(sqlx::Error::as_database_error);
     error.is_some_and(DatabaseError::is_unique_violation)
 }

@@ -5,10 +5,10 @@ use crate::{
     app::App,
     audit::{Intent, Note, http::Gives},
     auth::{Action, Caller},
-    catalogue::{Dataset, Kind, Precondition, document_id},
+    catalogue::{Dataset, DatasetChanges, Kind, Precondition, document_id},
     error::{Error, Limit, Result},
     http::{
-        Cursor, Descriptor, Links, NoParameters, PageOf, Path, Problem, Query, answer_upload, check_share,
+        Cursor, Descriptor, Json, Links, NoParameters, PageOf, Path, Problem, Query, answer_upload, check_share,
         content_encoding, encode_path, incoming, is_fresh, page_size, plain_document, precondition, upload_share,
         user_bytes,
     },
@@ -253,6 +253,18 @@ pub async fn collection(
     _: Query<NoParameters>,
 ) -> Result<axum::Json<Descriptor>, Problem> {
     let dataset = app.catalogue.find(&caller, Action::Read, Kind::Collection, &name).await?;
+    Ok(axum::Json(Descriptor::of(&app, &dataset)))
+}
+
+/// `PATCH /v1/collections/{name}`: its title, and who sees it and its documents.
+pub async fn patch_collection(
+    State(app): State<App>,
+    caller: Caller,
+    Path(name): Path<String>,
+    _: Query<NoParameters>,
+    Json(changes): Json<DatasetChanges>,
+) -> Result<axum::Json<Descriptor>, Problem> {
+    let dataset = app.catalogue.describe(&caller, (Kind::Collection, &name), &changes, &Precondition::None).await?;
     Ok(axum::Json(Descriptor::of(&app, &dataset)))
 }
 

@@ -75,6 +75,20 @@ impl Cursor {
         keys.seal(&format!("cursor {list}"), after.as_bytes())
     }
 
+    /// A page of what was found with one more than `limit`, and the cursor of the next one, which goes on behind `position` of the page's last.
+    pub fn cut<T>(
+        keys: &SecretKeys,
+        list: &str,
+        mut found: Vec<T>,
+        limit: u64,
+        position: impl FnOnce(&T) -> String,
+    ) -> (Vec<T>, Option<String>) {
+        let more = found.len() as u64 > limit;
+        found.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
+        let next = found.last().filter(|_| more).map(|last| Self::seal(keys, list, &position(last)));
+        (found, next)
+    }
+
     /// The position after which `list` goes on; `None` at its beginning.
     pub fn open(keys: &SecretKeys, list: &str, cursor: Option<&str>) -> Result<Option<String>> {
         let Some(cursor) = cursor else { return Ok(None) };

@@ -13,6 +13,7 @@ mod bounded;
 mod change;
 mod decompress;
 mod export;
+mod fetch;
 mod fork;
 pub mod http;
 mod indexes;

@@ -69,6 +69,7 @@ fn limit_slug(limit: Limit) -> &'static str {
         Limit::PresignSeconds => "presign-too-long",
         Limit::PasswordChecks => "too-many-password-checks",
         Limit::Indexes => "too-many-indexes",
+        Limit::Tokens => "too-many-tokens",
         Limit::QuerySeconds => "query-too-slow",
         Limit::StatsSeconds => "statistics-too-slow",
         Limit::SearchSeconds => "search-too-slow",

@@ -278,6 +278,12 @@ pub const PROBLEMS: &[ProblemType] = &[
         "Set by LARDER_INDEXES_MAX. Drop one that is no longer needed.",
     ),
     problem(
+        "too-many-tokens",
+        S::UNPROCESSABLE_ENTITY,
+        "The principal has too many tokens",
+        "Set by LARDER_TOKENS_MAX. Revoke one that is no longer needed.",
+    ),
+    problem(
         "page-too-large",
         S::BAD_REQUEST,
         "The page is too large",

@@ -62,6 +62,10 @@ async fn next(mut state: State) -> Result<Option<(Bytes, State)>, axum::Error> {
             break;
         };
         let chunk = chunk?;
+        // With the length reached, nobody would ask for what stands behind an empty one.
+        if chunk.is_empty() {
+            continue;
+        }
         let chunk = if state.sent.held.is_some() { state.kept.replace(chunk) } else { Some(chunk) };
         if let Some(chunk) = chunk {
             state.sent.bytes += chunk.len() as u64;

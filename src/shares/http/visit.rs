@@ -89,7 +89,8 @@ impl<'a> Visit<'a> {
         let (preview, download) = (flag("preview"), flag("download"));
         // A client that sends credentials may send them to the redirect's target too.
         let forwards = headers.contains_key(AUTHORIZATION) && !prefers_redirect(headers);
-        let redirect = method == Method::GET && !preview && !forwards && app.objects.presigner.can_presign().await?;
+        let streams = preview || download || forwards;
+        let redirect = method == Method::GET && !streams && app.objects.presigner.can_presign().await?;
         let outcome = match (method, preview) {
             (&Method::HEAD, _) => "asked",
             (&Method::GET, true) => "previewed",
@@ -181,7 +182,7 @@ impl<'a> Visit<'a> {
             self.note().await?;
             return Ok(response);
         }
-        let place = match self.share.terms.downloads_max.is_some() && !self.preview {
+        let place = match self.share.terms.downloads_max.is_some() {
             true => match self.take_place(&response.headers().clone()).await {
                 Ok(taken) => Some(taken),
                 Err(error) => return Err(self.refuse(error).await?),
@@ -203,10 +204,7 @@ impl<'a> Visit<'a> {
             return Err(over());
         }
         self.admit().await?;
-        let allow = self.share.terms.allow;
-        if !(if self.preview { allow.view } else { allow.download }) {
-            self.only_lists()?;
-        }
+        self.check_allowed()?;
         let Some(dataset) = self.dataset.clone() else { return self.give_folder().await };
         let folders = self.path.is_some_and(|path| path.contains('/'));
         match (&self.share.target.clone(), dataset.kind) {
@@ -223,11 +221,16 @@ impl<'a> Visit<'a> {
         }
     }
 
-    /// Of a link that lets nobody have these bytes, only what is in a folder remains.
-    fn only_lists(&self) -> Result<()> {
-        match self.share.folder() {
-            Some(_) if self.lists() => Ok(()),
-            _ => Err(Error::NotShared { action: "downloads" }),
+    /// What shows bytes needs one right, what gives them another. A preview is of a blob, and never of what is counted.
+    fn check_allowed(&self) -> Result<()> {
+        let terms = &self.share.terms;
+        let blob = self.dataset.as_ref().is_none_or(|dataset| dataset.kind == Kind::Blob);
+        match (self.preview, self.share.folder()) {
+            (_, Some(_)) if self.lists() => Ok(()),
+            (true, _) if terms.allow.view && terms.downloads_max.is_none() && blob => Ok(()),
+            (true, _) => Err(Error::NotShared { action: "previews" }),
+            (false, _) if terms.allow.download => Ok(()),
+            (false, _) => Err(Error::NotShared { action: "downloads" }),
         }
     }
 
@@ -238,8 +241,6 @@ impl<'a> Visit<'a> {
         self.hit.format = Some(file.presentation.content_type.clone());
         if self.redirect
             && self.share.terms.downloads_max.is_none()
-            && self.share.terms.allow.download
-            && !self.download
             && let Some(presigned) = mint(self.app, dataset, None).await?
         {
             self.hit.outcome = "redirected";

@@ -8,9 +8,10 @@ use crate::{
     error::{Error, Limit, Result},
     tables::{
         export::{Export, RowEncoder},
+        fetch::{bound, cells},
         indexes::{Refusal, physical, run},
         query::RowQuery,
-        rows::{CHUNK_BYTES, bound, cells},
+        rows::CHUNK_BYTES,
         spool::Spool,
         sql::{self, Statement},
         store::Tables,

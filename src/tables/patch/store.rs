@@ -4,7 +4,7 @@ use super::Plan;
 use crate::{
     audit::{Note, record},
     auth::Caller,
-    catalogue::{Column, Dataset, Index, KeptFile, Kind, Lease, Patience, Pending, database, is_busy},
+    catalogue::{Column, Dataset, DatasetChanges, Index, KeptFile, Kind, Lease, Patience, Pending, database, is_busy},
     error::{Error, Result},
     tables::{
         append::matched,
@@ -27,24 +27,30 @@ pub struct Replayed {
 }
 
 impl Tables {
-    /// Changes names, title and what was told in the catalogue; false if the table changed meanwhile.
+    /// Changes names, title, who sees it, and what was told in the catalogue; false if the table changed meanwhile.
     pub(super) async fn change_in_place(
         &self,
         caller: &Caller,
         dataset: &Dataset,
         plan: &Plan,
-        title: Option<&str>,
+        described: &DatasetChanges,
     ) -> Result<bool> {
         let mut patience = Patience::default();
         loop {
-            match self.try_change(caller, dataset, plan, title).await {
+            match self.try_change(caller, dataset, plan, described).await {
                 Err(error) if is_busy(&error) => patience.pause().await?,
                 result => return result,
             }
         }
     }
 
-    async fn try_change(&self, caller: &Caller, dataset: &Dataset, plan: &Plan, title: Option<&str>) -> Result<bool> {
+    async fn try_change(
+        &self,
+        caller: &Caller,
+        dataset: &Dataset,
+        plan: &Plan,
+        described: &DatasetChanges,
+    ) -> Result<bool> {
         let before = dataset.current()?;
         let mut tx = self.catalogue.control.begin().await.map_err(database)?;
         let now = self.catalogue.lock(&mut tx, Kind::Table, dataset.id).await?;
@@ -68,30 +74,11 @@ impl Tables {
             }
             self.catalogue.rename_columns(&mut tx, before.id, &plan.columns, &json!(plan.renamed), &options).await?;
         }
-        if let Some(title) = title {
-            self.catalogue.set_title(&mut tx, dataset.id, title).await?;
-        }
-        let detail = json!({ "title": title, "renamed": plan.renamed });
+        self.catalogue.set_described(&mut tx, dataset.id, described).await?;
+        let detail = json!({ "title": described.title, "visibility": described.visibility, "renamed": plan.renamed });
         record(&mut tx, caller, &Note::of("patch", dataset).with(detail)).await?;
         tx.commit().await.map_err(database)?;
         Ok(true)
-    }
-
-    pub(super) async fn retitle(&self, caller: &Caller, dataset: Uuid, title: &str) -> Result<()> {
-        let mut patience = Patience::default();
-        loop {
-            let mut tx = self.catalogue.control.begin().await.map_err(database)?;
-            match self.catalogue.lock(&mut tx, Kind::Table, dataset).await {
-                Ok(now) => {
-                    self.catalogue.set_title(&mut tx, dataset, title).await?;
-                    record(&mut tx, caller, &Note::of("patch", &now).with(json!({ "title": title }))).await?;
-                    return tx.commit().await.map_err(database);
-                }
-                Err(error) if is_busy(&error) => tx.rollback().await.map_err(database)?,
-                Err(error) => return Err(error),
-            }
-            patience.pause().await?;
-        }
     }
 
     /// Adds the rows of an append's raw upload to a table that nobody reads yet, as it was done the first time.

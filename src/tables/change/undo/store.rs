@@ -7,8 +7,8 @@ use crate::{
     catalogue::{Change, ChangeKind, ColumnType, Dataset, Kind, Patience, Precondition, database},
     error::{Error, Result},
     tables::{
+        fetch::bound,
         indexes::{Refusal, physical},
-        rows::bound,
         sql,
         store::Tables,
     },
