@@ -13,6 +13,7 @@ pub mod sweep;
 pub mod telemetry;
 pub mod token_command;
 
+pub mod audit;
 pub mod auth;
 pub mod catalogue;
 pub mod http;

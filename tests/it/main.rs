@@ -19,6 +19,7 @@
 mod support;
 
 mod access;
+mod audit;
 mod blobs;
 mod columnar;
 mod corpus;

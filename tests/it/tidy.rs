@@ -149,6 +149,7 @@ fn http_and_the_stores_are_known_only_where_they_belong() {
             || ["base.rs", "health.rs", "router.rs", "serve.rs"].contains(&path.as_str());
         // The slice of documents is its store, in several files. `config.rs` has a type that is a column too.
         let speaks_to_a_store = name == "store.rs"
+            || path.contains("/store/")
             || (below(&["documents/"]) && name != "http.rs")
             || below(&["catalogue/", "embedded/", "objects/", "shares/store/"])
             || ["app.rs", "config.rs", "tables/rows.rs"].contains(&path.as_str());
