@@ -10,6 +10,7 @@ case $part in all | rust | clients) ;; *) echo "usage: $0 [rust|clients]" >&2 &&
 target=${CARGO_TARGET_DIR:-target}
 cargo_deny=0.20.2
 vega_datasets=3.2.1
+axe_core=4.14.1
 # Results must not depend on who runs this: the tests give the service all that it needs to know.
 unset "${!LARDER_@}" "${!AWS_@}" "${!PG@}" DATABASE_URL
 
@@ -29,6 +30,7 @@ install_packages() {
     ls /usr/lib/postgresql/*/bin/postgres >/dev/null 2>&1 || missing+=(postgresql)
     command -v curl >/dev/null || missing+=(curl)
     python3 -c 'import ensurepip' 2>/dev/null || missing+=(python3-venv)
+    command -v chromium >/dev/null || missing+=(chromium)
     [ ${#missing[@]} = 0 ] && return
     as_root apt-get update -q
     as_root env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends "${missing[@]}"
@@ -49,8 +51,10 @@ install_python() {
 }
 
 install_data() {
-    grep -qs "\"version\": \"$vega_datasets\"" node_modules/vega-datasets/package.json && return
-    npm install --prefix . --no-save --no-package-lock --ignore-scripts --no-audit --no-fund --loglevel=error "vega-datasets@$vega_datasets"
+    grep -qs "\"version\": \"$vega_datasets\"" node_modules/vega-datasets/package.json &&
+        grep -qs "\"version\": \"$axe_core\"" node_modules/axe-core/package.json && return
+    npm install --prefix . --no-save --no-package-lock --ignore-scripts --no-audit --no-fund --loglevel=error \
+        "vega-datasets@$vega_datasets" "axe-core@$axe_core"
 }
 
 # The production image holds none of the embedded engines' code.

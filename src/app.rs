@@ -1,6 +1,7 @@
 //! The composition root: the only place that builds clients. Everything else gets them from [`App`].
 
 use crate::{
+    audit::Audit,
     auth::{Auth, SecretKeys},
     blobs::Blobs,
     catalogue::{Catalogue, LOCK_TIMEOUT, migrate},
@@ -45,6 +46,7 @@ pub struct Parts {
     /// What links begin with, without a slash at the end.
     pub public_url: String,
     pub keys: SecretKeys,
+    pub audit: Audit,
     pub auth: Auth,
     pub catalogue: Catalogue,
     pub objects: Objects,
@@ -105,6 +107,7 @@ impl App {
         let parts = Parts {
             public_url,
             keys,
+            audit: Audit::new(control.clone(), config.times.audit_days),
             auth: Auth::new(control, &config),
             blobs: Blobs::new(catalogue.clone(), objects.clone()),
             tables: Tables::new(catalogue.clone(), objects.clone(), queries, loads, &config),
@@ -129,9 +132,10 @@ impl App {
         self.draining.load(Relaxed)
     }
 
-    /// Closes the pools, so that the database can stop without waiting for us; a statement that is still running is left to it.
+    /// Writes what is still counted in memory, and closes the pools, so that the database can stop without waiting for us; a statement that is still running is left to it.
     pub async fn close(&self) {
         let closed = async {
+            self.audit.flush().await;
             if let Err(error) = self.shares.flush().await {
                 tracing::warn!(?error, "the bytes of the last hits of links were not written");
             }

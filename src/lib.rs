@@ -13,6 +13,7 @@ pub mod sweep;
 pub mod telemetry;
 pub mod token_command;
 
+pub mod audit;
 pub mod auth;
 pub mod catalogue;
 pub mod http;
@@ -26,6 +27,7 @@ pub mod tables;
 pub mod datasets;
 pub mod shares;
 pub mod upload;
+pub mod web;
 
 #[cfg(feature = "embedded")]
 pub mod embedded;

@@ -2,13 +2,14 @@
 
 use crate::{
     app::App,
+    audit,
     auth::{http::authenticate, principals, tokens},
     blobs, datasets, documents, health,
     http::{
         client, not_found, openapi, panicked, plain_answers, problem_page, problem_pages, request_id, request_span,
         settle,
     },
-    jobs, shares, tables, upload,
+    jobs, shares, tables, upload, web,
 };
 use axum::{
     Router,
@@ -28,7 +29,8 @@ const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 pub fn router(app: &App) -> Router {
     let authenticate = from_fn_with_state(app.clone(), authenticate);
     let private = uploads().merge(api(app)).method_not_allowed_fallback(upload::http::other_method);
-    let private = private.route_layer(authenticate).layer(from_fn(settle)).layer(
+    let private = private.route_layer(authenticate).route_layer(from_fn_with_state(app.clone(), audit::http::watch));
+    let private = private.layer(from_fn(settle)).layer(
         CorsLayer::new()
             .allow_origin(app.config.cors_origins.clone())
             .allow_methods(Any)
@@ -90,6 +92,8 @@ fn api(app: &App) -> Router<App> {
                 .delete(documents::http::delete_collection),
         )
         .route("/v1/collections/{name}/restore", post(documents::http::restore_collection))
+        .route("/v1/audit", get(audit::http::list))
+        .route("/v1/datasets/{id}/log", get(audit::http::log))
         .route("/v1/jobs", get(jobs::http::list))
         .route("/v1/jobs/{id}", get(jobs::http::get).delete(jobs::http::cancel))
         .route("/v1/datasets", get(datasets::http::list))
@@ -124,10 +128,11 @@ fn links() -> Router<App> {
 
 fn open() -> Router<App> {
     Router::new()
-        .route("/", get(upload::http::welcome))
+        .route("/", get(web::home))
         .route("/health/live", get(health::live))
         .route("/health/ready", get(health::ready))
         .route("/openapi.json", get(openapi))
+        .route("/assets/{name}", get(web::asset))
         .route("/problems", get(problem_pages))
         .route("/problems/{slug}", get(problem_page))
 }
@@ -136,6 +141,7 @@ fn open() -> Router<App> {
 pub fn with_frame(router: Router) -> Router {
     router
         .layer(CatchPanicLayer::custom(panicked))
+        .layer(from_fn(web::problems_as_pages))
         .layer(from_fn(plain_answers))
         .layer(from_fn(request_span))
         .layer(from_fn(request_id))

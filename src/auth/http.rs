@@ -25,8 +25,11 @@ pub async fn authenticate(State(app): State<App>, mut request: Request, next: Ne
     caller.origin = Origin { token: caller.origin.token, ..origin(request.extensions()) };
     guard_cross_site(request.method(), request.headers())?;
     tracing::Span::current().record("principal", caller.name.as_str());
-    request.extensions_mut().insert(caller);
-    Ok(next.run(request).await)
+    request.extensions_mut().insert(caller.clone());
+    let mut response = next.run(request).await;
+    // For the audit.
+    response.extensions_mut().insert(caller);
+    Ok(response)
 }
 
 /// What is read without a token where it is public: a dataset's routes by GET, and the kind that each is of. Its log of changes is not among them.

@@ -11,6 +11,7 @@ mod append;
 mod basis;
 mod build;
 mod change;
+mod collection;
 mod column;
 mod dataset;
 mod describe;

@@ -140,6 +140,10 @@ pub struct Times {
     /// How long a deleted dataset or document can be restored.
     #[arg(long, env = "LARDER_DELETED_DAYS", default_value_t = 30, value_parser = clap::value_parser!(u64).range(0..=36_500), help_heading = "Times")]
     pub deleted_days: u64,
+
+    /// How long the audit, and who read what, are kept; the database itself forgets nothing of the last 30 days.
+    #[arg(long, env = "LARDER_AUDIT_DAYS", default_value_t = 400, value_parser = clap::value_parser!(u64).range(30..=36_500), help_heading = "Times")]
+    pub audit_days: u64,
 }
 
 impl Times {

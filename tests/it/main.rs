@@ -19,6 +19,7 @@
 mod support;
 
 mod access;
+mod audit;
 mod blobs;
 mod columnar;
 mod corpus;
@@ -32,6 +33,7 @@ mod engines;
 mod frame;
 mod grammar;
 mod jobs;
+mod pages;
 mod process;
 mod s3_conformance;
 mod shares;

@@ -128,7 +128,7 @@ async fn a_link_to_a_table_gives_rows_in_the_format_asked_for() {
     assert_eq!(text("/any.json?select=a&limit=1").await, "[\n{\"a\":1}\n]\n");
     let json = follow_with(Method::GET, url(&share), &[("accept", "application/json")]).await;
     assert_eq!(json.headers()["content-type"], "application/json");
-    let page = follow_with(Method::GET, url(&share), &[("accept", "text/html,application/xml;q=0.9,*/*;q=0.8")]).await;
+    let page = follow_with(Method::GET, url(&share), &[("accept", "text/csv;q=0.9,*/*;q=0.8")]).await;
     assert_eq!(
         (&page.headers()["access-control-allow-origin"], page.headers().contains_key("vary")),
         (&"*".parse().unwrap(), true)

@@ -4,6 +4,7 @@ mod admit;
 mod body;
 mod folder;
 mod log;
+mod page;
 mod receive;
 mod rows;
 mod target;

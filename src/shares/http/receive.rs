@@ -196,7 +196,8 @@ impl Visit<'_> {
         self.note().await?;
         let accept = self.headers.get(ACCEPT).and_then(|accept| accept.to_str().ok()).unwrap_or_default();
         Ok(match accept.starts_with("text/html") {
-            true => Redirect::to(&format!("/s/{}", self.token)).into_response(),
+            // The page says so at this place.
+            true => Redirect::to(&format!("/s/{}#received", self.token)).into_response(),
             false => {
                 (StatusCode::CREATED, [(CACHE_CONTROL, "no-store")], axum::Json(AllReceived { files })).into_response()
             }

@@ -9,6 +9,7 @@ use crate::{
     error::{Error, Result},
     http::{Client, File, PageOf, Path, Problem, Query, REQUEST_ID, disposition, mint, prefers_redirect, serve_object},
     shares::{Arrival, Hit, Share, Target, open_token},
+    web::wants_page,
 };
 use axum::{
     extract::State,
@@ -60,11 +61,21 @@ pub struct Visit<'a> {
     pub hit: Hit,
     /// As what it has been written down.
     noted: Option<&'static str>,
-    /// The bytes for a page that shows them.
-    preview: bool,
-    /// The bytes to be kept, whoever asks.
-    download: bool,
+    wanted: Wanted,
     redirect: bool,
+}
+
+/// In what form a holder wants what is behind the link.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Wanted {
+    /// As programs do.
+    Plain,
+    /// `?download`: the bytes to be kept, whoever asks.
+    Download,
+    /// `?preview`: the bytes for a page that shows them.
+    Preview,
+    /// A page for a browser's window.
+    Page,
 }
 
 impl<'a> Visit<'a> {
@@ -86,15 +97,21 @@ impl<'a> Visit<'a> {
             query.retain(|(given, value)| given != name || !value.is_empty());
             query.len() < before
         };
-        let (preview, download) = (flag("preview"), flag("download"));
+        let wanted = match (flag("preview"), flag("download")) {
+            (true, _) => Wanted::Preview,
+            (_, true) => Wanted::Download,
+            _ if asks_for_page(path, &query, method) && wants_page(headers) => Wanted::Page,
+            _ => Wanted::Plain,
+        };
         // A client that sends credentials may send them to the redirect's target too.
         let forwards = headers.contains_key(AUTHORIZATION) && !prefers_redirect(headers);
-        let streams = preview || download || forwards;
-        let redirect = method == Method::GET && !streams && app.objects.presigner.can_presign().await?;
-        let outcome = match (method, preview) {
+        let redirects = method == Method::GET && wanted == Wanted::Plain && !forwards;
+        let redirect = redirects && app.objects.presigner.can_presign().await?;
+        let outcome = match (method, wanted) {
             (&Method::HEAD, _) => "asked",
-            (&Method::GET, true) => "previewed",
-            (&Method::GET, false) => "streamed",
+            (&Method::GET, Wanted::Preview) => "previewed",
+            (&Method::GET, Wanted::Page) => "page",
+            (&Method::GET, Wanted::Plain | Wanted::Download) => "streamed",
             _ => "refused",
         };
         let hit = Hit {
@@ -121,22 +138,8 @@ impl<'a> Visit<'a> {
             (true, false, true) => Some(outcomes.0),
             (true, false, false) => Some(outcomes.1),
         };
-        let visit = Self {
-            app,
-            token,
-            path,
-            query,
-            method,
-            headers,
-            client,
-            share,
-            dataset,
-            hit,
-            noted,
-            preview,
-            download,
-            redirect,
-        };
+        let visit =
+            Self { app, token, path, query, method, headers, client, share, dataset, hit, noted, wanted, redirect };
         Ok(visit)
     }
 
@@ -178,7 +181,7 @@ impl<'a> Visit<'a> {
         if status == StatusCode::NOT_MODIFIED {
             self.hit.outcome = "unchanged";
         }
-        if self.method != Method::GET || !status.is_success() {
+        if self.wanted == Wanted::Page || self.method != Method::GET || !status.is_success() {
             self.note().await?;
             return Ok(response);
         }
@@ -204,6 +207,10 @@ impl<'a> Visit<'a> {
             return Err(over());
         }
         self.admit().await?;
+        // A folder below what is none is found nowhere.
+        if self.wanted == Wanted::Page && (self.path.is_none() || self.dataset.is_none()) {
+            return self.give_page().await;
+        }
         self.check_allowed()?;
         let Some(dataset) = self.dataset.clone() else { return self.give_folder().await };
         let folders = self.path.is_some_and(|path| path.contains('/'));
@@ -225,7 +232,7 @@ impl<'a> Visit<'a> {
     fn check_allowed(&self) -> Result<()> {
         let terms = &self.share.terms;
         let blob = self.dataset.as_ref().is_none_or(|dataset| dataset.kind == Kind::Blob);
-        match (self.preview, self.share.folder()) {
+        match (self.wanted == Wanted::Preview, self.share.folder()) {
             (_, Some(_)) if self.lists() => Ok(()),
             (true, _) if terms.allow.view && terms.downloads_max.is_none() && blob => Ok(()),
             (true, _) => Err(Error::NotShared { action: "previews" }),
@@ -246,7 +253,7 @@ impl<'a> Visit<'a> {
             self.hit.outcome = "redirected";
             return Ok(([(CACHE_CONTROL, "no-store")], Redirect::temporary(&presigned.url)).into_response());
         }
-        if self.download {
+        if self.wanted == Wanted::Download {
             let name = dataset.name.rsplit('/').next().unwrap_or(&dataset.name);
             file.presentation.content_disposition = disposition("attachment", name);
         }
@@ -269,6 +276,13 @@ impl<'a> Visit<'a> {
             }
         }
     }
+}
+
+/// Whether the address is that of a page: no name of a file, and no parameter but where a list goes on.
+fn asks_for_page(path: Option<&str>, query: &[(String, String)], method: &Method) -> bool {
+    matches!(*method, Method::GET | Method::HEAD)
+        && path.is_none_or(|path| path.ends_with('/'))
+        && query.iter().all(|(name, _)| name == "cursor")
 }
 
 /// What a holder is told, whatever ended the link.

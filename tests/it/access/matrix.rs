@@ -89,7 +89,7 @@ const REPLACE: [u16; 5] = [403, 409, 403, 200, 200];
 const LIST: [u16; 5] = [200; 5];
 
 /// Without a token.
-const OPEN: [(&str, &str); 10] = [
+const OPEN: [(&str, &str); 11] = [
     ("get", "/"),
     ("get", "/s/{token}"),
     ("post", "/s/{token}"),
@@ -98,6 +98,7 @@ const OPEN: [(&str, &str); 10] = [
     ("get", "/health/live"),
     ("get", "/health/ready"),
     ("get", "/openapi.json"),
+    ("get", "/assets/{name}"),
     ("get", "/problems"),
     ("get", "/problems/{slug}"),
 ];
@@ -147,6 +148,8 @@ const ROWS: &[Row] = &[
 
     row("get", "/v1/datasets", "/v1/datasets", Table, Empty, LIST),
     row("get", "/v1/datasets/{id}", "/v1/datasets/{id}", Dataset, Empty, READ),
+    row("get", "/v1/datasets/{id}/log", "/v1/datasets/{id}/log", Dataset, Empty, READ),
+    row("get", "/v1/audit", "/v1/audit", Nothing, Empty, [403, 403, 403, 403, 200]),
 
     row("get", "/v1/jobs", "/v1/jobs", Job, Empty, LIST),
     row("get", "/v1/jobs/{id}", "/v1/jobs/{id}", Job, Empty, READ),
