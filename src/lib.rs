@@ -5,8 +5,10 @@
 pub mod app;
 pub mod base;
 pub mod config;
+pub mod database;
 pub mod error;
 pub mod health;
+pub mod metrics;
 pub mod router;
 pub mod serve;
 pub mod sweep;

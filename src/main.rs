@@ -1,20 +1,22 @@
 //! The binary: parse the settings, connect, serve, drain.
 
 use larder::{
-    app::App,
+    app::{App, configured_sdk},
     auth::NewToken,
     base::Base,
-    config::{Cli, Command, Config, TokenCommand},
+    config::{Cli, Command, Config, DatabaseAuth, TokenCommand},
+    database::{self, Database},
     error::{Error, Result},
-    router::router,
+    router::{metrics_router, router},
     serve::serve,
     sweep, telemetry,
 };
-use std::process::ExitCode;
+use std::{future::pending, net::SocketAddr, process::ExitCode};
 use tokio::{
     net::TcpListener,
     signal::unix::{SignalKind, signal},
 };
+use tokio_util::task::AbortOnDropHandle;
 
 fn main() -> ExitCode {
     let cli = Cli::parse_with_default_command();
@@ -23,6 +25,8 @@ fn main() -> ExitCode {
         runtime.block_on(async {
             match cli.command {
                 Command::Serve(config) => run(config).await,
+                Command::Migrate(config) => migrate_database(config).await,
+                Command::DatabaseRoles(config) => make_database_roles(config).await,
                 Command::Token(TokenCommand::Create { admin: _, config }) => create_admin_token(config).await,
             }
         })
@@ -45,12 +49,20 @@ fn main() -> ExitCode {
 async fn run(config: Config) -> Result<()> {
     config.check()?;
     telemetry::init(&config)?;
-    let listener = TcpListener::bind(config.listen).await;
-    let listener = listener
-        .map_err(|error| Error::startup(format!("LARDER_LISTEN: cannot listen on {}: {error}.", config.listen)))?;
+    let listener = listen("LARDER_LISTEN", config.listen).await?;
+    let metrics = match config.metrics_listen {
+        Some(address) => Some(listen("LARDER_METRICS_LISTEN", address).await?),
+        None => None,
+    };
     let base = Base::start(&config, listener.local_addr().map_err(Error::internal)?).await?;
     let app = base.connect(config).await?;
     let sweeper = tokio::spawn(sweep::run(app.clone()));
+    // It goes with the process, so that the drain can be watched.
+    let _metrics = metrics.map(|listener| {
+        tracing::info!(address = ?listener.local_addr(), "listening for collectors of metrics");
+        let (routes, times) = (metrics_router(&app), app.config.times.clone());
+        AbortOnDropHandle::new(tokio::spawn(async move { serve(listener, routes, &times, pending()).await }))
+    });
     base.banner(&app).await?;
     let routes = base.routes(router(&app));
     if !serve(listener, routes, &app.config.times, stop_signal(app.clone())).await {
@@ -61,6 +73,41 @@ async fn run(config: Config) -> Result<()> {
     base.stop().await;
     tracing::info!("stopped");
     Ok(())
+}
+
+async fn listen(setting: &str, address: SocketAddr) -> Result<TcpListener> {
+    let listener = TcpListener::bind(address).await;
+    listener.map_err(|error| Error::startup(format!("{setting}: cannot listen on {address}: {error}.")))
+}
+
+/// `larder migrate`: the schema, without serving anything.
+async fn migrate_database(config: Config) -> Result<()> {
+    let made = database::migrate(&configured_database(&config).await?, config.times.request()).await?;
+    match &made[..] {
+        [] => println!("The database has the schema of this version."),
+        [.., last] => println!("Migrated to {last}, by {} migrations.", made.len()),
+    }
+    Ok(())
+}
+
+/// `larder database-roles`.
+async fn make_database_roles(config: Config) -> Result<()> {
+    database::make_roles(&configured_database(&config).await?, config.times.request()).await?;
+    println!(
+        "larder_owner and larder_app are there. As larder_owner: `larder migrate`; as larder_app: `larder serve`."
+    );
+    Ok(())
+}
+
+async fn configured_database(config: &Config) -> Result<Database> {
+    let url = config.database_url.as_ref();
+    let url =
+        url.ok_or_else(|| Error::startup("DATABASE_URL must say which database; an embedded one needs none of this."))?;
+    let sdk = match config.database_auth {
+        DatabaseAuth::Url => None,
+        DatabaseAuth::Iam => Some(configured_sdk(config).await?),
+    };
+    Database::configured(config, url.expose(), sdk.as_ref())
 }
 
 /// Waits for SIGTERM or Ctrl-C, and takes the service out of readiness.

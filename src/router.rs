@@ -7,7 +7,7 @@ use crate::{
     http::{
         not_found, openapi, panicked, plain_answers, problem_page, problem_pages, request_id, request_span, settle,
     },
-    jobs, shares, tables, upload,
+    jobs, metrics, shares, tables, upload,
 };
 use axum::{
     Router,
@@ -64,6 +64,7 @@ pub fn router(app: &App) -> Router {
         .route("/v1/jobs", get(jobs::http::list))
         .route("/v1/jobs/{id}", get(jobs::http::get).delete(jobs::http::cancel))
         .route("/v1/shares", get(shares::http::list).post(shares::http::create))
+        .route("/metrics", get(metrics::http::metrics))
         .route("/v1/shares/{id}", get(shares::http::get).delete(shares::http::revoke))
         .layer(DefaultBodyLimit::max(usize::try_from(app.config.limits.request_bytes_max).unwrap_or(usize::MAX)));
 
@@ -101,6 +102,12 @@ pub fn router(app: &App) -> Router {
             .method_not_allowed_fallback(upload::http::other_method)
             .with_state(app.clone()),
     )
+}
+
+/// What `LARDER_METRICS_LISTEN` serves: to whoever reaches that address, and nothing else.
+pub fn metrics_router(app: &App) -> Router {
+    let routes = Router::new().route("/metrics", get(metrics::http::open)).fallback(not_found);
+    with_frame(routes.with_state(app.clone()))
 }
 
 /// What every request passes, the embedded bucket's included.

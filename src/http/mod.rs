@@ -12,6 +12,7 @@ mod page;
 mod problem;
 mod rejection;
 mod serve;
+mod trace;
 
 pub use descriptor::{Descriptor, Links, answer_upload, share_life, upload_share};
 pub use digest::claims;

@@ -2,6 +2,7 @@
 
 use crate::{
     error::{BoxError, Error, Result, Store},
+    metrics::{self, Direction},
     objects::ObjectWriter,
 };
 use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider};
@@ -81,6 +82,7 @@ impl Objects {
         let body = request.send().await.map_err(unavailable)?.body;
         Ok(Box::pin(futures::stream::try_unfold(body, |mut body: ByteStream| async move {
             let chunk = body.try_next().await.map_err(unavailable)?;
+            metrics::moved("objects", Direction::Out, chunk.as_ref().map_or(0, |chunk| chunk.len() as u64));
             Ok(chunk.map(|chunk| (chunk, body)))
         })))
     }
@@ -89,7 +91,9 @@ impl Objects {
     pub async fn read_whole(&self, id: Uuid) -> Result<Bytes> {
         let request = self.client.get_object().bucket(&self.bucket).key(key(id));
         let body = request.send().await.map_err(unavailable)?.body;
-        Ok(body.collect().await.map_err(unavailable)?.into_bytes())
+        let bytes = body.collect().await.map_err(unavailable)?.into_bytes();
+        metrics::moved("objects", Direction::Out, bytes.len() as u64);
+        Ok(bytes)
     }
 
     /// Mints a URL for a GET of the object, or `None` when the credentials are about to expire: then the caller streams.

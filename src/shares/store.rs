@@ -4,6 +4,7 @@ use crate::{
     auth::Caller,
     catalogue::{Dataset, KeptAnswer, database},
     error::{Error, Result},
+    metrics,
 };
 use serde_json::{Value, json};
 use sqlx::{AssertSqlSafe, FromRow, PgConnection, PgPool};
@@ -139,6 +140,7 @@ impl Shares {
     pub async fn record(&self, share: Uuid, outcome: &str, request_id: &str) -> Result<()> {
         let sql = "insert into larder.share_hits (share_id, outcome, request_id) values ($1, $2, $3)";
         sqlx::query(sql).bind(share).bind(outcome).bind(request_id).execute(&self.control).await.map_err(database)?;
+        metrics::share_hit(outcome);
         Ok(())
     }
 }

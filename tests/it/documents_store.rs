@@ -87,7 +87,7 @@ async fn losing_answers(engine: String) -> String {
 pub fn config(flags: &[&str]) -> Config {
     match Cli::parse_from(["larder", "serve"].iter().chain(flags)).command {
         Command::Serve(config) => config,
-        Command::Token(_) => unreachable!(),
+        _ => unreachable!(),
     }
 }
 

@@ -122,7 +122,7 @@ fn imports_go_downwards_and_slices_never_import_one_another() {
                 let above = ABOVE.into_iter().filter(|_| !source.is_wire());
                 others.chain(above).collect()
             }
-            "catalogue" | "objects" | "error" | "config" => [&SLICES[..], &ABOVE[..]].concat(),
+            "catalogue" | "database" | "objects" | "error" | "config" => [&SLICES[..], &ABOVE[..]].concat(),
             "auth" if source.file_name() != "http.rs" => [&SLICES[..], &ABOVE[..]].concat(),
             "http" => SLICES.to_vec(),
             _ => Vec::new(),
@@ -150,7 +150,7 @@ fn http_and_the_stores_are_known_only_where_they_belong() {
         // The slice of documents is its store, in several files. `config.rs` has a type that is a column too.
         let speaks_to_a_store = name == "store.rs"
             || (below(&["documents/"]) && name != "http.rs")
-            || below(&["catalogue/", "embedded/", "objects/"])
+            || below(&["catalogue/", "database/", "embedded/", "objects/"])
             || ["app.rs", "config.rs", "tables/rows.rs"].contains(&path.as_str());
         for (allowed, words) in [(speaks_http, &["axum::"][..]), (speaks_to_a_store, &["aws_sdk_", "sqlx::"])] {
             let known = words.iter().filter(|word| !allowed && code.contains(**word));

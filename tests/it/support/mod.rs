@@ -1,6 +1,7 @@
 //! The service as its users meet it: the real router on the embedded engines, behind a real socket.
 
 pub mod copy;
+pub mod deployment;
 mod people;
 mod raw;
 mod stores;
@@ -169,7 +170,7 @@ pub fn config(data_dir: &Path, settings: &[&str]) -> Config {
     let fixed = ["larder", "serve", "--listen", "127.0.0.1:0", "--data-dir", data_dir];
     match Cli::try_parse_from(fixed.iter().chain(settings)).expect("settings").command {
         Command::Serve(config) => config,
-        Command::Token(_) => unreachable!("`serve` was asked for"),
+        _ => unreachable!("`serve` was asked for"),
     }
 }
 
