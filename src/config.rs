@@ -3,9 +3,11 @@
 //! **Invariants.** No credential of AWS is ever read from here: the SDK's own chain finds them. Secrets print as `…`, in `Debug` and in `--help`.
 
 mod limits;
+mod network;
 mod secret;
 
 pub use limits::{Limits, Times};
+pub use network::Network;
 pub use secret::Secret;
 
 use crate::error::{Error, Result};
@@ -134,6 +136,14 @@ pub struct Config {
     #[arg(long, env = "LARDER_CORS_ORIGINS", value_delimiter = ',', value_parser = parse_origin)]
     pub cors_origins: Vec<HeaderValue>,
 
+    /// Networks of the proxies in front, separated by commas, such as `10.0.0.0/8`: these alone are believed when they say whom they speak for.
+    #[arg(long, env = "LARDER_TRUSTED_PROXIES", value_delimiter = ',')]
+    pub trusted_proxies: Vec<Network>,
+
+    /// The header in which they say it; the other one passes them as the client wrote it.
+    #[arg(long, env = "LARDER_FORWARDING", default_value = "x-forwarded-for")]
+    pub forwarding: Forwarding,
+
     /// What is logged: a level, or directives such as `larder=debug,tower_http=info`.
     #[arg(long, env = "LARDER_LOG", default_value = "info")]
     pub log: String,
@@ -169,6 +179,13 @@ pub enum LogFormat {
     Auto,
     Human,
     Json,
+}
+
+/// The header by which a proxy tells the client's address.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Forwarding {
+    XForwardedFor,
+    Forwarded,
 }
 
 /// Who may see a dataset.

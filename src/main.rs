@@ -59,7 +59,8 @@ async fn run(config: Config) -> Result<()> {
     let sweeper = tokio::spawn(sweep::run(app.clone()));
     // It goes with the process, so that the drain can be watched.
     let _metrics = metrics.map(|listener| {
-        tracing::info!(address = ?listener.local_addr(), "listening for collectors of metrics");
+        let address = listener.local_addr().map_or_else(|_| String::new(), |address| address.to_string());
+        tracing::info!(address, "listening for collectors of metrics");
         let (routes, times) = (metrics_router(&app), app.config.times.clone());
         AbortOnDropHandle::new(tokio::spawn(async move { serve(listener, routes, &times, pending()).await }))
     });

@@ -5,7 +5,8 @@ use crate::{
     auth::http::authenticate,
     blobs, documents, health,
     http::{
-        not_found, openapi, panicked, plain_answers, problem_page, problem_pages, request_id, request_span, settle,
+        client, not_found, openapi, panicked, plain_answers, problem_page, problem_pages, read_again, request_id,
+        request_span, settle,
     },
     jobs, metrics, shares, tables, upload,
 };
@@ -100,6 +101,8 @@ pub fn router(app: &App) -> Router {
             .merge(open)
             .fallback(not_found)
             .method_not_allowed_fallback(upload::http::other_method)
+            .layer(from_fn_with_state(app.clone(), read_again))
+            .layer(from_fn_with_state(app.clone(), client))
             .with_state(app.clone()),
     )
 }

@@ -1,10 +1,10 @@
 //! From the `Authorization` header to the [`Caller`], before any route looks at the rest of the request.
 
-use super::Caller;
+use super::{Caller, Origin};
 use crate::{
     app::App,
     error::{Error, Result},
-    http::Problem,
+    http::{Client, Problem, REQUEST_ID, until_there},
 };
 use axum::{
     extract::{FromRequestParts, Request, State},
@@ -12,16 +12,29 @@ use axum::{
     response::Response,
 };
 use base64::{Engine, prelude::BASE64_STANDARD};
-use http::{HeaderMap, header::AUTHORIZATION, request::Parts};
+use http::{Extensions, HeaderMap, header::AUTHORIZATION, request::Parts};
 
 /// A layer: the request goes on with its caller, or ends with 401, the same whether or not the name exists.
 pub async fn authenticate(State(app): State<App>, mut request: Request, next: Next) -> Result<Response, Problem> {
     let token = token(request.headers()).ok_or(Error::Unauthenticated)?;
-    let caller = app.auth.caller(&token).await?;
+    let mut caller = until_there(&app, || app.auth.caller(&token)).await?;
+    caller.origin = origin(request.extensions());
     guard_cross_site(request.method(), request.headers())?;
     tracing::Span::current().record("principal", caller.name.as_str());
     request.extensions_mut().insert(caller);
     Ok(next.run(request).await)
+}
+
+/// Where the request comes from.
+pub fn origin(extensions: &Extensions) -> Origin {
+    let client = extensions.get::<Client>();
+    Origin {
+        request_id: REQUEST_ID.try_with(|id| id.as_str().into()).unwrap_or_default(),
+        address: client.map(|client| client.address),
+        agent: client.and_then(|client| client.agent.clone()),
+        token: None,
+        share: None,
+    }
 }
 
 /// `Bearer <token>`, or Basic with the token as the password and any user name.

@@ -1,6 +1,6 @@
 //! Principals and tokens in Postgres.
 
-use super::Caller;
+use super::{Caller, Origin};
 use crate::{
     catalogue::database,
     config::Secret,
@@ -53,7 +53,7 @@ impl Auth {
         .await
         .map_err(database)?;
         let (principal, name, admin) = row.ok_or(Error::Unauthenticated)?;
-        Ok(Caller { principal, name, admin })
+        Ok(Caller { principal, name, admin, origin: Origin::default() })
     }
 
     /// Makes `token` a token of the admin principal, both made if they are not there. A new `bootstrap` token ends the one before.

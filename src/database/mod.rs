@@ -11,7 +11,7 @@ pub use roles::make_roles;
 use crate::{
     catalogue::LOCK_TIMEOUT,
     config::{Config, DatabaseAuth},
-    error::{Error, Result},
+    error::{Error, Result, Store},
 };
 use aws_config::SdkConfig;
 use sqlx::{
@@ -73,6 +73,19 @@ impl Database {
             ),
             _ => format!("The database of DATABASE_URL cannot be reached: {error}"),
         })
+    }
+}
+
+/// Whether the connection broke or could not be made: the database restarts, or another one takes its place. What only read may be done again.
+pub fn is_away(error: &Error) -> bool {
+    let Error::Store { store: Store::Database, source } = error else { return false };
+    match source.downcast_ref::<sqlx::Error>() {
+        Some(sqlx::Error::Io(_)) => true,
+        // `connection_exception`, and what a server says that shuts down or starts.
+        Some(sqlx::Error::Database(refusal)) => {
+            refusal.code().is_some_and(|code| code.starts_with("08") || code.starts_with("57P0"))
+        }
+        _ => false,
     }
 }
 

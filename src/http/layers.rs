@@ -46,7 +46,7 @@ pub async fn request_span(request: Request, next: Next) -> Response {
     let Trace { trace_id, span_id, parent_id } = Trace::of(request.headers());
     let method = request.method().clone();
     let span = tracing::info_span!(
-        "request", %method, path, request_id = id, trace_id, span_id, parent_id, principal = Empty
+        "request", %method, path, request_id = id, trace_id, span_id, parent_id, client = Empty, principal = Empty
     );
     let (path, started) = (path.to_owned(), std::time::Instant::now());
     async move {

@@ -1,5 +1,7 @@
 //! What every slice's `http.rs` uses: problems, extractors, ETags, descriptors, and the serving of bytes.
 
+mod again;
+mod client;
 mod descriptor;
 mod digest;
 mod etag;
@@ -14,6 +16,8 @@ mod rejection;
 mod serve;
 mod trace;
 
+pub use again::{read_again, until_there};
+pub use client::{Client, Peer, client};
 pub use descriptor::{Descriptor, Links, answer_upload, share_life, upload_share};
 pub use digest::claims;
 pub use etag::{is_fresh, precondition};

@@ -55,7 +55,7 @@ async fn the_service_runs_as_a_user_that_cannot_change_its_schema() {
     json(service.put("/v1/tables/first?key=word", "word,n\na,1\nb,2\n").await, 200).await;
     let append =
         service.request(Method::POST, "/v1/tables/first/rows?add_columns=true").header("content-type", "text/csv");
-    json(append.body("word,n,more\nc,3,x\n").send().await.expect("an answer"), 200).await;
+    json(append.body("word,n,more\nc,3,x\n").send().await.expect("an answer"), 201).await;
     let changed = service.request(Method::PATCH, "/v1/tables/first/rows?n=eq.1").json(&json!({ "n": 5 }));
     assert!(changed.send().await.expect("an answer").status().is_success());
     json(

@@ -10,7 +10,7 @@ use axum::{
 use bytes::Bytes;
 use http::{Method, StatusCode, Uri};
 use larder::{
-    auth::Caller,
+    auth::{Caller, Origin},
     catalogue::{Catalogue, Dataset, ExpiredDocument, Pending, PendingDocument, Precondition},
     database::{Database, migrate},
     documents::{Documents, Put},
@@ -53,7 +53,7 @@ async fn fixture() -> Fixture {
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
     let pool = PgPool::connect_with(options).await.unwrap();
-    let caller = Caller { principal: Uuid::now_v7(), name: "ada".to_owned(), admin: false };
+    let caller = Caller { principal: Uuid::now_v7(), name: "ada".to_owned(), admin: false, origin: Origin::default() };
     let principal = sqlx::query("insert into larder.principals (id, name, kind) values ($1, $2, 'person')");
     principal.bind(caller.principal).bind(&caller.name).execute(&pool).await.unwrap();
     let (bucket, objects) = bucket().await;

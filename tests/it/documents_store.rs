@@ -7,7 +7,7 @@ use bytes::Bytes;
 use clap::Parser;
 use http::{HeaderMap, StatusCode};
 use larder::{
-    auth::Caller,
+    auth::{Caller, Origin},
     catalogue::{Catalogue, Dataset, Kind, Precondition},
     config::{Cli, Command, Config, Visibility},
     documents::{Document, Documents, Put},
@@ -37,7 +37,7 @@ async fn fixture() -> Fixture {
 }
 
 fn with(client: Client, table: &str) -> Fixture {
-    let caller = Caller { principal: Uuid::now_v7(), name: "ada".to_owned(), admin: false };
+    let caller = Caller { principal: Uuid::now_v7(), name: "ada".to_owned(), admin: false, origin: Origin::default() };
     let documents = store(&client, table, &config(&[]));
     Fixture { documents, client, collection: collection(&caller), caller }
 }

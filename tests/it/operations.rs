@@ -87,7 +87,7 @@ async fn metrics_count_by_names_of_ours_alone() {
 #[tokio::test]
 async fn metrics_of_the_service_itself_are_for_admins() {
     let service = shared();
-    assert!(service.text("/metrics").await.contains("larder_requests_total"));
+    assert!(service.text("/metrics").await.contains("larder_build_info"));
     problem(service.anonymous(Method::GET, "/metrics").send().await.expect("an answer"), 401, "unauthenticated").await;
     problem(service.person().await.get("/metrics").await, 403, "forbidden").await;
 }
