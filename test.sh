@@ -41,10 +41,12 @@ install_cargo_deny() {
 }
 
 install_python() {
-    cmp -s tests/clients/requirements.txt .venv/installed.txt && return
+    local wanted
+    wanted=$(cat tests/clients/requirements.txt tests/deploy/requirements.txt)
+    [ "$wanted" = "$(cat .venv/installed.txt 2>/dev/null)" ] && return
     python3 -m venv --clear .venv
-    .venv/bin/pip install --quiet --disable-pip-version-check --no-deps -r tests/clients/requirements.txt
-    cp tests/clients/requirements.txt .venv/installed.txt
+    .venv/bin/pip install --quiet --disable-pip-version-check --no-deps -r tests/clients/requirements.txt -r tests/deploy/requirements.txt
+    printf '%s\n' "$wanted" >.venv/installed.txt
 }
 
 install_data() {
@@ -81,6 +83,7 @@ if [ "$part" != rust ]; then
     step 'real data' install_data
     step 'the binary' cargo build
     step 'real clients, embedded stores' clients tests/clients --ignore=tests/clients/elsewhere
+    step 'deployment' clients tests/deploy
     step 'real clients, stores elsewhere' clients tests/clients --stores=elsewhere --ignore=tests/clients/embedded
 fi
 printf '\n==> all passed: %d s\n' "$SECONDS"

@@ -31,9 +31,15 @@ pub struct Cli {
 pub enum Command {
     /// Run the service. The default command: every flag below is also an environment variable.
     #[command(
-        after_help = "Other commands:\n  larder token create --admin   make a new admin token, to recover a lost one\n  larder migrate                bring the database to this version's schema, as its owner\n  larder database-roles         make the two database users, as an administrator of the database"
+        after_help = "Other commands:\n  larder token create --admin   make a new admin token, to recover a lost one\n  larder health                 ask the service on this machine whether it lives\n  larder migrate                bring the database to this version's schema, as its owner\n  larder database-roles         make the two database users, as an administrator of the database"
     )]
     Serve(Config),
+    /// Ask the service that listens here whether it lives, and end with an error if not: the health check of a container.
+    Health {
+        /// Address that the service listens on.
+        #[arg(long, env = "LARDER_LISTEN", default_value = "127.0.0.1:8080")]
+        listen: SocketAddr,
+    },
     /// Bring the database of DATABASE_URL to the schema of this version, and end: for a user that may, such as larder_owner.
     Migrate(Config),
     /// Make the users larder_owner and larder_app in the database of DATABASE_URL, as an administrator of it; once.

@@ -7,6 +7,7 @@ use larder::{
     config::{Cli, Command, Config, DatabaseAuth, TokenCommand},
     database::{self, Database},
     error::{Error, Result},
+    health,
     router::{metrics_router, router},
     serve::serve,
     sweep, telemetry,
@@ -27,6 +28,7 @@ fn main() -> ExitCode {
                 Command::Serve(config) => run(config).await,
                 Command::Migrate(config) => migrate_database(config).await,
                 Command::DatabaseRoles(config) => make_database_roles(config).await,
+                Command::Health { listen } => health::ask(listen).await,
                 Command::Token(TokenCommand::Create { admin: _, config }) => create_admin_token(config).await,
             }
         })

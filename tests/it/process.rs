@@ -504,3 +504,23 @@ async fn logs_are_json_with_one_line_for_each_request_and_hold_no_secret() {
         assert_eq!(line, None, "`{secret}` is in the output");
     }
 }
+
+#[tokio::test]
+async fn health_asks_the_service_that_listens_here() {
+    let folder = Folder::new();
+    let service = Larder::start(&folder.path().join("data"), &[]).await;
+    let listen = service.url.trim_start_matches("http://").to_owned();
+    let port = listen.rsplit(':').next().expect("a port");
+    let health = |listen: &str| {
+        let mut command = bare();
+        command.arg("health").env("LARDER_LISTEN", listen);
+        command
+    };
+    for address in [&listen, &format!("0.0.0.0:{port}")] {
+        let ended = run(health(address)).await;
+        assert!(ended.status.success(), "{ended:?}");
+    }
+    service.stop().await;
+    let error = refused(health(&listen)).await;
+    assert!(error.contains(&format!("Nothing answers on {listen}")), "{error}");
+}
