@@ -163,7 +163,8 @@ pub fn timeouts(config: &Config) -> TimeoutConfig {
     TimeoutConfig::builder().connect_timeout(CONNECT_TIME).read_timeout(config.times.request()).build()
 }
 
-fn objects(config: &Config, at: ObjectsAt) -> Result<Objects> {
+/// A bucket: that of the installation, or one that an export is in.
+pub fn objects(config: &Config, at: ObjectsAt) -> Result<Objects> {
     let credentials = at.sdk.credentials_provider();
     let credentials: SharedCredentialsProvider = credentials.ok_or_else(no_credentials)?;
     // Virtual-host addressing is what AWS wants; servers given by address have no names for buckets.

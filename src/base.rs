@@ -39,11 +39,16 @@ impl Base {
         Ok(Self { address, public_url })
     }
 
+    /// Connects to the stores as they are.
+    pub async fn open(&self, config: Config) -> Result<App> {
+        let (stores, keys) = (self.stores(&config).await?, SecretKeys::new(self.secret_keys(&config)?));
+        App::connect(config, self.public_url.clone(), keys, stores).await
+    }
+
     /// Connects to the stores, and lets the admin in.
     pub async fn connect(&self, config: Config) -> Result<App> {
-        let stores = self.stores(&config).await?;
-        let (keys, token) = (SecretKeys::new(self.secret_keys(&config)?), self.admin_token(&config)?);
-        let app = App::connect(config, self.public_url.clone(), keys, stores).await?;
+        let token = self.admin_token(&config)?;
+        let app = self.open(config).await?;
         match token {
             Some(token) => app.auth.add_admin_token("bootstrap", &token).await?,
             None if app.auth.has_tokens().await? => {}

@@ -31,7 +31,7 @@ pub struct Cli {
 pub enum Command {
     /// Run the service. The default command: every flag below is also an environment variable.
     #[command(
-        after_help = "Other commands:\n  larder token create --admin   make a new admin token, to recover a lost one\n  larder health                 ask the service on this machine whether it lives\n  larder migrate                bring the database to this version's schema, as its owner\n  larder database-roles         make the two database users, as an administrator of the database"
+        after_help = "Other commands:\n  larder token create --admin   make a new admin token, to recover a lost one\n  larder health                 ask the service on this machine whether it lives\n  larder migrate                bring the database to this version's schema, as its owner\n  larder database-roles         make the two database users, as an administrator of the database\n  larder export PLACE           write all of the installation to a folder or to s3://bucket/prefix\n  larder import PLACE           make it an installation again, in stores that are new"
     )]
     Serve(Config),
     /// Ask the service that listens here whether it lives, and end with an error if not: the health check of a container.
@@ -44,6 +44,18 @@ pub enum Command {
     Migrate(Config),
     /// Make the users larder_owner and larder_app in the database of DATABASE_URL, as an administrator of it; once.
     DatabaseRoles(Config),
+    /// Write all of the installation to a folder or to `s3://bucket/prefix`, while it serves.
+    Export {
+        place: String,
+        #[command(flatten)]
+        config: Config,
+    },
+    /// Make an export an installation again, in stores that nobody has served from.
+    Import {
+        place: String,
+        #[command(flatten)]
+        config: Config,
+    },
     /// Work on tokens from the machine itself.
     #[command(subcommand)]
     Token(TokenCommand),

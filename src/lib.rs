@@ -25,6 +25,7 @@ pub mod documents;
 pub mod tables;
 
 pub mod shares;
+pub mod transfer;
 pub mod upload;
 
 #[cfg(feature = "embedded")]

@@ -10,7 +10,7 @@ use larder::{
     health,
     router::{metrics_router, router},
     serve::serve,
-    sweep, telemetry,
+    sweep, telemetry, transfer,
 };
 use std::{future::pending, net::SocketAddr, process::ExitCode};
 use tokio::{
@@ -26,6 +26,8 @@ fn main() -> ExitCode {
         runtime.block_on(async {
             match cli.command {
                 Command::Serve(config) => run(config).await,
+                Command::Export { place, config } => carry(Way::Out, &place, config).await,
+                Command::Import { place, config } => carry(Way::In, &place, config).await,
                 Command::Migrate(config) => migrate_database(config).await,
                 Command::DatabaseRoles(config) => make_database_roles(config).await,
                 Command::Health { listen } => health::ask(listen).await,
@@ -99,6 +101,28 @@ async fn make_database_roles(config: Config) -> Result<()> {
     println!(
         "larder_owner and larder_app are there. As larder_owner: `larder migrate`; as larder_app: `larder serve`."
     );
+    Ok(())
+}
+
+/// Which way all of an installation goes.
+enum Way {
+    Out,
+    In,
+}
+
+/// `larder export PLACE` and `larder import PLACE`.
+async fn carry(way: Way, place: &str, config: Config) -> Result<()> {
+    config.check()?;
+    let place = transfer::Place::named(place, &config).await?;
+    let base = Base::start(&config, config.listen).await?;
+    let app = base.open(config).await?;
+    let carried = match way {
+        Way::Out => transfer::export(&app, &place).await,
+        Way::In => transfer::import(&app, &place).await,
+    };
+    app.close().await;
+    base.stop().await;
+    println!("{}", carried?);
     Ok(())
 }
 

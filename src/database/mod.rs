@@ -16,6 +16,7 @@ use crate::{
 use aws_config::SdkConfig;
 use sqlx::{
     Connection, PgPool,
+    error::DatabaseError,
     postgres::{PgConnectOptions, PgPoolOptions, PgSslMode},
 };
 use std::{str::FromStr, time::Duration};
@@ -64,7 +65,7 @@ impl Database {
     /// What an operator is told when a connection cannot be opened.
     pub fn unreachable(&self, error: sqlx::Error) -> Error {
         let refused =
-            error.as_database_error().and_then(|error| error.code()).is_some_and(|code| code.starts_with("28"));
+            error.as_database_error().and_then(DatabaseError::code).is_some_and(|code| code.starts_with("28"));
         let user = self.options.get_username();
         Error::startup(match (&self.login, refused) {
             (Some(_), true) => format!(

@@ -27,7 +27,7 @@ do $$ begin
     if current_user = 'larder_owner' then
         grant usage on schema larder to larder_app;
         grant select, insert, update, delete on all tables in schema larder to larder_app;
-        grant usage on all sequences in schema larder to larder_app;
+        grant usage, update on all sequences in schema larder to larder_app;
         revoke insert, update, delete on larder._sqlx_migrations from larder_app;
         grant usage, create on schema rows to larder_app;
         if to_regclass('larder.audit') is not null then revoke update, delete on larder.audit from larder_app; end if;

@@ -14,6 +14,7 @@ use aws_smithy_runtime_api::{
         orchestrator::Metadata,
         runtime_components::RuntimeComponents,
     },
+    http::Response,
 };
 use aws_smithy_types::config_bag::{ConfigBag, Storable, StoreReplace};
 use std::time::Instant;
@@ -77,7 +78,7 @@ impl Intercept for Calls {
     ) -> Result<(), BoxError> {
         let (Some(call), Some(metadata)) = (bag.load::<Call>(), bag.load::<Metadata>()) else { return Ok(()) };
         let answer = context.response();
-        let outcome = match (context.output_or_error(), answer.map(|answer| answer.status())) {
+        let outcome = match (context.output_or_error(), answer.map(Response::status)) {
             (Some(Ok(_)), _) => "ok",
             (_, Some(status)) if status.is_client_error() => "refused",
             _ => "failed",

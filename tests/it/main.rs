@@ -44,4 +44,5 @@ mod table_reading;
 mod table_sources;
 mod tables;
 mod tidy;
+mod transfer;
 mod upload;
