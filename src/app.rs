@@ -98,7 +98,7 @@ impl App {
         let parts = Parts {
             public_url,
             keys,
-            auth: Auth::new(control.clone()),
+            auth: Auth::new(control.clone(), config.times.token_cache()),
             blobs: Blobs::new(catalogue.clone(), objects.clone()),
             tables: Tables::new(catalogue.clone(), objects.clone(), queries, loads, &config),
             shares: Shares::new(control),

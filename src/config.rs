@@ -150,6 +150,10 @@ pub struct Config {
     #[arg(long, env = "LARDER_VISIBILITY", default_value = "team")]
     pub visibility: Visibility,
 
+    /// Whether a dataset may be made `public`: anyone can read it, without a token.
+    #[arg(long, env = "LARDER_PUBLIC_DATASETS", default_value_t = false, action = clap::ArgAction::Set)]
+    pub public_datasets: bool,
+
     /// Origins whose pages may call `/v1` with a token, separated by commas, such as `https://dash.example.org`. Share links are open to all pages.
     #[arg(long, env = "LARDER_CORS_ORIGINS", value_delimiter = ',', value_parser = parse_origin)]
     pub cors_origins: Vec<HeaderValue>,
@@ -213,6 +217,8 @@ pub enum Forwarding {
 pub enum Visibility {
     Team,
     Private,
+    /// Everybody, without a token, for reading.
+    Public,
 }
 
 impl Config {
@@ -241,6 +247,9 @@ impl Config {
         }
         if self.admin_token.as_ref().is_some_and(|token| token.expose().len() < 16) {
             return Err(Error::startup("LARDER_ADMIN_TOKEN must have at least 16 characters."));
+        }
+        if self.visibility == Visibility::Public && !self.public_datasets {
+            return Err(Error::startup("LARDER_VISIBILITY=public needs LARDER_PUBLIC_DATASETS=true."));
         }
         if self.embedded == Embedded::Never || cfg!(not(feature = "embedded")) {
             self.check_nothing_embedded()?;

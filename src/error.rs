@@ -15,6 +15,10 @@ pub enum Error {
     #[error("This token may not {action}.")]
     Forbidden { action: &'static str },
 
+    /// The caller may know of the thing, but no scope of its token permits the action.
+    #[error("The token's scopes do not permit this: it needs `{scope}`.")]
+    ScopeNeeded { scope: String },
+
     /// Absent, or hidden from this caller: the two are never told apart.
     #[error("There is no {what} here that you may read.")]
     NotFound { what: &'static str },

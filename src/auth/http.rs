@@ -17,8 +17,8 @@ use http::{Extensions, HeaderMap, header::AUTHORIZATION, request::Parts};
 /// A layer: the request goes on with its caller, or ends with 401, the same whether or not the name exists.
 pub async fn authenticate(State(app): State<App>, mut request: Request, next: Next) -> Result<Response, Problem> {
     let token = token(request.headers()).ok_or(Error::Unauthenticated)?;
-    let mut caller = until_there(&app, || app.auth.caller(&token)).await?;
-    caller.origin = origin(request.extensions());
+    let mut caller = Caller::clone(&*until_there(&app, || app.auth.caller(&token)).await?);
+    caller.origin = Origin { token: caller.origin.token, ..origin(request.extensions()) };
     guard_cross_site(request.method(), request.headers())?;
     tracing::Span::current().record("principal", caller.name.as_str());
     request.extensions_mut().insert(caller);

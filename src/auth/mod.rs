@@ -1,33 +1,16 @@
-//! Who calls: principals, their tokens, and the keys that sign what we hand out.
+//! Who calls: principals, their tokens and what these may do, and the keys that sign what we hand out.
 //!
 //! **Invariant.** A token is nowhere in clear: the database holds its SHA-256, the log nothing.
+//! **Invariant.** What a caller may do is judged in one place, [`Caller::may`], with which the catalogue finds datasets.
 
+mod cache;
+mod caller;
 pub mod http;
 mod keys;
+mod scope;
 mod store;
 
+pub use caller::{Caller, Origin};
 pub use keys::SecretKeys;
+pub use scope::{Action, Scopes, resource};
 pub use store::{Auth, NewToken, random_text};
-
-use std::{net::IpAddr, sync::Arc};
-use uuid::Uuid;
-
-/// The principal that a request speaks for.
-#[derive(Debug, Clone)]
-pub struct Caller {
-    pub principal: Uuid,
-    pub name: String,
-    pub admin: bool,
-    pub origin: Origin,
-}
-
-/// Where a request came from, for the audit.
-#[derive(Debug, Clone, Default)]
-pub struct Origin {
-    pub request_id: Arc<str>,
-    pub address: Option<IpAddr>,
-    pub agent: Option<Arc<str>>,
-    pub token: Option<Uuid>,
-    /// The link that the caller stands for: what is changed through it is its maker's.
-    pub share: Option<Uuid>,
-}

@@ -1,6 +1,9 @@
 //! Principals and tokens in Postgres.
 
-use super::{Caller, Origin};
+use super::{
+    Caller, Scopes,
+    cache::{Cache, TokenHash},
+};
 use crate::{
     catalogue::database,
     config::Secret,
@@ -9,6 +12,7 @@ use crate::{
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use sha2::{Digest, Sha256};
 use sqlx::PgPool;
+use std::{sync::Arc, time::Duration};
 use uuid::Uuid;
 
 const ADMIN: &str = "admin";
@@ -16,7 +20,21 @@ const PREFIX_CHARS: usize = 12;
 
 #[derive(Debug, Clone)]
 pub struct Auth {
-    control: PgPool,
+    pub(super) control: PgPool,
+    pub(super) cache: Arc<Cache>,
+}
+
+#[derive(sqlx::FromRow)]
+struct Found {
+    token: Uuid,
+    scopes: Vec<String>,
+    principal: Uuid,
+    name: String,
+    admin: bool,
+    /// Until the token expires.
+    seconds: Option<f64>,
+    /// Whether its last use was noted more than a minute ago.
+    stale: bool,
 }
 
 /// A token as its holder gets it, once.
@@ -38,22 +56,48 @@ pub fn random_text() -> Result<String> {
 }
 
 impl Auth {
-    pub fn new(control: PgPool) -> Self {
-        Self { control }
+    /// `cached` is how long a token that was found valid is taken for valid.
+    pub fn new(control: PgPool, cached: Duration) -> Self {
+        Self { control, cache: Arc::new(Cache::new(cached)) }
     }
 
     /// The caller that a token stands for, if it is valid now.
-    pub async fn caller(&self, token: &str) -> Result<Caller> {
-        let row: Option<(Uuid, String, bool)> = sqlx::query_as(
-            "select p.id, p.name, p.admin from larder.tokens t join larder.principals p on p.id = t.principal_id
+    pub async fn caller(&self, token: &str) -> Result<Arc<Caller>> {
+        let hash = hash(token);
+        let asked_at = match self.cache.find(&hash) {
+            Ok(caller) => return Ok(caller),
+            Err(asked_at) => asked_at,
+        };
+        let found: Option<Found> = sqlx::query_as(
+            "select t.id as token, t.scopes, p.id as principal, p.name, p.admin, extract(epoch from t.expires_at - now())::float8 as seconds,
+                 coalesce(t.last_used_at < now() - interval '1 minute', true) as stale
+             from larder.tokens t join larder.principals p on p.id = t.principal_id
              where t.hash = $1 and t.revoked_at is null and (t.expires_at is null or t.expires_at > now()) and p.disabled_at is null",
         )
-        .bind(hash(token))
+        .bind(hash.as_slice())
         .fetch_optional(&self.control)
         .await
         .map_err(database)?;
-        let (principal, name, admin) = row.ok_or(Error::Unauthenticated)?;
-        Ok(Caller { principal, name, admin, origin: Origin::default() })
+        let found = found.ok_or(Error::Unauthenticated)?;
+        if found.stale {
+            self.note_use(found.token).await;
+        }
+        let scopes = Scopes::parse(&found.scopes)?;
+        let mut caller = Caller::new(found.principal, found.name, found.admin, scopes);
+        caller.origin.token = Some(found.token);
+        let caller = Arc::new(caller);
+        let valid = found.seconds.map(|seconds| Duration::from_secs_f64(seconds.clamp(0.0, 3600.0)));
+        self.cache.keep(hash, &caller, valid, asked_at);
+        Ok(caller)
+    }
+
+    /// At most once a minute for each token, however many replicas there are. The request does not depend on it.
+    async fn note_use(&self, token: Uuid) {
+        let sql = "update larder.tokens set last_used_at = now()
+                   where id = $1 and (last_used_at is null or last_used_at < now() - interval '1 minute')";
+        if let Err(error) = sqlx::query(sql).bind(token).execute(&self.control).await {
+            tracing::warn!(%error, "the use of a token was not noted");
+        }
     }
 
     /// Makes `token` a token of the admin principal, both made if they are not there. A new `bootstrap` token ends the one before.
@@ -71,7 +115,7 @@ impl Auth {
         )
         .bind(Uuid::now_v7())
         .bind(name)
-        .bind(hash(token.expose()))
+        .bind(hash(token.expose()).as_slice())
         .bind(token.expose().chars().take(PREFIX_CHARS).collect::<String>())
         .bind(ADMIN)
         .execute(&mut *tx)
@@ -82,12 +126,14 @@ impl Auth {
              where name = $1 and name = 'bootstrap' and principal_id = (select id from larder.principals where name = $3)",
         )
         .bind(name)
-        .bind(hash(token.expose()))
+        .bind(hash(token.expose()).as_slice())
         .bind(ADMIN)
         .execute(&mut *tx)
         .await
         .map_err(database)?;
-        tx.commit().await.map_err(database)
+        tx.commit().await.map_err(database)?;
+        self.cache.empty();
+        Ok(())
     }
 
     /// Whether any token has ever been made: without one nobody can get in.
@@ -96,6 +142,6 @@ impl Auth {
     }
 }
 
-fn hash(token: &str) -> Vec<u8> {
-    Sha256::digest(token.as_bytes()).to_vec()
+fn hash(token: &str) -> TokenHash {
+    Sha256::digest(token.as_bytes()).into()
 }

@@ -7,9 +7,9 @@ use crate::{
     catalogue::{Kind, Replace, list_behind},
     error::{Error, Limit, Result},
     http::{
-        Cursor, Descriptor, File, NoParameters, Path, Problem, Query, answer_upload, content_encoding, content_type,
-        guess_content_type, incoming, mint, page_size, parse_life, precondition, prefers_redirect, serve_object,
-        upload_share,
+        Cursor, Descriptor, File, NoParameters, Path, Problem, Query, answer_upload, check_share, content_encoding,
+        content_type, guess_content_type, incoming, mint, page_size, parse_life, precondition, prefers_redirect,
+        serve_object, upload_share,
     },
 };
 use axum::{
@@ -38,6 +38,7 @@ pub async fn put(
     body: Body,
 ) -> Result<Response, Problem> {
     let share = upload_share(&app, query.share.as_deref())?;
+    check_share(&caller, share, Kind::Blob, &key)?;
     let blob = NewBlob {
         content_type: content_type(&headers).unwrap_or_else(|| guess_content_type(&key)),
         content_encoding: content_encoding(&headers),

@@ -1,7 +1,11 @@
 //! The rows of the catalogue as the rest of the service sees them.
 
 use super::Column;
-use crate::{auth::Caller, config::Visibility, error::Error};
+use crate::{
+    auth::{Action, Caller},
+    config::Visibility,
+    error::{Error, Result},
+};
 use serde::Serialize;
 use serde_json::Value;
 use sqlx::{FromRow, Row, postgres::PgRow, types::Json};
@@ -73,13 +77,31 @@ pub struct Version {
 }
 
 impl Dataset {
-    /// Whether the caller may know that this exists.
+    /// Whether the caller may know that this exists, and read it.
     pub fn visible_to(&self, caller: &Caller) -> bool {
-        self.visibility == Visibility::Team || caller.admin || caller.principal == self.owner
+        self.permits(caller, Action::Read)
+    }
+
+    /// # Errors
+    /// `NotFound` of what the caller may not even read, `ScopeNeeded` where its token does not reach so far, `Forbidden` of what only the owner may.
+    pub fn require(&self, caller: &Caller, action: Action) -> Result<()> {
+        if self.permits(caller, action) {
+            return Ok(());
+        }
+        if !self.visible_to(caller) {
+            return Err(self.kind.not_found());
+        }
+        let scope = if action == Action::Admin { Action::Write } else { action };
+        caller.require(scope, self.kind, &self.name)?;
+        Err(Error::Forbidden { action: "say who sees what is another principal's" })
+    }
+
+    fn permits(&self, caller: &Caller, action: Action) -> bool {
+        caller.may(action, (self.kind, &self.name), self.owner, self.visibility)
     }
 
     /// The current version; every blob and table has one.
-    pub fn current(&self) -> Result<&Version, Error> {
+    pub fn current(&self) -> Result<&Version> {
         self.version.as_ref().ok_or_else(|| Error::internal(format!("dataset {} has no current version", self.id)))
     }
 }
@@ -139,4 +161,15 @@ fn version_from_row(id: Uuid, row: &PgRow) -> sqlx::Result<Version> {
         pinned: row.try_get("pinned")?,
         created_at: row.try_get("version_created_at")?,
     })
+}
+
+/// Of datasets `d` those that a caller may read. Parameters from `first` on: the principal, and the patterns of its scopes for `Read` and `Admin`.
+pub(super) fn readable(first: usize) -> String {
+    let resource =
+        "(case d.kind when 'collection' then 'documents' else d.kind || 's' end || '/' || d.name) collate \"C\"";
+    let (read, admin) = (first + 1, first + 2);
+    format!(
+        "(${read}::text[] is null or {resource} ~ any(${read})) \
+         and (d.visibility <> 'private' or d.owner = ${first} or ${admin}::text[] is null or {resource} ~ any(${admin}))"
+    )
 }

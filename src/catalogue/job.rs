@@ -3,9 +3,9 @@
 //! **Invariant.** A job is finished by the very commit that publishes its work, so that no kill in between makes the two disagree; one whose process is gone
 //! is failed by the sweep.
 
-use super::{Catalogue, store::database};
+use super::{Catalogue, Kind, store::database};
 use crate::{
-    auth::Caller,
+    auth::{Action, Caller},
     error::{Error, Result},
 };
 use serde_json::Value;
@@ -36,6 +36,9 @@ pub struct Job {
 }
 
 const JOB_COLUMNS: &str = "id, kind, target, state, bytes, rows, problem, created_at, updated_at, finished_at";
+
+/// Jobs of tables that the caller's token reaches; its patterns are parameter 4.
+const IN_SCOPE: &str = "($4::text[] is null or ('tables/' || target) collate \"C\" ~ any($4))";
 
 /// How far an upload has come. Counted where the bytes and rows pass; read by the job that reports it.
 #[derive(Debug)]
@@ -116,23 +119,26 @@ impl Catalogue {
 
     /// A job of the caller's; an admin sees all.
     pub async fn job(&self, caller: &Caller, id: Uuid) -> Result<Job> {
-        let sql = format!("select {JOB_COLUMNS} from larder.jobs where id = $1 and (principal_id = $2 or $3)");
+        let sql =
+            format!("select {JOB_COLUMNS} from larder.jobs where id = $1 and (principal_id = $2 or $3) and {IN_SCOPE}");
         let job = sqlx::query_as(sqlx::AssertSqlSafe(sql)).bind(id).bind(caller.principal).bind(caller.admin);
+        let job = job.bind(caller.patterns(Action::Read));
         job.fetch_optional(&self.control).await.map_err(database)?.ok_or(Error::NotFound { what: "job" })
     }
 
     /// The caller's newest jobs; an admin sees all.
     pub async fn jobs(&self, caller: &Caller) -> Result<Vec<Job>> {
         let sql = format!(
-            "select {JOB_COLUMNS} from larder.jobs where principal_id = $1 or $2 order by created_at desc, id desc limit $3"
+            "select {JOB_COLUMNS} from larder.jobs where (principal_id = $1 or $2) and {IN_SCOPE} order by created_at desc, id desc limit $3"
         );
         let jobs = sqlx::query_as(sqlx::AssertSqlSafe(sql)).bind(caller.principal).bind(caller.admin).bind(LISTED_MAX);
-        jobs.fetch_all(&self.control).await.map_err(database)
+        jobs.bind(caller.patterns(Action::Read)).fetch_all(&self.control).await.map_err(database)
     }
 
     /// Asks a running job to end; it does within seconds.
     pub async fn cancel_job(&self, caller: &Caller, id: Uuid) -> Result<Job> {
         let job = self.job(caller, id).await?;
+        caller.require(Action::Write, Kind::Table, &job.target)?;
         let sql = "update larder.jobs set cancel_asked = true where id = $1 and state = 'running'";
         let asked = sqlx::query(sql).bind(id).execute(&self.control).await.map_err(database)?;
         match asked.rows_affected() {

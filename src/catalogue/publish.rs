@@ -8,7 +8,7 @@ use super::{
     store::{database, is_unique_violation},
 };
 use crate::{
-    auth::Caller,
+    auth::{Action, Caller},
     error::{Error, Result},
     objects::Stored,
 };
@@ -227,6 +227,7 @@ impl Catalogue {
         replace: Replace,
         condition: &Precondition,
     ) -> Result<()> {
+        caller.require(Action::Write, kind, name)?;
         let Some(existing) = existing else { return condition.check(None) };
         if !existing.visible_to(caller) {
             return Err(Error::NameTaken { detail: format!("The name `{name}` is taken."), free: None });

@@ -1,8 +1,12 @@
 //! Reading the catalogue, and hiding and restoring what is in it.
 
-use super::{Dataset, Kind, Patience, dataset::DATASET_COLUMNS, is_busy};
+use super::{
+    Dataset, Kind, Patience,
+    dataset::{DATASET_COLUMNS, readable},
+    is_busy,
+};
 use crate::{
-    auth::Caller,
+    auth::{Action, Caller},
     config::{Times, Visibility},
     error::{Error, Result, Store},
 };
@@ -44,15 +48,20 @@ impl Catalogue {
         }
     }
 
-    /// The dataset of that name, as far as the caller may see it.
-    pub async fn find(&self, caller: &Caller, kind: Kind, name: &str) -> Result<Dataset> {
+    /// The dataset of that name, for what the caller wants to do to it.
+    ///
+    /// # Errors
+    /// Those of [`Dataset::require`].
+    pub async fn find(&self, caller: &Caller, action: Action, kind: Kind, name: &str) -> Result<Dataset> {
         let found = self.one("where d.kind = $1 and d.name = $2 and d.deleted_at is null", (kind, name)).await?;
-        found.filter(|dataset| dataset.visible_to(caller)).ok_or_else(|| kind.not_found())
+        let found = found.ok_or_else(|| kind.not_found())?;
+        found.require(caller, action)?;
+        Ok(found)
     }
 
-    /// The same with a version other than the current one.
+    /// For reading, with a version other than the current one.
     pub async fn find_version(&self, caller: &Caller, kind: Kind, name: &str, number: Option<i64>) -> Result<Dataset> {
-        let Some(number) = number else { return self.find(caller, kind, name).await };
+        let Some(number) = number else { return self.find(caller, Action::Read, kind, name).await };
         let sql = format!(
             "select {DATASET_COLUMNS} from larder.datasets d join larder.principals p on p.id = d.owner \
              join larder.versions v on v.dataset_id = d.id and v.number = $3 join larder.objects o on o.id = v.object_id \
@@ -138,17 +147,24 @@ impl Catalogue {
         (start, end): (&str, Option<&str>),
         limit: u64,
     ) -> Result<Vec<Dataset>> {
-        let sql = select_dataset(
-            "where d.kind = 'blob' and d.deleted_at is null and d.name >= $1 and ($2::text is null or d.name < $2) \
-             and (d.visibility = 'team' or $3 or d.owner = $4) order by d.name limit $5",
-        );
-        let query = sqlx::query_as(AssertSqlSafe(sql)).bind(start).bind(end).bind(caller.admin).bind(caller.principal);
-        query.bind(i64::try_from(limit).unwrap_or(i64::MAX)).fetch_all(&self.control).await.map_err(database)
+        let readable = readable(4);
+        let sql = select_dataset(&format!(
+            "where d.kind = 'blob' and d.deleted_at is null and d.name >= $1 and ($2::text is null or d.name < $2) and {readable} order by d.name limit $3"
+        ));
+        let query = sqlx::query_as(AssertSqlSafe(sql))
+            .bind(start)
+            .bind(end)
+            .bind(i64::try_from(limit).unwrap_or(i64::MAX))
+            .bind(caller.principal)
+            .bind(caller.patterns(Action::Read))
+            .bind(caller.patterns(Action::Admin));
+        query.fetch_all(&self.control).await.map_err(database)
     }
 
     /// The collection of that name, made if there is none: it is committed before its first document.
     pub async fn find_or_create_collection(&self, caller: &Caller, name: &str) -> Result<Dataset> {
         super::table_name(name)?;
+        caller.require(Action::Write, Kind::Collection, name)?;
         let found =
             self.one("where d.kind = $1 and d.name = $2 and d.deleted_at is null", (Kind::Collection, name)).await?;
         let found = match found {
@@ -181,7 +197,7 @@ impl Catalogue {
 
     /// Hides a dataset; `restore` brings it back until it becomes garbage.
     pub async fn delete(&self, caller: &Caller, kind: Kind, name: &str, condition: &super::Precondition) -> Result<()> {
-        let dataset = self.find(caller, kind, name).await?;
+        let dataset = self.find(caller, Action::Write, kind, name).await?;
         let mut patience = Patience::default();
         loop {
             match self.try_delete(kind, dataset.id, condition).await {
@@ -205,13 +221,19 @@ impl Catalogue {
 
     /// Brings back the dataset of that name which was deleted last.
     pub async fn restore(&self, caller: &Caller, kind: Kind, name: &str) -> Result<Dataset> {
-        let sql = select_dataset(
-            "where d.kind = $1 and d.name = $2 and d.deleted_at is not null and (d.visibility = 'team' or $3 or d.owner = $4) \
-             order by d.deleted_at desc limit 1",
-        );
-        let query = sqlx::query_as(AssertSqlSafe(sql)).bind(kind).bind(name).bind(caller.admin).bind(caller.principal);
+        let readable = readable(3);
+        let sql = select_dataset(&format!(
+            "where d.kind = $1 and d.name = $2 and d.deleted_at is not null and {readable} order by d.deleted_at desc limit 1"
+        ));
+        let query = sqlx::query_as(AssertSqlSafe(sql))
+            .bind(kind)
+            .bind(name)
+            .bind(caller.principal)
+            .bind(caller.patterns(Action::Read))
+            .bind(caller.patterns(Action::Admin));
         let deleted: Option<Dataset> = query.fetch_optional(&self.control).await.map_err(database)?;
         let deleted = deleted.ok_or(Error::NotFound { what: "deleted dataset of this name" })?;
+        deleted.require(caller, Action::Write)?;
         let restored = sqlx::query(
             "update larder.datasets set deleted_at = null, updated_at = now() where id = $1 and deleted_at is not null",
         );
@@ -222,7 +244,7 @@ impl Catalogue {
             }
             // The sweep was faster.
             Ok(done) if done.rows_affected() == 0 => Err(Error::NotFound { what: "deleted dataset of this name" }),
-            Ok(_) => self.find(caller, kind, name).await,
+            Ok(_) => self.find(caller, Action::Read, kind, name).await,
             Err(error) => Err(error),
         }
     }

@@ -121,6 +121,10 @@ pub struct Times {
     #[arg(long, env = "LARDER_SHARE_SECONDS_MAX", default_value_t = 366 * 86_400, value_parser = clap::value_parser!(u64).range(1..=SECONDS_MAX), help_heading = "Times")]
     pub share_seconds_max: u64,
 
+    /// How long a replica takes a token for valid without asking the database again: what a revocation elsewhere may take to hold. 0 asks for each request.
+    #[arg(long, env = "LARDER_TOKEN_CACHE_SECONDS", default_value_t = 2, value_parser = clap::value_parser!(u64).range(0..=5), help_heading = "Times")]
+    pub token_cache_seconds: u64,
+
     /// The lease of an upload in progress, renewed while bytes move; after it a sweep takes its parts.
     #[arg(long, env = "LARDER_LEASE_SECONDS", default_value_t = 120, value_parser = clap::value_parser!(u64).range(1..=SECONDS_MAX), help_heading = "Times")]
     pub lease_seconds: u64,
@@ -141,6 +145,10 @@ pub struct Times {
 impl Times {
     pub fn lease(&self) -> Duration {
         Duration::from_secs(self.lease_seconds)
+    }
+
+    pub fn token_cache(&self) -> Duration {
+        Duration::from_secs(self.token_cache_seconds)
     }
 
     pub fn presign(&self) -> Duration {

@@ -3,12 +3,12 @@
 use super::{Document, Put, value};
 use crate::{
     app::App,
-    auth::Caller,
+    auth::{Action, Caller},
     catalogue::{Dataset, Kind, Precondition, document_id},
     error::{Error, Limit, Result},
     http::{
-        Cursor, Descriptor, Links, NoParameters, Path, Problem, Query, answer_upload, content_encoding, encode_path,
-        incoming, is_fresh, page_size, plain_document, precondition, upload_share, user_bytes,
+        Cursor, Descriptor, Links, NoParameters, Path, Problem, Query, answer_upload, check_share, content_encoding,
+        encode_path, incoming, is_fresh, page_size, plain_document, precondition, upload_share, user_bytes,
     },
     shares::{Share, Target},
 };
@@ -47,6 +47,7 @@ pub async fn put(
     document_id(&id)?;
     plain_document(content_encoding(&headers).as_deref())?;
     let (condition, share) = (precondition(&headers)?, upload_share(&app, query.share.as_deref())?);
+    check_share(&caller, share, Kind::Collection, &collection)?;
     let body = incoming(&app.config, &headers, body)?
         .collect(Limit::DocumentBytes, app.config.limits.document_bytes_max)
         .await?;
@@ -65,7 +66,8 @@ pub async fn collection_for(
     body: &[u8],
     condition: &Precondition,
 ) -> Result<Dataset> {
-    match app.catalogue.find(caller, Kind::Collection, name).await {
+    caller.require(Action::Write, Kind::Collection, name)?;
+    match app.catalogue.find(caller, Action::Write, Kind::Collection, name).await {
         Err(Error::NotFound { .. }) => {
             value::parse(body)?;
             condition.check(None)?;
@@ -93,6 +95,7 @@ pub fn describe(app: &App, collection: &Dataset, document: &Document) -> Descrip
         created_at: document.created_at,
         updated_at: document.updated_at,
         owner: collection.owner_name.clone(),
+        visibility: collection.visibility,
         rows: None,
         columns: None,
         ingest: None,
@@ -109,7 +112,7 @@ pub fn target(collection: &Dataset, document: &Document) -> Target {
 
 /// The target of a share by names, if the caller may read it.
 pub async fn share_target(app: &App, caller: &Caller, collection: &str, id: &str) -> Result<Target> {
-    let collection = app.catalogue.find(caller, Kind::Collection, collection).await?;
+    let collection = app.catalogue.find(caller, Action::Share, Kind::Collection, collection).await?;
     Ok(target(&collection, &find(app, &collection, id).await?))
 }
 
@@ -126,10 +129,12 @@ pub async fn get(
     method: Method,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let collection = app.catalogue.find(&caller, Kind::Collection, &collection).await.map_err(|error| match error {
-        Error::NotFound { .. } => Error::NotFound { what: "document" },
-        error => error,
-    })?;
+    let collection = app.catalogue.find(&caller, Action::Read, Kind::Collection, &collection).await.map_err(
+        |error| match error {
+            Error::NotFound { .. } => Error::NotFound { what: "document" },
+            error => error,
+        },
+    )?;
     Ok(serve(find(&app, &collection, &id).await?, &method, &headers)?)
 }
 
@@ -163,7 +168,7 @@ pub async fn delete(
     _: Query<NoParameters>,
     headers: HeaderMap,
 ) -> Result<StatusCode, Problem> {
-    let collection = app.catalogue.find(&caller, Kind::Collection, &collection).await?;
+    let collection = app.catalogue.find(&caller, Action::Write, Kind::Collection, &collection).await?;
     app.documents.delete(&caller, &collection, &id, &precondition(&headers)?).await?;
     Ok(StatusCode::NO_CONTENT)
 }
@@ -175,7 +180,7 @@ pub async fn restore(
     Path((collection, id)): Path<(String, String)>,
     _: Query<NoParameters>,
 ) -> Result<axum::Json<Descriptor>, Problem> {
-    let collection = app.catalogue.find(&caller, Kind::Collection, &collection).await?;
+    let collection = app.catalogue.find(&caller, Action::Write, Kind::Collection, &collection).await?;
     let document = app.documents.restore(&collection, &id).await?;
     Ok(axum::Json(describe(&app, &collection, &document)))
 }
@@ -211,7 +216,7 @@ pub async fn list(
     Path(collection): Path<String>,
     Query(query): Query<ListQuery>,
 ) -> Result<axum::Json<List>, Problem> {
-    let collection = app.catalogue.find(&caller, Kind::Collection, &collection).await?;
+    let collection = app.catalogue.find(&caller, Action::Read, Kind::Collection, &collection).await?;
     let limit = page_size(query.limit, app.config.limits.page_rows_max)?;
     let list = format!("documents {}", collection.id);
     let after = Cursor::open(&app.keys, &list, query.cursor.as_deref())?;
@@ -236,7 +241,7 @@ pub async fn collection(
     Path(name): Path<String>,
     _: Query<NoParameters>,
 ) -> Result<axum::Json<Descriptor>, Problem> {
-    let dataset = app.catalogue.find(&caller, Kind::Collection, &name).await?;
+    let dataset = app.catalogue.find(&caller, Action::Read, Kind::Collection, &name).await?;
     Ok(axum::Json(Descriptor::of(&app, &dataset)))
 }
 

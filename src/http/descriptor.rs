@@ -3,8 +3,9 @@
 use super::{encode_path, mint, parse_life};
 use crate::{
     app::App,
-    auth::Caller,
+    auth::{Action, Caller},
     catalogue::{Column, Dataset, Kind, Outcome, Version},
+    config::Visibility,
     error::{Limit, Result},
     objects::Presigned,
     shares::Target,
@@ -45,6 +46,8 @@ pub struct Descriptor {
     #[serde(with = "time::serde::rfc3339")]
     pub updated_at: OffsetDateTime,
     pub owner: String,
+    /// Who sees it; of a document, its collection.
+    pub visibility: Visibility,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rows: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -104,6 +107,7 @@ impl Descriptor {
             created_at: dataset.created_at,
             updated_at: dataset.updated_at,
             owner: dataset.owner_name.clone(),
+            visibility: dataset.visibility,
             rows: table.map(|version| version.row_count),
             columns: table.map(|version| version.columns.iter().cloned().map(Column::described).collect()),
             ingest: table.map(|version| version.ingest.clone()),
@@ -180,6 +184,11 @@ impl Descriptor {
         }
         Ok(())
     }
+}
+
+/// Whether the caller may share what it uploads under that name; judged before anything is stored.
+pub fn check_share(caller: &Caller, share: Option<Duration>, kind: Kind, name: &str) -> Result<()> {
+    share.map_or(Ok(()), |_| caller.require(Action::Share, kind, name))
 }
 
 /// The life that an upload's `?share=` asks for; judged before anything is stored.

@@ -18,7 +18,7 @@ mod trace;
 
 pub use again::{read_again, until_there};
 pub use client::{Client, Peer, client};
-pub use descriptor::{Descriptor, Links, answer_upload, share_life, upload_share};
+pub use descriptor::{Descriptor, Links, answer_upload, check_share, share_life, upload_share};
 pub use digest::claims;
 pub use etag::{is_fresh, precondition};
 pub use extract::{Json, NoParameters, Path, Query, flag};

@@ -3,7 +3,7 @@
 use super::{Share, Target};
 use crate::{
     app::App,
-    auth::Caller,
+    auth::{Action, Caller},
     catalogue::{Dataset, Kind},
     documents,
     error::{Error, Result},
@@ -117,10 +117,10 @@ async fn find_target(app: &App, caller: &Caller, target: &str) -> Result<Target>
     let path = percent_decode_str(path).decode_utf8().map_err(|_| invalid())?;
     let (kind, name) = path.trim_start_matches('/').trim_start_matches("v1/").split_once('/').ok_or_else(invalid)?;
     match (kind, name.split_once('/')) {
-        ("blobs", _) => Ok((&app.catalogue.find(caller, Kind::Blob, name).await?).into()),
-        ("tables", None) => Ok((&app.catalogue.find(caller, Kind::Table, name).await?).into()),
+        ("blobs", _) => Ok((&app.catalogue.find(caller, Action::Share, Kind::Blob, name).await?).into()),
+        ("tables", None) => Ok((&app.catalogue.find(caller, Action::Share, Kind::Table, name).await?).into()),
         ("tables", Some((name, rest))) if rest.starts_with("rows") => {
-            Ok((&app.catalogue.find(caller, Kind::Table, name).await?).into())
+            Ok((&app.catalogue.find(caller, Action::Share, Kind::Table, name).await?).into())
         }
         ("documents", Some((collection, id))) => documents::http::share_target(app, caller, collection, id).await,
         _ => Err(invalid()),

@@ -77,6 +77,7 @@ async fn an_upload_is_answered_with_its_descriptor() {
       "created_at": "[time]",
       "updated_at": "[time]",
       "owner": "admin",
+      "visibility": "team",
       "links": {
         "self": "http://larder/v1/blobs/described/Caf%C3%A9%20menu.txt?descriptor",
         "download": "http://larder/v1/blobs/described/Caf%C3%A9%20menu.txt"

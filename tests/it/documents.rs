@@ -38,6 +38,7 @@ async fn a_document_is_put_read_replaced_deleted_and_restored() {
       "created_at": "[time]",
       "updated_at": "[time]",
       "owner": "admin",
+      "visibility": "team",
       "links": "[links]"
     }
     "#);
@@ -250,6 +251,7 @@ async fn a_collection_goes_and_comes_back_with_all_it_holds() {
       "created_at": "[time]",
       "updated_at": "[time]",
       "owner": "admin",
+      "visibility": "team",
       "links": "[links]"
     }
     "#);

@@ -1,6 +1,6 @@
 //! Documents whose bodies are objects in the bucket: which object is garbage, and when. Over a real Postgres, the embedded DynamoDB and a bucket in memory.
 
-use crate::documents_store::{collection, config, engine};
+use crate::documents_store::{collection, config, engine, person};
 use aws_credential_types::{Credentials, provider::SharedCredentialsProvider};
 use aws_sdk_dynamodb::types::AttributeValue;
 use axum::{
@@ -10,7 +10,7 @@ use axum::{
 use bytes::Bytes;
 use http::{Method, StatusCode, Uri};
 use larder::{
-    auth::{Caller, Origin},
+    auth::Caller,
     catalogue::{Catalogue, Dataset, ExpiredDocument, Pending, PendingDocument, Precondition},
     database::{Database, migrate},
     documents::{Documents, Put},
@@ -53,7 +53,7 @@ async fn fixture() -> Fixture {
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
     let pool = PgPool::connect_with(options).await.unwrap();
-    let caller = Caller { principal: Uuid::now_v7(), name: "ada".to_owned(), admin: false, origin: Origin::default() };
+    let caller = person("ada");
     let principal = sqlx::query("insert into larder.principals (id, name, kind) values ($1, $2, 'person')");
     principal.bind(caller.principal).bind(&caller.name).execute(&pool).await.unwrap();
     let (bucket, objects) = bucket().await;

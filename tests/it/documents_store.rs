@@ -7,7 +7,7 @@ use bytes::Bytes;
 use clap::Parser;
 use http::{HeaderMap, StatusCode};
 use larder::{
-    auth::{Caller, Origin},
+    auth::{Caller, Scopes},
     catalogue::{Catalogue, Dataset, Kind, Precondition},
     config::{Cli, Command, Config, Visibility},
     documents::{Document, Documents, Put},
@@ -37,9 +37,15 @@ async fn fixture() -> Fixture {
 }
 
 fn with(client: Client, table: &str) -> Fixture {
-    let caller = Caller { principal: Uuid::now_v7(), name: "ada".to_owned(), admin: false, origin: Origin::default() };
+    let caller = person("ada");
     let documents = store(&client, table, &config(&[]));
     Fixture { documents, client, collection: collection(&caller), caller }
+}
+
+/// Somebody who is no admin, with a token for all that such a one may do.
+pub fn person(name: &str) -> Caller {
+    let scopes = Scopes::parse(&[Scopes::EVERYTHING]).unwrap();
+    Caller::new(Uuid::now_v7(), name, false, scopes)
 }
 
 pub async fn engine() -> Client {
@@ -168,7 +174,7 @@ async fn a_document_is_created_replaced_and_recognised() {
     let same = f.put("é 1", r#"{ "a":"x", "b":1.1 }"#, &Precondition::None).await.unwrap();
     assert!(matches!(&same, Put::Unchanged(document) if document.etag == first.etag), "{same:?}");
 
-    let grace = Caller { principal: Uuid::new_v4(), name: "grace".to_owned(), ..f.caller.clone() };
+    let grace = person("grace");
     let body = Bytes::from_static(br#"{"a":"y"}"#);
     let replaced = f.documents.put(&grace, &f.collection, "é 1", body, &matches(&first)).await.unwrap();
     let Put::Replaced(second) = replaced else { panic!("{replaced:?}") };

@@ -18,6 +18,7 @@
 
 mod support;
 
+mod access;
 mod blobs;
 mod columnar;
 mod corpus;

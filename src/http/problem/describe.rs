@@ -8,6 +8,7 @@ pub(super) fn describe(error: &Error) -> (&'static str, Value) {
     match error {
         Error::Unauthenticated => ("unauthenticated", json!({})),
         Error::Forbidden { .. } => ("forbidden", json!({})),
+        Error::ScopeNeeded { scope } => ("scope-needed", json!({ "scope": scope })),
         Error::NotFound { .. } => ("not-found", json!({})),
         Error::Gone { .. } => ("gone", json!({})),
         Error::CursorExpired => ("cursor-expired", json!({})),

@@ -30,6 +30,12 @@ pub const PROBLEMS: &[ProblemType] = &[
         "You may see the thing, but not do this with it. Use a token that may, or ask the owner.",
     ),
     problem(
+        "scope-needed",
+        S::FORBIDDEN,
+        "The token's scopes do not permit this",
+        "A token does only what its scopes permit, and this takes the one named in `scope`, or a wider one. Use another token, or ask an admin for one.",
+    ),
+    problem(
         "not-found",
         S::NOT_FOUND,
         "Not found",

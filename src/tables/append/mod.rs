@@ -14,7 +14,7 @@ use super::{
     store::Tables,
 };
 use crate::{
-    auth::Caller,
+    auth::{Action, Caller},
     catalogue::{Dataset, Index, KeptAnswer, KeptFile, Kind, Lease, Patience, Pending, Precondition},
     error::{Error, Malformed, Result},
     objects::Incoming,
@@ -95,7 +95,7 @@ impl Tables {
         answer: &Answer,
     ) -> Result<Answered> {
         check_encoding(rows.content_encoding.as_deref())?;
-        let dataset = self.catalogue.find(caller, Kind::Table, &rows.name).await?;
+        let dataset = self.catalogue.find(caller, Action::Write, Kind::Table, &rows.name).await?;
         let _turn = self.turn().await?;
         let (object_id, table) = (Uuid::now_v7(), Uuid::now_v7());
         let lease =
@@ -145,7 +145,7 @@ impl Tables {
                 Err(Refusal::Busy) => patience.pause().await?,
                 Err(refusal) => return Err(self.explain_append(refusal, &plan, &staged).await),
             }
-            dataset = self.catalogue.find(caller, Kind::Table, &new.name).await?;
+            dataset = self.catalogue.find(caller, Action::Write, Kind::Table, &new.name).await?;
             let manner = self::manner(new, &dataset)?;
             if !fits(&staged, &manner) {
                 self.drop_physical(table).await?;

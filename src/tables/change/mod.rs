@@ -14,7 +14,7 @@ use super::{
     store::Tables,
 };
 use crate::{
-    auth::Caller,
+    auth::{Action, Caller},
     catalogue::{Column, Kind, Precondition},
     error::{Error, Result},
 };
@@ -67,7 +67,7 @@ impl Tables {
     /// `Conflict` for a pinned version, `Limit::QuerySeconds`, `KeyReused`.
     pub async fn change_rows(&self, caller: &Caller, change: &RowChange) -> Result<ChangedRows> {
         check_asked(&change.parameters)?;
-        let dataset = self.catalogue.find(caller, Kind::Table, &change.name).await?;
+        let dataset = self.catalogue.find(caller, Action::Write, Kind::Table, &change.name).await?;
         self.commit_rows(caller, dataset.id, change).await
     }
 }

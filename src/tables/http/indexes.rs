@@ -2,7 +2,7 @@
 
 use crate::{
     app::App,
-    auth::Caller,
+    auth::{Action, Caller},
     catalogue::{IndexKind, Kind},
     error::{Error, Result},
     http::{Json, NoParameters, Path, Problem, Query},
@@ -88,7 +88,7 @@ async fn create_search(app: &App, caller: &Caller, name: &str, new: &NewIndex) -
     if new.unique || !new.columns.is_empty() {
         return Err(Error::invalid("columns", "a search index is of all text columns, and never unique."));
     }
-    let dataset = app.catalogue.find(caller, Kind::Table, name).await?.id;
+    let dataset = app.catalogue.find(caller, Action::Write, Kind::Table, name).await?.id;
     let (built, to_build) = app.tables.want_search(caller, name).await?;
     if !to_build {
         return Ok(answer(app, name, built, StatusCode::OK));

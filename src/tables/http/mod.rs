@@ -27,8 +27,8 @@ use crate::{
     catalogue::{Column, Kind, Replace},
     error::Result,
     http::{
-        Descriptor, File, NoParameters, Path, Problem, Query, answer_upload, content_encoding, content_type, flag,
-        incoming, precondition, serve_object, upload_share,
+        Descriptor, File, NoParameters, Path, Problem, Query, answer_upload, check_share, content_encoding,
+        content_type, flag, incoming, precondition, serve_object, upload_share,
     },
     jobs::http::{prefers_async, respond_async},
     objects::Incoming,
@@ -71,6 +71,7 @@ pub async fn put(
     body: Body,
 ) -> Result<Response, Problem> {
     let share = upload_share(&app, query.share.as_deref())?;
+    check_share(&caller, share, Kind::Table, &name)?;
     let content_type = content_type(&headers);
     let key = query.key.as_deref().map(key_columns);
     let file = NewTableFile {

@@ -15,7 +15,7 @@ use super::{
     store::Tables,
 };
 use crate::{
-    auth::Caller,
+    auth::{Action, Caller},
     catalogue::{Column, ColumnType, Dataset, Index, IndexKind, Kind, NewIndexes},
     error::{Error, Limit, Malformed, Result},
 };
@@ -99,7 +99,7 @@ impl Tables {
         columns: Vec<String>,
         unique: bool,
     ) -> Result<(BuiltIndex, bool)> {
-        let dataset = self.catalogue.find(caller, Kind::Table, name).await?;
+        let dataset = self.catalogue.find(caller, Action::Write, Kind::Table, name).await?;
         positions("columns", physical(&dataset)?.1, &columns)?;
         let wanted = Index::new(columns, unique, false);
         let place = |columns: &[Column]| positions("columns", columns, &wanted.columns);
@@ -113,12 +113,12 @@ impl Tables {
                 return Err(self.explain(refusal, &wanted, (table, &positions), unchanged.then_some(&source)).await);
             }
         };
-        let dataset = self.catalogue.find(caller, Kind::Table, name).await?;
+        let dataset = self.catalogue.find(caller, Action::Write, Kind::Table, name).await?;
         Ok((self.built(index, physical(&dataset)?).await?, new))
     }
 
     pub async fn list_indexes(&self, caller: &Caller, name: &str) -> Result<Vec<BuiltIndex>> {
-        let dataset = self.catalogue.find(caller, Kind::Table, name).await?;
+        let dataset = self.catalogue.find(caller, Action::Read, Kind::Table, name).await?;
         let place = physical(&dataset)?;
         let mut built = Vec::new();
         for index in self.catalogue.indexes(dataset.id).await? {
@@ -136,7 +136,7 @@ impl Tables {
     }
 
     pub async fn drop_index(&self, caller: &Caller, name: &str, id: Uuid) -> Result<()> {
-        let dataset = self.catalogue.find(caller, Kind::Table, name).await?;
+        let dataset = self.catalogue.find(caller, Action::Write, Kind::Table, name).await?;
         let index = self.catalogue.indexes(dataset.id).await?.into_iter().find(|index| index.id == id);
         match index.ok_or(Error::NotFound { what: "index" })?.kind {
             IndexKind::Search => self.drop_search(id, physical(&dataset)?.0).await,

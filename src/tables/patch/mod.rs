@@ -12,7 +12,7 @@ use super::{
     store::Tables,
 };
 use crate::{
-    auth::Caller,
+    auth::{Action, Caller},
     catalogue::{Dataset, KeptAppend, Kind, NewTable, NewVersion, Pending, Precondition, Progress, Replace, Version},
     error::{Error, Malformed, Result},
     objects::Stored,
@@ -70,7 +70,7 @@ impl Tables {
         job: Option<(Uuid, Arc<Progress>)>,
     ) -> Result<Dataset> {
         for _ in 0..TRIES_MAX {
-            let dataset = self.catalogue.find(caller, Kind::Table, name).await?;
+            let dataset = self.catalogue.find(caller, Action::Write, Kind::Table, name).await?;
             let version = dataset.current()?;
             condition.check(Some(&version.etag()))?;
             let plan = Plan::new(version, changes)?;
@@ -79,7 +79,7 @@ impl Tables {
                 false => self.change_in_place(&dataset, &plan, changes.title.as_deref()).await?,
             };
             if done {
-                return self.catalogue.find(caller, Kind::Table, name).await;
+                return self.catalogue.find(caller, Action::Write, Kind::Table, name).await;
             }
         }
         Err(Error::Conflict { detail: "The table was changed again and again meanwhile; try again.".to_owned() })
@@ -87,7 +87,7 @@ impl Tables {
 
     /// Whether `changes` need more than the catalogue.
     pub async fn patch_rereads(&self, caller: &Caller, name: &str, changes: &TableChanges) -> Result<bool> {
-        let dataset = self.catalogue.find(caller, Kind::Table, name).await?;
+        let dataset = self.catalogue.find(caller, Action::Write, Kind::Table, name).await?;
         Ok(Plan::new(dataset.current()?, changes)?.reread)
     }
 

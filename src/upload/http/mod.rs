@@ -9,12 +9,12 @@ use crate::{
     app::App,
     auth::Caller,
     blobs::NewBlob,
-    catalogue::{Precondition, Replace},
+    catalogue::{Kind, Precondition, Replace},
     documents::{self, Put},
     error::{Error, Limit, Result},
     http::{
-        Descriptor, Path, Problem, Query, answer_upload, content_encoding, content_type, flag, guess_content_type,
-        incoming, plain_document, precondition, upload_share,
+        Descriptor, Path, Problem, Query, answer_upload, check_share, content_encoding, content_type, flag,
+        guess_content_type, incoming, plain_document, precondition, upload_share,
     },
     jobs::http::prefers_async,
     objects::Incoming,
@@ -100,6 +100,7 @@ pub async fn put(
             if dry_run {
                 return Ok(axum::Json(app.tables.rehearse_put(&caller, file, incoming).await?).into_response());
             }
+            check_share(&caller, upload.share, Kind::Table, &file.name)?;
             return Ok(put_async(&app, &caller, file, upload.share, incoming).await?);
         }
         if dry_run {
@@ -233,6 +234,7 @@ async fn put_blob(
     key: String,
     incoming: Incoming,
 ) -> Result<(Descriptor, bool)> {
+    check_share(caller, upload.share, Kind::Blob, &key)?;
     let blob = NewBlob {
         content_type: upload.content_type.clone().unwrap_or_else(|| guess_content_type(&upload.path)),
         content_encoding: upload.content_encoding.clone(),
@@ -272,6 +274,7 @@ async fn put_table(
     format: Option<TableFormat>,
     incoming: Incoming,
 ) -> Result<(Descriptor, bool)> {
+    check_share(caller, upload.share, Kind::Table, &name)?;
     let file = table_file(upload, name, format)?;
     let outcome = app.tables.put(caller, file, incoming).await.map_err(suggest_blob)?;
     Descriptor::of_upload(app, caller, &outcome, upload.share).await
@@ -285,6 +288,7 @@ async fn put_document(
     body: Bytes,
 ) -> Result<(Descriptor, bool)> {
     plain_document(upload.content_encoding.as_deref())?;
+    check_share(caller, upload.share, Kind::Collection, collection)?;
     let collection = documents::http::collection_for(app, caller, collection, &body, &upload.condition)
         .await
         .map_err(suggest_blob)?;

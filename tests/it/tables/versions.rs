@@ -46,6 +46,7 @@ async fn the_descriptor_says_what_the_table_is() {
       "created_at": "[time]",
       "updated_at": "[time]",
       "owner": "admin",
+      "visibility": "team",
       "rows": 1,
       "columns": [
         {

@@ -4,7 +4,7 @@ mod store;
 
 use super::store::{check_unpinned, unexpected};
 use crate::{
-    auth::Caller,
+    auth::{Action, Caller},
     catalogue::{Change, Dataset, Kind, Precondition},
     error::{Error, Result},
     tables::store::Tables,
@@ -24,7 +24,7 @@ impl Tables {
         id: Uuid,
         condition: &Precondition,
     ) -> Result<Dataset> {
-        let dataset = self.catalogue.find(caller, Kind::Table, name).await?;
+        let dataset = self.catalogue.find(caller, Action::Write, Kind::Table, name).await?;
         self.commit_undo(caller, dataset.id, id, condition).await
     }
 }

@@ -8,7 +8,7 @@ mod store;
 use self::store::Broken;
 use super::{BuiltIndex, State, store::physical};
 use crate::{
-    auth::Caller,
+    auth::{Action, Caller},
     catalogue::{Build, BuildState, Index, IndexKind, Kind, Patience, Progress, database, is_busy, text_positions},
     error::{Error, Result},
     tables::{sql, store::Tables},
@@ -36,7 +36,7 @@ impl Tables {
     /// # Errors
     /// `Invalid` for a table without text, `Limit` for one with too many indexes.
     pub async fn want_search(&self, caller: &Caller, name: &str) -> Result<(BuiltIndex, bool)> {
-        let dataset = self.catalogue.find(caller, Kind::Table, name).await?;
+        let dataset = self.catalogue.find(caller, Action::Write, Kind::Table, name).await?;
         let place = physical(&dataset)?;
         if text_positions(place.1).is_empty() {
             return Err(Error::invalid("kind", "the table has no text column to search."));

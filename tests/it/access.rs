@@ -1,0 +1,3 @@
+//! Who may do what: tokens and their scopes, principals, who sees a dataset.
+
+mod scopes;
