@@ -10,7 +10,7 @@ use crate::{
     error::{Error, Result},
     metrics::Calls,
     objects::Objects,
-    shares::Shares,
+    shares::{Passwords, Shares},
     tables::Tables,
 };
 use aws_config::{BehaviorVersion, SdkConfig, retry::RetryConfig, timeout::TimeoutConfig};
@@ -24,10 +24,13 @@ use std::{
     },
     time::Duration,
 };
+use tokio::time::timeout;
 
 /// Attempts of one call of a store, and the time each may take to connect.
 const STORE_ATTEMPTS_MAX: u32 = 4;
 const CONNECT_TIME: Duration = Duration::from_secs(5);
+/// For what is still to be written when the service ends.
+const CLOSE_TIME: Duration = Duration::from_secs(5);
 
 /// What every handler gets; a clone is a pointer.
 #[derive(Clone)]
@@ -45,6 +48,7 @@ pub struct Parts {
     pub tables: Tables,
     pub documents: Documents,
     pub shares: Shares,
+    pub passwords: Passwords,
     pools: Pools,
     draining: AtomicBool,
 }
@@ -98,10 +102,11 @@ impl App {
         let parts = Parts {
             public_url,
             keys,
-            auth: Auth::new(control.clone(), config.times.token_cache()),
+            auth: Auth::new(control, &config),
             blobs: Blobs::new(catalogue.clone(), objects.clone()),
             tables: Tables::new(catalogue.clone(), objects.clone(), queries, loads, &config),
-            shares: Shares::new(control),
+            shares: Shares::new(catalogue.clone()),
+            passwords: Passwords::new(config.sharing.password_checks_max, config.times.request()),
             catalogue,
             objects,
             documents,
@@ -128,6 +133,9 @@ impl App {
 
     /// Closes what is open to the stores.
     pub async fn close(&self) {
+        if let Ok(Err(error)) = timeout(CLOSE_TIME, self.shares.flush()).await {
+            tracing::warn!(?error, "the bytes of the last hits of links were not written");
+        }
         self.pools.close().await;
     }
 }

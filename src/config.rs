@@ -5,10 +5,14 @@
 mod limits;
 mod network;
 mod secret;
+mod sharing;
+mod token;
 
 pub use limits::{Limits, Times};
 pub use network::Network;
 pub use secret::Secret;
+pub use sharing::{LogClients, Sharing};
+pub use token::{CreateToken, TokenCommand};
 
 use crate::error::{Error, Result};
 use clap::{
@@ -31,7 +35,7 @@ pub struct Cli {
 pub enum Command {
     /// Run the service. The default command: every flag below is also an environment variable.
     #[command(
-        after_help = "Other commands:\n  larder token create --admin   make a new admin token, to recover a lost one\n  larder health                 ask the service on this machine whether it lives\n  larder migrate                bring the database to this version's schema, as its owner\n  larder database-roles         make the two database users, as an administrator of the database\n  larder export PLACE           write all of the installation to a folder or to s3://bucket/prefix\n  larder import PLACE           make it an installation again, in stores that are new"
+        after_help = "Other commands:\n  larder token create --admin   make a new admin token, to recover a lost one\n  larder token --help           make, list, revoke and rotate tokens\n  larder health                 ask the service on this machine whether it lives\n  larder migrate                bring the database to this version's schema, as its owner\n  larder database-roles         make the two database users, as an administrator of the database\n  larder export PLACE           write all of the installation to a folder or to s3://bucket/prefix\n  larder import PLACE           make it an installation again, in stores that are new"
     )]
     Serve(Config),
     /// Ask the service that listens here whether it lives, and end with an error if not: the health check of a container.
@@ -59,18 +63,6 @@ pub enum Command {
     /// Work on tokens from the machine itself.
     #[command(subcommand)]
     Token(TokenCommand),
-}
-
-#[derive(Debug, Subcommand)]
-pub enum TokenCommand {
-    /// Make a token of the admin principal and print it once.
-    Create {
-        /// The token may do everything; the only kind there is so far.
-        #[arg(long, required = true)]
-        admin: bool,
-        #[command(flatten)]
-        config: Config,
-    },
 }
 
 impl Cli {
@@ -179,6 +171,9 @@ pub struct Config {
 
     #[command(flatten)]
     pub times: Times,
+
+    #[command(flatten)]
+    pub sharing: Sharing,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

@@ -27,6 +27,24 @@ pub enum Error {
     #[error("{detail}")]
     Gone { detail: String },
 
+    /// A share that asks for a password, and was given none or another.
+    #[error("This link asks for its password: send it with HTTP Basic, under any name.")]
+    PasswordNeeded,
+
+    /// A share whose maker does not let its holders do this.
+    #[error("This link does not allow {action}.")]
+    NotShared { action: &'static str },
+
+    /// All places of a share that counts its downloads are held by others, who may give them back.
+    #[error(
+        "All the downloads that this link allows are under way. Try again in a while: one that breaks off may be taken over."
+    )]
+    DownloadsInUse,
+
+    /// A drop box holds as many files or bytes as it may.
+    #[error("{detail}")]
+    DropBoxFull { detail: String },
+
     /// A cursor into a version that is no longer kept.
     #[error("The version of the table that this cursor goes through is no longer kept. Begin again without `cursor`.")]
     CursorExpired,
@@ -193,10 +211,13 @@ fn duplicate_sentence(columns: &[String], lines: &[u64], missing: bool) -> Strin
         [line] => format!("Line {line}: "),
         _ => format!("Lines {}: ", numbers.join(", ")),
     };
-    match missing {
-        true => format!("{at}a value of the key ({names}) is missing. Nothing was changed."),
-        false => format!(
-            "{at}the values of {names} must differ from row to row, and these stand in another one too. Nothing was changed."
+    match (missing, lines) {
+        (true, _) => format!("{at}A value of the key ({names}) is missing. Nothing was changed."),
+        (false, []) => {
+            format!("The values of {names} must differ from row to row, and some do not. Nothing was changed.")
+        }
+        (false, _) => format!(
+            "{at}The values of {names} must differ from row to row, and these stand in another one too. Nothing was changed."
         ),
     }
 }
@@ -241,6 +262,8 @@ pub enum Limit {
     StatsSeconds,
     SearchSeconds,
     Indexes,
+    Tokens,
+    PasswordChecks,
 }
 
 impl Limit {
@@ -266,6 +289,8 @@ impl Limit {
             Self::StatsSeconds => "LARDER_STATS_SECONDS",
             Self::SearchSeconds => "LARDER_SEARCH_SECONDS",
             Self::Indexes => "LARDER_INDEXES_MAX",
+            Self::Tokens => "LARDER_TOKENS_MAX",
+            Self::PasswordChecks => "LARDER_PASSWORD_CHECKS_MAX",
         }
     }
 
@@ -297,6 +322,10 @@ impl Limit {
             Self::StatsSeconds => ("Computing the statistics of a table, even of a sample,", "seconds"),
             Self::SearchSeconds => ("A search of a table that has no search index yet", "seconds"),
             Self::Indexes => ("A table", "indexes"),
+            Self::Tokens => ("A principal", "tokens that are not over"),
+            Self::PasswordChecks => {
+                ("Each replica", "passwords being checked at once, and others have waited as long as they may; it")
+            }
         };
         let at = line.map(|line| format!("Line {line}: ")).unwrap_or_default();
         let hint = match self {

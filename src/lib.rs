@@ -9,10 +9,12 @@ pub mod database;
 pub mod error;
 pub mod health;
 pub mod metrics;
+pub mod operator_command;
 pub mod router;
 pub mod serve;
 pub mod sweep;
 pub mod telemetry;
+pub mod token_command;
 
 pub mod auth;
 pub mod catalogue;
@@ -24,6 +26,7 @@ pub mod blobs;
 pub mod documents;
 pub mod tables;
 
+pub mod datasets;
 pub mod shares;
 pub mod transfer;
 pub mod upload;

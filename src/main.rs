@@ -1,16 +1,14 @@
 //! The binary: parse the settings, connect, serve, drain.
 
 use larder::{
-    app::{App, configured_sdk},
-    auth::NewToken,
+    app::App,
     base::Base,
-    config::{Cli, Command, Config, DatabaseAuth, TokenCommand},
-    database::{self, Database},
+    config::{Cli, Command, Config},
     error::{Error, Result},
-    health,
+    health, operator_command,
     router::{metrics_router, router},
     serve::serve,
-    sweep, telemetry, transfer,
+    sweep, telemetry, token_command,
 };
 use std::{future::pending, net::SocketAddr, process::ExitCode};
 use tokio::{
@@ -26,12 +24,12 @@ fn main() -> ExitCode {
         runtime.block_on(async {
             match cli.command {
                 Command::Serve(config) => run(config).await,
-                Command::Export { place, config } => carry(Way::Out, &place, config).await,
-                Command::Import { place, config } => carry(Way::In, &place, config).await,
-                Command::Migrate(config) => migrate_database(config).await,
-                Command::DatabaseRoles(config) => make_database_roles(config).await,
+                Command::Export { place, config } => operator_command::export(&place, config).await,
+                Command::Import { place, config } => operator_command::import(&place, config).await,
+                Command::Migrate(config) => operator_command::migrate(config).await,
+                Command::DatabaseRoles(config) => operator_command::make_database_roles(config).await,
                 Command::Health { listen } => health::ask(listen).await,
-                Command::Token(TokenCommand::Create { admin: _, config }) => create_admin_token(config).await,
+                Command::Token(command) => token_command::run(command).await,
             }
         })
     });
@@ -85,58 +83,6 @@ async fn listen(setting: &str, address: SocketAddr) -> Result<TcpListener> {
     listener.map_err(|error| Error::startup(format!("{setting}: cannot listen on {address}: {error}.")))
 }
 
-/// `larder migrate`: the schema, without serving anything.
-async fn migrate_database(config: Config) -> Result<()> {
-    let made = database::migrate(&configured_database(&config).await?, config.times.request()).await?;
-    match &made[..] {
-        [] => println!("The database has the schema of this version."),
-        [.., last] => println!("Migrated to {last}, by {} migrations.", made.len()),
-    }
-    Ok(())
-}
-
-/// `larder database-roles`.
-async fn make_database_roles(config: Config) -> Result<()> {
-    database::make_roles(&configured_database(&config).await?, config.times.request()).await?;
-    println!(
-        "larder_owner and larder_app are there. As larder_owner: `larder migrate`; as larder_app: `larder serve`."
-    );
-    Ok(())
-}
-
-/// Which way all of an installation goes.
-enum Way {
-    Out,
-    In,
-}
-
-/// `larder export PLACE` and `larder import PLACE`.
-async fn carry(way: Way, place: &str, config: Config) -> Result<()> {
-    config.check()?;
-    let place = transfer::Place::named(place, &config).await?;
-    let base = Base::start(&config, config.listen).await?;
-    let app = base.open(config).await?;
-    let carried = match way {
-        Way::Out => transfer::export(&app, &place).await,
-        Way::In => transfer::import(&app, &place).await,
-    };
-    app.close().await;
-    base.stop().await;
-    println!("{}", carried?);
-    Ok(())
-}
-
-async fn configured_database(config: &Config) -> Result<Database> {
-    let url = config.database_url.as_ref();
-    let url =
-        url.ok_or_else(|| Error::startup("DATABASE_URL must say which database; an embedded one needs none of this."))?;
-    let sdk = match config.database_auth {
-        DatabaseAuth::Url => None,
-        DatabaseAuth::Iam => Some(configured_sdk(config).await?),
-    };
-    Database::configured(config, url.expose(), sdk.as_ref())
-}
-
 /// Waits for SIGTERM or Ctrl-C, and takes the service out of readiness.
 async fn stop_signal(app: App) {
     match signal(SignalKind::terminate()) {
@@ -153,18 +99,4 @@ async fn stop_signal(app: App) {
     }
     tracing::info!("stopping: running requests may end");
     app.drain();
-}
-
-/// `larder token create --admin`: for an operator on the machine, with the settings of the service. With embedded engines the service must be stopped, since
-/// one process at a time uses the data folder.
-async fn create_admin_token(config: Config) -> Result<()> {
-    config.check()?;
-    let base = Base::start(&config, config.listen).await?;
-    let app = base.connect(config).await?;
-    let token = NewToken::random()?;
-    app.auth.add_admin_token("made on the machine", &token.0).await?;
-    println!("{}", token.0.expose());
-    app.close().await;
-    base.stop().await;
-    Ok(())
 }

@@ -4,22 +4,21 @@ use super::NewBlob;
 use crate::{
     app::App,
     auth::Caller,
-    catalogue::{Kind, Replace, list_behind},
-    error::{Error, Limit, Result},
+    catalogue::{DatasetChanges, Kind, Replace, list_behind},
+    error::Error,
     http::{
-        Cursor, Descriptor, File, NoParameters, Path, Problem, Query, answer_upload, check_share, content_encoding,
-        content_type, guess_content_type, incoming, mint, page_size, parse_life, precondition, prefers_redirect,
-        serve_object, upload_share,
+        Cursor, Descriptor, Json, NoParameters, Path, Problem, Query, answer_upload, check_share, content_encoding,
+        content_type, guess_content_type, incoming, page_size, precondition, serve_bytes, serve_descriptor,
+        upload_share,
     },
 };
 use axum::{
     body::Body,
     extract::State,
-    response::{IntoResponse, Redirect, Response},
+    response::{IntoResponse, Response},
 };
-use http::{HeaderMap, Method, StatusCode, header::CACHE_CONTROL};
+use http::{HeaderMap, Method, StatusCode, header::ETAG};
 use serde::{Deserialize, Serialize};
-use std::time::Duration;
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -74,25 +73,10 @@ pub async fn get(
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let dataset = app.catalogue.find_version(&caller, Kind::Blob, &key, query.version).await?;
-    let version = dataset.current()?;
-    if query.descriptor.is_some() || query.presign.is_some() {
-        let mut descriptor = Descriptor::of(&app, &dataset);
-        if let Some(life) = &query.presign {
-            descriptor.presigned = mint(&app, &dataset, presign_life(&app, life)?).await?.map(Into::into);
-        }
-        return Ok(([(CACHE_CONTROL, "no-store")], axum::Json(descriptor)).into_response());
-    }
-    if method == Method::GET
-        && prefers_redirect(&headers)
-        && let Some(presigned) = mint(&app, &dataset, None).await?
-    {
-        return Ok((
-            [(CACHE_CONTROL, "no-store"), (http::HeaderName::from_static("preference-applied"), "redirect")],
-            Redirect::temporary(&presigned.url),
-        )
-            .into_response());
-    }
-    Ok(serve_object(&app.objects, &method, &headers, &File::of(&dataset, version)).await?)
+    Ok(match query.descriptor.is_some() || query.presign.is_some() {
+        true => serve_descriptor(&app, &dataset, query.presign.as_deref()).await?,
+        false => serve_bytes(&app, &dataset, &method, &headers).await?,
+    })
 }
 
 /// `DELETE /v1/blobs/{key}`: hides it.
@@ -105,6 +89,21 @@ pub async fn delete(
 ) -> Result<StatusCode, Problem> {
     app.catalogue.delete(&caller, Kind::Blob, &key, &precondition(&headers)?).await?;
     Ok(StatusCode::NO_CONTENT)
+}
+
+/// `PATCH /v1/blobs/{key}`: its title, and who sees it.
+pub async fn patch(
+    State(app): State<App>,
+    caller: Caller,
+    Path(key): Path<String>,
+    _: Query<NoParameters>,
+    headers: HeaderMap,
+    Json(changes): Json<DatasetChanges>,
+) -> Result<Response, Problem> {
+    let condition = precondition(&headers)?;
+    let dataset = app.catalogue.describe(&caller, (Kind::Blob, &key), &changes, &condition).await?;
+    let descriptor = Descriptor::of(&app, &dataset);
+    Ok(([(ETAG, descriptor.etag.clone().unwrap_or_default())], axum::Json(descriptor)).into_response())
 }
 
 /// `POST /v1/blobs/{key}/restore`
@@ -163,16 +162,4 @@ pub async fn list(
     let (folders, blobs): (Vec<_>, Vec<_>) = entries.into_iter().partition(|(_, blob)| blob.is_none());
     let blobs = blobs.iter().filter_map(|(_, blob)| blob.as_ref().map(|blob| Descriptor::of(&app, blob))).collect();
     Ok(axum::Json(List { folders: folders.into_iter().map(|(name, _)| name).collect(), blobs, next }))
-}
-
-/// The life that `?presign=` asks for: at most the setting; the setting if empty.
-fn presign_life(app: &App, life: &str) -> Result<Option<Duration>> {
-    if life.is_empty() {
-        return Ok(None);
-    }
-    let (life, max) = (parse_life("presign", life)?, app.config.times.presign());
-    if life > max {
-        return Err(Limit::PresignSeconds.passed(max.as_secs(), None));
-    }
-    Ok(Some(life))
 }

@@ -178,7 +178,7 @@ impl Catalogue {
 }
 
 /// The commit that publishes the job's work ends it; one that was cancelled or given up publishes nothing.
-pub(super) async fn finish_job(connection: &mut PgConnection, id: Uuid, rows: Option<u64>, bytes: u64) -> Result<()> {
+pub async fn finish_job(connection: &mut PgConnection, id: Uuid, rows: Option<u64>, bytes: u64) -> Result<()> {
     let sql = "update larder.jobs set state = 'finished', rows = coalesce($2, rows), bytes = $3, finished_at = now(), updated_at = now()
                where id = $1 and state = 'running' and not cancel_asked";
     let finished = sqlx::query(sql)

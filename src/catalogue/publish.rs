@@ -271,7 +271,7 @@ impl Catalogue {
     }
 
     /// Versions beyond those kept become garbage, with what only they referred to.
-    async fn prune(&self, connection: &mut PgConnection, dataset: Uuid, newest: i64) -> Result<()> {
+    pub(super) async fn prune(&self, connection: &mut PgConnection, dataset: Uuid, newest: i64) -> Result<()> {
         let keep_after = newest.saturating_sub_unsigned(self.versions_kept);
         let old: Vec<Uuid> =
             sqlx::query_scalar("select id from larder.versions where dataset_id = $1 and number <= $2 and not pinned")

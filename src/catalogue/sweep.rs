@@ -168,6 +168,66 @@ impl Catalogue {
         tx.commit().await.map_err(database)
     }
 
+    /// Moves versions into the garbage, and of their objects those that no other version refers to.
+    pub(super) async fn discard_versions(&self, connection: &mut PgConnection, versions: &[Uuid]) -> Result<()> {
+        // Nobody refers to them any more while this goes on.
+        sqlx::query("select from larder.versions where id = any($1) order by id for update")
+            .bind(versions)
+            .execute(&mut *connection)
+            .await
+            .map_err(database)?;
+        // The lock orders two transactions that each drop one of the last two references.
+        sqlx::query(
+            "select from larder.objects where id in (select object_id from larder.versions where id = any($1)
+             union all select object_id from larder.appends where version_id = any($1)
+             union all select object_id from larder.renditions where version_id = any($1)) order by id for update",
+        )
+        .bind(versions)
+        .execute(&mut *connection)
+        .await
+        .map_err(database)?;
+        let appended: Vec<Uuid> =
+            sqlx::query_scalar("delete from larder.appends where version_id = any($1) returning object_id")
+                .bind(versions)
+                .fetch_all(&mut *connection)
+                .await
+                .map_err(database)?;
+        let kept: Vec<Option<Uuid>> =
+            sqlx::query_scalar("delete from larder.changes where version_id = any($1) returning table_id")
+                .bind(versions)
+                .fetch_all(&mut *connection)
+                .await
+                .map_err(database)?;
+        let rendered: Vec<Uuid> =
+            sqlx::query_scalar("delete from larder.renditions where version_id = any($1) returning object_id")
+                .bind(versions)
+                .fetch_all(&mut *connection)
+                .await
+                .map_err(database)?;
+        let gone: Vec<(Uuid, Option<Uuid>)> =
+            sqlx::query_as("delete from larder.versions where id = any($1) returning object_id, table_id")
+                .bind(versions)
+                .fetch_all(&mut *connection)
+                .await
+                .map_err(database)?;
+        let objects: Vec<Uuid> = gone.iter().map(|(object, _)| *object).chain(appended).chain(rendered).collect();
+        let unused: Vec<Uuid> = sqlx::query_scalar(
+            "delete from larder.objects o where id = any($1) and not exists (select from larder.versions v where v.object_id = o.id)
+             and not exists (select from larder.appends a where a.object_id = o.id) returning id",
+        )
+        .bind(&objects)
+        .fetch_all(&mut *connection)
+        .await
+        .map_err(database)?;
+        for object in unused {
+            self.discard(&mut *connection, Some(object), None).await?;
+        }
+        for table in gone.into_iter().map(|(_, table)| table).chain(kept).flatten() {
+            self.discard(&mut *connection, None, Some(table)).await?;
+        }
+        Ok(())
+    }
+
     /// Takes one row of garbage that is due and that nobody else has taken, in order of age, after `after`; none while an export holds on to all of it.
     pub async fn claim_garbage(&self, after: Uuid) -> Result<Option<GarbageClaim>> {
         let mut tx = self.control.begin().await.map_err(database)?;

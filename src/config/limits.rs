@@ -69,6 +69,10 @@ pub struct Limits {
     #[arg(long, env = "LARDER_INDEXES_MAX", default_value_t = 16, help_heading = "Limits")]
     pub indexes_max: u64,
 
+    /// Tokens of one principal that are not over.
+    #[arg(long, env = "LARDER_TOKENS_MAX", default_value_t = 1000, value_parser = at_least_one(), help_heading = "Limits")]
+    pub tokens_max: u64,
+
     /// Shards of a new collection; fixed for its life.
     #[arg(long, env = "LARDER_COLLECTION_SHARDS", default_value_t = 4, value_parser = clap::value_parser!(u64).range(1..=64), help_heading = "Limits")]
     pub collection_shards: u64,

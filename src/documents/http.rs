@@ -4,13 +4,14 @@ use super::{Document, Put, value};
 use crate::{
     app::App,
     auth::{Action, Caller},
-    catalogue::{Dataset, Kind, Precondition, document_id},
+    catalogue::{Dataset, DatasetChanges, Kind, Precondition, document_id},
     error::{Error, Limit, Result},
     http::{
-        Cursor, Descriptor, Links, NoParameters, Path, Problem, Query, answer_upload, check_share, content_encoding,
-        encode_path, incoming, is_fresh, page_size, plain_document, precondition, upload_share, user_bytes,
+        Cursor, Descriptor, Json, Links, NoParameters, PageOf, Path, Problem, Query, answer_upload, check_share,
+        content_encoding, encode_path, incoming, is_fresh, page_size, plain_document, precondition, upload_share,
+        user_bytes,
     },
-    shares::{Share, Target},
+    shares::Target,
 };
 use axum::{
     body::Body,
@@ -107,7 +108,7 @@ pub fn describe(app: &App, collection: &Dataset, document: &Document) -> Descrip
 
 /// What a share of the document binds to.
 pub fn target(collection: &Dataset, document: &Document) -> Target {
-    Target { dataset_id: collection.id, document: Some((document.id.clone(), document.incarnation.clone())) }
+    Target::Document { dataset_id: collection.id, id: document.id.clone(), incarnation: document.incarnation.clone() }
 }
 
 /// The target of a share by names, if the caller may read it.
@@ -138,11 +139,14 @@ pub async fn get(
     Ok(serve(find(&app, &collection, &id).await?, &method, &headers)?)
 }
 
-/// A shared document: none once it was deleted, even if another has taken its id.
-pub async fn find_shared(app: &App, collection: &Dataset, share: &Share) -> Result<Option<Document>> {
-    let Some(id) = share.document_id.as_deref() else { return Ok(None) };
+/// A document of a collection, if it is there; once an incarnation is named, that one alone.
+pub async fn find_shared(
+    app: &App,
+    collection: &Dataset,
+    (id, incarnation): (&str, Option<&str>),
+) -> Result<Option<Document>> {
     let document = app.documents.get(collection, id).await?;
-    Ok(document.filter(|document| Some(&document.incarnation) == share.incarnation.as_ref()))
+    Ok(document.filter(|document| incarnation.is_none_or(|incarnation| document.incarnation == incarnation)))
 }
 
 pub fn serve(document: Document, method: &Method, headers: &HeaderMap) -> Result<Response> {
@@ -185,13 +189,6 @@ pub async fn restore(
     Ok(axum::Json(describe(&app, &collection, &document)))
 }
 
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct ListQuery {
-    cursor: Option<String>,
-    limit: Option<u64>,
-}
-
 /// A page of documents in the order of their ids' bytes.
 #[derive(Serialize)]
 pub struct List {
@@ -214,16 +211,21 @@ pub async fn list(
     State(app): State<App>,
     caller: Caller,
     Path(collection): Path<String>,
-    Query(query): Query<ListQuery>,
+    Query(query): Query<PageOf>,
 ) -> Result<axum::Json<List>, Problem> {
     let collection = app.catalogue.find(&caller, Action::Read, Kind::Collection, &collection).await?;
+    Ok(axum::Json(list_of(&app, &collection, query).await?))
+}
+
+/// A page of a collection.
+pub async fn list_of(app: &App, collection: &Dataset, query: PageOf) -> Result<List> {
     let limit = page_size(query.limit, app.config.limits.page_rows_max)?;
     let list = format!("documents {}", collection.id);
     let after = Cursor::open(&app.keys, &list, query.cursor.as_deref())?;
-    let page = app.documents.list(&collection, after.as_deref(), usize::try_from(limit).unwrap_or(usize::MAX)).await?;
+    let page = app.documents.list(collection, after.as_deref(), usize::try_from(limit).unwrap_or(usize::MAX)).await?;
     let next = page.documents.last().filter(|_| page.more).map(|last| Cursor::seal(&app.keys, &list, &last.id));
     let documents = page.documents.into_iter().map(Entry::new).collect::<Result<_>>()?;
-    Ok(axum::Json(List { documents, next }))
+    Ok(List { documents, next })
 }
 
 impl Entry {
@@ -242,6 +244,18 @@ pub async fn collection(
     _: Query<NoParameters>,
 ) -> Result<axum::Json<Descriptor>, Problem> {
     let dataset = app.catalogue.find(&caller, Action::Read, Kind::Collection, &name).await?;
+    Ok(axum::Json(Descriptor::of(&app, &dataset)))
+}
+
+/// `PATCH /v1/collections/{name}`: its title, and who sees it and its documents.
+pub async fn patch_collection(
+    State(app): State<App>,
+    caller: Caller,
+    Path(name): Path<String>,
+    _: Query<NoParameters>,
+    Json(changes): Json<DatasetChanges>,
+) -> Result<axum::Json<Descriptor>, Problem> {
+    let dataset = app.catalogue.describe(&caller, (Kind::Collection, &name), &changes, &Precondition::None).await?;
     Ok(axum::Json(Descriptor::of(&app, &dataset)))
 }
 

@@ -10,12 +10,15 @@ use crate::{
 use aws_sdk_dynamodb::{Client, config::timeout::TimeoutConfig, types::AttributeValue};
 use bytes::Bytes;
 use sha2::{Digest, Sha256};
+use std::time::Duration;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
 #[derive(Clone)]
 pub struct Documents {
     pub(super) client: Client,
+    /// For what no lease stands behind: the start, and the question whether the table answers.
+    pub(super) unleased: Client,
     pub(super) table: String,
     pub(super) catalogue: Catalogue,
     pub(super) objects: Objects,
@@ -47,13 +50,15 @@ impl Documents {
     /// Whatever the client was built with: an operation, retries included, ends in a quarter of a lease and in `LARDER_REQUEST_SECONDS` at most. The put of a
     /// document with an object rests on it: when its lease has expired, it can no longer be under way.
     pub fn new(client: Client, table: String, catalogue: Catalogue, objects: Objects, config: &Config) -> Self {
-        let operation = (config.times.lease() / 4).min(config.times.request());
-        let timeouts = TimeoutConfig::builder()
-            .connect_timeout(operation / 3)
-            .operation_attempt_timeout(operation / 2)
-            .operation_timeout(operation);
-        let client = Client::from_conf(client.config().to_builder().timeout_config(timeouts.build()).build());
-        Self { client, table, catalogue, objects, deleted_days: config.times.deleted_days }
+        let request = config.times.request();
+        Self {
+            unleased: bounded(&client, request),
+            client: bounded(&client, request.min(config.times.lease() / 4)),
+            table,
+            catalogue,
+            objects,
+            deleted_days: config.times.deleted_days,
+        }
     }
 
     pub fn table(&self) -> &str {
@@ -85,6 +90,15 @@ impl Documents {
         let answer = request.consistent_read(true).send().await.map_err(unavailable)?;
         answer.item.map(Item::from_attributes).transpose()
     }
+}
+
+/// The same client, whose operations end within `operation`.
+fn bounded(client: &Client, operation: Duration) -> Client {
+    let timeouts = TimeoutConfig::builder()
+        .connect_timeout(operation / 3)
+        .operation_attempt_timeout(operation / 2)
+        .operation_timeout(operation);
+    Client::from_conf(client.config().to_builder().timeout_config(timeouts.build()).build())
 }
 
 /// The key of a document: its shard follows from the SHA-256 of its id and never changes.

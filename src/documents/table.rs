@@ -38,7 +38,7 @@ impl Documents {
     /// At start: the table must be there, with the keys and indexes that we use; the sentence says what is missing.
     pub async fn check_at_start(&self) -> Result<()> {
         let table = &self.table;
-        let description = match self.client.describe_table().table_name(table).send().await {
+        let description = match self.unleased.describe_table().table_name(table).send().await {
             Ok(answer) => answer.table,
             Err(error) if error.code() == Some("ResourceNotFoundException") => {
                 let hint = "README.md says what it must look like.";
@@ -60,10 +60,10 @@ impl Documents {
     /// What only a later request would find missing: asked of an item that is not there, and never is.
     async fn check_permissions(&self) -> Result<()> {
         let (pk, sk) = (AttributeValue::S(INSTALLATION_PK.to_owned()), AttributeValue::S(PROBE_SK.to_owned()));
-        let query = self.client.query().table_name(&self.table).key_condition_expression("#key = :key").limit(1);
+        let query = self.unleased.query().table_name(&self.table).key_condition_expression("#key = :key").limit(1);
         let query = query.expression_attribute_names("#key", PK).expression_attribute_values(":key", pk.clone());
         query.send().await.map_err(|error| self.not_permitted("dynamodb:Query", &error))?;
-        let update = self.client.update_item().table_name(&self.table).key(PK, pk.clone()).key(SK, sk.clone());
+        let update = self.unleased.update_item().table_name(&self.table).key(PK, pk.clone()).key(SK, sk.clone());
         let update = update.condition_expression("attribute_exists(#key)").update_expression("remove #key2");
         let update = update.expression_attribute_names("#key", PK).expression_attribute_names("#key2", TTL);
         match update.send().await {
@@ -74,7 +74,7 @@ impl Documents {
         }
         let delete = DeleteRequest::builder().key(PK, pk).key(SK, sk).build().map_err(Error::internal)?;
         let delete = WriteRequest::builder().delete_request(delete).build();
-        let batch = self.client.batch_write_item().request_items(&self.table, vec![delete]);
+        let batch = self.unleased.batch_write_item().request_items(&self.table, vec![delete]);
         batch.send().await.map_err(|error| self.not_permitted("dynamodb:BatchWriteItem", &error))?;
         Ok(())
     }
@@ -94,7 +94,7 @@ impl Documents {
     /// Marks the table as this installation's, unless it is marked already; the caller reads the mark again to see whose it is.
     pub async fn mark(&self, installation: Uuid) -> Result<()> {
         let request = self
-            .client
+            .unleased
             .put_item()
             .table_name(&self.table)
             .item(PK, AttributeValue::S(INSTALLATION_PK.to_owned()))
@@ -121,7 +121,7 @@ impl Documents {
         }
         let ttl = TimeToLiveSpecification::builder().enabled(true).attribute_name(TTL).build();
         let ttl = ttl.map_err(Error::internal)?;
-        let request = self.client.update_time_to_live().table_name(table).time_to_live_specification(ttl);
+        let request = self.unleased.update_time_to_live().table_name(table).time_to_live_specification(ttl);
         match request.send().await {
             // It is enabled already.
             Err(error) if error.code() == Some("ValidationException") => Ok(()),
@@ -132,7 +132,7 @@ impl Documents {
 
     fn create_table(&self) -> Result<aws_sdk_dynamodb::operation::create_table::builders::CreateTableFluentBuilder> {
         let mut request = self
-            .client
+            .unleased
             .create_table()
             .table_name(&self.table)
             .billing_mode(BillingMode::PayPerRequest)
@@ -155,7 +155,7 @@ impl Documents {
 
     async fn wait_until_active(&self) -> Result<()> {
         for _ in 0..POLLS_MAX {
-            let answer = self.client.describe_table().table_name(&self.table).send().await.map_err(unavailable)?;
+            let answer = self.unleased.describe_table().table_name(&self.table).send().await.map_err(unavailable)?;
             if answer.table.and_then(|table| table.table_status) == Some(TableStatus::Active) {
                 return Ok(());
             }
@@ -165,7 +165,7 @@ impl Documents {
     }
 
     fn installation_item(&self) -> aws_sdk_dynamodb::operation::get_item::builders::GetItemFluentBuilder {
-        self.client
+        self.unleased
             .get_item()
             .table_name(&self.table)
             .key(PK, AttributeValue::S(INSTALLATION_PK.to_owned()))

@@ -8,7 +8,7 @@ use crate::{
     config::Visibility,
     error::{Limit, Result},
     objects::Presigned,
-    shares::Target,
+    shares::{Expiry, Target},
 };
 use axum::response::{IntoResponse, Response};
 use base64::{Engine, prelude::BASE64_STANDARD};
@@ -179,7 +179,7 @@ impl Descriptor {
     /// Adds the share link that `?share=7d` asks for: the caller's live link of the same thing, extended, or a new one.
     pub async fn share(&mut self, app: &App, caller: &Caller, life: Option<Duration>, target: Target) -> Result<()> {
         if let Some(life) = life {
-            let share = app.shares.create_or_extend(caller, &target, life).await?;
+            let share = app.shares.create_or_extend(caller, &target, Expiry::In(life)).await?;
             self.links.share = Some(app.share_url(&share));
         }
         Ok(())

@@ -25,9 +25,11 @@ pub use extract::{Json, NoParameters, Path, Query, flag};
 pub use headers::{
     content_encoding, content_type, guess_content_type, idempotency_key, plain_document, preference, prefers_redirect,
 };
-pub use incoming::{incoming, incoming_field, settle};
+pub use incoming::{in_time, incoming, incoming_field, pump, settle};
 pub use layers::{REQUEST_ID, panicked, plain_answers, request_id, request_span};
 pub use openapi::openapi;
-pub use page::{Cursor, encode_path, page_size, parse_life};
+pub use page::{Cursor, PageOf, encode_path, page_size, parse_life};
 pub use problem::{PROBLEMS, Problem, not_found, problem_page, problem_pages};
-pub use serve::{File, disposition, mint, object as serve_object, user_bytes};
+pub use serve::{
+    File, bytes as serve_bytes, described as serve_descriptor, disposition, mint, object as serve_object, user_bytes,
+};

@@ -76,7 +76,16 @@ impl IntoResponse for Problem {
                 headers.append(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"larder\""));
                 headers.append(WWW_AUTHENTICATE, HeaderValue::from_static("Basic realm=\"larder\", charset=\"UTF-8\""));
             }
-            Error::Store { .. } | Error::LeaseLost | Error::InProgress | Error::Limit { limit: Limit::Loads, .. } => {
+            Error::PasswordNeeded => {
+                headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Basic realm=\"link\", charset=\"UTF-8\""));
+            }
+            Error::DownloadsInUse => {
+                headers.insert(RETRY_AFTER, HeaderValue::from_static("60"));
+            }
+            Error::Store { .. }
+            | Error::LeaseLost
+            | Error::InProgress
+            | Error::Limit { limit: Limit::Loads | Limit::PasswordChecks, .. } => {
                 headers.insert(RETRY_AFTER, HeaderValue::from_static("5"));
             }
             Error::RangeNotSatisfiable { size } => content_range(headers, &format!("bytes */{size}")),

@@ -1,15 +1,20 @@
 //! Users' bytes on their way out: conditional requests, ranges, and headers that keep a browser from running them on our origin.
 
-use super::etag::{is_fresh, is_other};
+use super::{
+    descriptor::Descriptor,
+    etag::{is_fresh, is_other},
+    headers::prefers_redirect,
+    page::parse_life,
+};
 use crate::{
     app::App,
     catalogue::{Dataset, Version},
-    error::{Error, Result},
+    error::{Error, Limit, Result},
     objects::{Objects, Presentation, Presigned},
 };
 use axum::{
     body::Body,
-    response::{IntoResponse, Response},
+    response::{IntoResponse, Redirect, Response},
 };
 use http::{
     HeaderMap, HeaderValue, Method, StatusCode,
@@ -46,10 +51,36 @@ impl File {
     }
 }
 
-/// Mints a URL for the current version of a blob, and says so in the log; `None` when the credentials that would sign are about to expire.
+/// The bytes of the current version: by a redirect to the bucket for who prefers one, else streamed.
+pub async fn bytes(app: &App, dataset: &Dataset, method: &Method, headers: &HeaderMap) -> Result<Response> {
+    if method == Method::GET
+        && prefers_redirect(headers)
+        && let Some(presigned) = mint(app, dataset, None).await?
+    {
+        let applied = [(CACHE_CONTROL, "no-store"), (HeaderName::from_static("preference-applied"), "redirect")];
+        return Ok((applied, Redirect::temporary(&presigned.url)).into_response());
+    }
+    object(&app.objects, method, headers, &File::of(dataset, dataset.current()?)).await
+}
+
+/// The descriptor; with a presigned URL of the bytes for who asks by `?presign=` how long it is to live: at most the setting, and so long if that is empty.
+pub async fn described(app: &App, dataset: &Dataset, presign: Option<&str>) -> Result<Response> {
+    let mut descriptor = Descriptor::of(app, dataset);
+    if let Some(life) = presign {
+        let life = Some(life).filter(|life| !life.is_empty()).map(|life| parse_life("presign", life)).transpose()?;
+        let max = app.config.times.presign();
+        if life.is_some_and(|life| life > max) {
+            return Err(Limit::PresignSeconds.passed(max.as_secs(), None));
+        }
+        descriptor.presigned = mint(app, dataset, life).await?.map(Into::into);
+    }
+    Ok(([(CACHE_CONTROL, "no-store")], axum::Json(descriptor)).into_response())
+}
+
+/// Mints a URL for the current version of a blob, or of a table's raw upload, and says so in the log; `None` when the credentials that would sign are about to expire.
 pub async fn mint(app: &App, dataset: &Dataset, life: Option<Duration>) -> Result<Option<Presigned>> {
     let version = dataset.current()?;
-    let presigned = app.objects.presign(version.object_id, &presentation(dataset, version), life).await?;
+    let presigned = app.objects.presigner.presign(version.object_id, &presentation(dataset, version), life).await?;
     if let Some(presigned) = &presigned {
         tracing::info!(dataset.id = %dataset.id, expires_at = %presigned.expires_at, "presigned URL minted");
     }

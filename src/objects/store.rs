@@ -3,26 +3,22 @@
 use crate::{
     error::{BoxError, Error, Result, Store},
     metrics::{self, Direction},
-    objects::ObjectWriter,
+    objects::{ObjectWriter, Presigner},
 };
-use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider};
+use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_sdk_s3::{
     Client,
     error::{DisplayErrorContext, ProvideErrorMetadata, SdkError},
-    presigning::PresigningConfig,
     primitives::ByteStream,
 };
 use bytes::Bytes;
 use futures::Stream;
 use std::{ops::RangeInclusive, pin::Pin, time::Duration};
-use time::OffsetDateTime;
 use uuid::Uuid;
 
 /// The bytes of an object or of a range of it.
 pub type ObjectBytes = Pin<Box<dyn Stream<Item = Result<Bytes>> + Send>>;
 
-/// With less than this left of the credentials that would sign, we stream instead of minting a URL.
-const CREDENTIALS_LIFE_MIN: Duration = Duration::from_secs(60);
 const INSTALLATION_KEY: &str = "larder/installation";
 /// Nothing is ever there.
 const PROBE_KEY: &str = "larder/probe";
@@ -32,30 +28,12 @@ const MARK_PAUSE: Duration = Duration::from_millis(200);
 #[derive(Clone)]
 pub struct Objects {
     pub(super) client: Client,
-    /// Signs for the address under which clients elsewhere reach the bucket.
-    signer: Client,
-    /// Whose expiry bounds that of a presigned URL.
-    credentials: SharedCredentialsProvider,
+    pub presigner: Presigner,
     pub(super) bucket: String,
-    presign_life: Duration,
-}
-
-/// How a browser is told to treat the bytes.
-#[derive(Debug, Clone)]
-pub struct Presentation {
-    pub content_type: String,
-    pub content_disposition: String,
-    pub content_encoding: Option<String>,
-}
-
-/// A URL that serves the object by itself, until `expires_at`.
-#[derive(Debug, Clone)]
-pub struct Presigned {
-    pub url: String,
-    pub expires_at: OffsetDateTime,
 }
 
 impl Objects {
+    /// `signer` is a client for the address under which clients elsewhere reach the bucket.
     pub fn new(
         client: Client,
         signer: Client,
@@ -63,7 +41,7 @@ impl Objects {
         bucket: String,
         presign_life: Duration,
     ) -> Self {
-        Self { client, signer, credentials, bucket, presign_life }
+        Self { client, presigner: Presigner::new(signer, credentials, bucket.clone(), presign_life), bucket }
     }
 
     pub fn bucket(&self) -> &str {
@@ -103,40 +81,6 @@ impl Objects {
         let bytes = body.collect().await.map_err(unavailable)?.into_bytes();
         metrics::moved("objects", Direction::Out, bytes.len() as u64);
         Ok(bytes)
-    }
-
-    /// Mints a URL for a GET of the object, or `None` when the credentials are about to expire: then the caller streams.
-    pub async fn presign(
-        &self,
-        id: Uuid,
-        presentation: &Presentation,
-        life: Option<Duration>,
-    ) -> Result<Option<Presigned>> {
-        let wanted = life.unwrap_or(self.presign_life);
-        let Some(life) = self.life_of_signature(wanted).await? else { return Ok(None) };
-        // Signatures count in whole seconds.
-        let (now, life) = (OffsetDateTime::now_utc().unix_timestamp(), Duration::from_secs(life.as_secs()));
-        let start = OffsetDateTime::from_unix_timestamp(now).map_err(Error::internal)?;
-        let config = PresigningConfig::builder().start_time(start.into()).expires_in(life).build();
-        let (config, expires_at) = (config.map_err(Error::internal)?, start + life);
-        let request = self
-            .signer
-            .get_object()
-            .bucket(&self.bucket)
-            .key(key(id))
-            .response_content_type(&presentation.content_type)
-            .response_content_disposition(&presentation.content_disposition)
-            .set_response_content_encoding(presentation.content_encoding.clone());
-        let signed = request.presigned(config).await.map_err(unavailable)?;
-        Ok(Some(Presigned { url: signed.uri().to_owned(), expires_at }))
-    }
-
-    /// The life that a URL signed now can have: a presigned URL dies with the credentials that signed it.
-    async fn life_of_signature(&self, wanted: Duration) -> Result<Option<Duration>> {
-        let credentials = self.credentials.provide_credentials().await.map_err(unavailable)?;
-        let Some(expiry) = credentials.expiry() else { return Ok(Some(wanted)) };
-        let left = expiry.duration_since(std::time::SystemTime::now()).unwrap_or_default();
-        Ok((left >= CREDENTIALS_LIFE_MIN).then(|| wanted.min(left)))
     }
 
     /// Deletes an object that nothing refers to; one that is not there is no error.

@@ -14,6 +14,8 @@ mod change;
 mod copy;
 mod decompress;
 mod export;
+mod fetch;
+mod fork;
 pub mod http;
 mod indexes;
 mod load;

@@ -15,6 +15,8 @@ from urllib.parse import urlsplit
 import requests
 
 ROOT = Path(__file__).parents[2]
+# Seconds: far more than anything here takes, on a machine that does much else.
+PATIENCE = 300
 BINARY = ROOT / os.environ.get("CARGO_TARGET_DIR", "target") / "debug" / "larder"
 
 
@@ -24,7 +26,7 @@ def free_port(address="127.0.0.1"):
         return listener.getsockname()[1]
 
 
-def wait_until(true, what, seconds=60):
+def wait_until(true, what, seconds=PATIENCE):
     """Waits for something that has no event to wait for; fails with `what`."""
     deadline = time.monotonic() + seconds
     while not true():
@@ -60,7 +62,7 @@ class Process:
     def pid(self):
         return self.process.pid
 
-    def wait_until_up(self, answers, seconds=60):
+    def wait_until_up(self, answers, seconds=PATIENCE):
         def up():
             assert self.process.poll() is None, f"it ended with {self.process.returncode}"
             return answers()
@@ -71,7 +73,7 @@ class Process:
             self.kill()
             raise AssertionError(f"{self.command}: {error}\n{self.log.read_text()}") from None
 
-    def stop(self, seconds=45):
+    def stop(self, seconds=PATIENCE):
         """Ends it as an operator does; gives its exit code."""
         self.process.send_signal(signal.SIGTERM)
         try:
@@ -105,7 +107,7 @@ class Service(Process):
         self.token = settings.get("LARDER_ADMIN_TOKEN") or (self.data_dir / "admin-token").read_text().strip()
 
     def is_ready(self):
-        with contextlib.suppress(requests.ConnectionError):
+        with contextlib.suppress(requests.ConnectionError, requests.Timeout):
             return requests.get(f"{self.url}/health/ready", timeout=10).ok
         return False
 
@@ -141,7 +143,7 @@ class Client(requests.Session):
             self.headers["Authorization"] = f"Bearer {token}"
 
     def request(self, method, url, **options):
-        options.setdefault("timeout", 120)
+        options.setdefault("timeout", PATIENCE)
         response = super().request(method, url if "://" in url else self.base + url, **options)
         for one in [*response.history, response]:
             if one.url.startswith(self.base) and not one.url.startswith(self.base + "/larder-objects/"):
@@ -163,7 +165,7 @@ class Client(requests.Session):
 
     def check_documented(self, response):
         if Client.reference is None:
-            Client.reference = requests.get(f"{self.base}/openapi.json", timeout=10).json()
+            Client.reference = requests.get(f"{self.base}/openapi.json", timeout=PATIENCE).json()
         method, path = response.request.method.lower(), urlsplit(response.url).path
         template = documented_path(Client.reference, path)
         operation = Client.reference["paths"].get(template, {}).get(method)

@@ -6,12 +6,12 @@ import zlib
 
 import pytest
 import requests
-from service import problem
+from service import PATIENCE, problem
 
 
 def test_health_needs_no_token_and_names_the_stores(service):
-    assert requests.get(f"{service.url}/health/live", timeout=30).json() == {"status": "ok"}
-    ready = requests.get(f"{service.url}/health/ready", timeout=30).json()
+    assert requests.get(f"{service.url}/health/live", timeout=PATIENCE).json() == {"status": "ok"}
+    ready = requests.get(f"{service.url}/health/ready", timeout=PATIENCE).json()
     assert {ready[store] for store in ("database", "objects", "documents")} == {"ok"}
 
 
@@ -48,8 +48,8 @@ def test_without_a_token_the_answer_is_the_same_whether_or_not_the_name_exists(s
 def test_basic_takes_the_token_as_the_password(service):
     for user in ("", "anyone"):
         url = f"{service.url}/v1/shares"
-        assert requests.get(url, auth=(user, service.token), timeout=30).status_code == 200
-        assert requests.get(url, auth=(service.token, user or "x"), timeout=30).status_code == 401
+        assert requests.get(url, auth=(user, service.token), timeout=PATIENCE).status_code == 200
+        assert requests.get(url, auth=(service.token, user or "x"), timeout=PATIENCE).status_code == 401
 
 
 def test_unknown_addresses_and_methods_are_problems_too(client, name):
@@ -62,10 +62,10 @@ def test_unknown_addresses_and_methods_are_problems_too(client, name):
 
 
 def test_every_kind_of_problem_is_explained(service):
-    kinds = requests.get(f"{service.url}/problems", timeout=30).json()
+    kinds = requests.get(f"{service.url}/problems", timeout=PATIENCE).json()
     assert len(kinds) > 20
     for kind in kinds:
-        assert requests.get(service.url + kind["type"], timeout=30).json() == kind
+        assert requests.get(service.url + kind["type"], timeout=PATIENCE).json() == kind
         assert kind["title"] and kind["explanation"] and 400 <= kind["status"] < 600
 
 
@@ -95,7 +95,7 @@ def test_a_blob_key_that_breaks_the_rules_is_refused(service, client, bad):
     request = requests.Request("PUT", f"{service.url}/v1/blobs/x", data=b"x", headers=client.headers).prepare()
     # As written: requests would tidy it up.
     request.url = f"{service.url}/v1/blobs/{bad}"
-    problem(client.send(request, timeout=30), 400, "bad-name")
+    problem(client.send(request, timeout=PATIENCE), 400, "bad-name")
 
 
 @pytest.mark.parametrize("bad", ["A", "-a", "a b", "x" * 64, "a.b", "ä"])

@@ -5,7 +5,7 @@ import hashlib
 import pytest
 import requests
 import vega
-from service import curl, problem
+from service import PATIENCE, curl, problem
 
 PICTURES = vega.files(".png")
 
@@ -35,12 +35,12 @@ def test_the_package_has_pictures():
 
 def test_a_presigned_url_is_told_with_its_true_end_and_leads_to_the_bytes_alone(service, client, name):
     descriptor = client.json_of(f"/v1/blobs/{name}/a.bin", 201, "PUT", data=b"bytes")
-    answer = requests.get(descriptor["presigned"]["url"], timeout=30)
+    answer = requests.get(descriptor["presigned"]["url"], timeout=PATIENCE)
     assert answer.content == b"bytes"
     assert descriptor["presigned"]["expires_at"] > descriptor["created_at"]
     again = client.whole("GET", f"/v1/blobs/{name}/a.bin?presign=2m")
     assert again.headers["cache-control"] == "no-store"
-    assert requests.get(again.json()["presigned"]["url"], timeout=30).content == b"bytes"
+    assert requests.get(again.json()["presigned"]["url"], timeout=PATIENCE).content == b"bytes"
     assert "presigned" not in client.json_of(f"/v1/blobs/{name}/a.bin?descriptor")
 
 
@@ -129,4 +129,4 @@ def test_a_request_with_a_token_is_streamed_unless_it_prefers_a_redirect(client,
     client.whole("GET", url, 200, allow_redirects=False)
     answer = client.whole("GET", url, 307, allow_redirects=False, headers={"Prefer": "redirect"})
     assert answer.headers["cache-control"] == "no-store"
-    assert requests.get(answer.headers["location"], timeout=30).content == b"bytes"
+    assert requests.get(answer.headers["location"], timeout=PATIENCE).content == b"bytes"

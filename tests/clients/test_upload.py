@@ -5,7 +5,7 @@ import socket
 import pytest
 import vega
 from cells import assert_table_is, read_text
-from service import problem, wait_until
+from service import PATIENCE, problem, wait_until
 
 
 def put(client, path, data, status=201, **options):
@@ -102,11 +102,11 @@ def test_curl_can_send_a_form_too(service, client, name, tmp_path):
 
 def test_an_upload_that_breaks_off_leaves_nothing(service, client, name):
     for path in (f"/v1/blobs/{name}/a", f"/v1/tables/{name}", f"/v1/documents/{name}/one"):
-        with socket.create_connection(service.url.removeprefix("http://").split(":"), timeout=30) as connection:
+        with socket.create_connection(service.url.removeprefix("http://").split(":"), timeout=PATIENCE) as connection:
             head = f"PUT {path} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {service.token}\r\nContent-Type: text/csv\r\n"
             connection.sendall(f"{head}Content-Length: 100000\r\n\r\na,b\n1,2\n".encode())
         problem(client.get(path), 404, "not-found")
-    wait_until(lambda: client.get("/health/ready").ok, "the service to be well", 10)
+    wait_until(lambda: client.get("/health/ready").ok, "the service to be well")
 
 
 def test_no_length_is_needed(client, name):

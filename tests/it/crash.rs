@@ -17,8 +17,8 @@ use std::{
 };
 use tokio::{sync::mpsc, task::JoinHandle};
 
-/// A lease far longer than any call of a store takes here, and nothing to wait for after it.
-const SETTINGS: [&str; 6] = ["--lease-seconds", "3", "--sweep-seconds", "1", "--garbage-seconds", "0"];
+/// Leases that no call of a store outlasts; what a kill leaves is let expire by [`expire`].
+const SETTINGS: [&str; 4] = ["--sweep-seconds", "1", "--garbage-seconds", "0"];
 const CHUNK_BYTES: usize = 64 << 10;
 const WORKERS: usize = 3;
 
@@ -284,10 +284,19 @@ async fn copying(database: &mut PgConnection, upload: &mut Upload, other: Option
     }
 }
 
+/// Ends the leases of the processes that are gone, and makes what they left due: nothing else is under way.
+async fn expire(database: &mut PgConnection) {
+    let sql = "update larder.pending set lease_until = now() where lease_until > now();
+               update larder.jobs set lease_until = now() where lease_until > now();
+               update larder.garbage set due_at = now() where due_at > now()";
+    sqlx::raw_sql(sql).execute(database).await.expect("an answer");
+}
+
 /// Once the sweep has nothing more to do: the bucket, the schema `rows` and the catalogue hold the same things.
 async fn only_what_is_referred_to_is_kept(service: &Larder) {
     let mut database = service.database().await;
     loop {
+        expire(&mut database).await;
         let waiting =
             sqlx::query_scalar("select (select count(*) from larder.pending) + (select count(*) from larder.garbage)");
         let waiting: i64 = waiting.fetch_one(&mut database).await.expect("an answer");

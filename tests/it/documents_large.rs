@@ -49,7 +49,7 @@ async fn fixture() -> Fixture {
     let database = Database { options: options.clone(), login: None };
     while let Err(error) = migrate(&database, Duration::from_secs(5)).await {
         tries += 1;
-        assert!(tries < 600, "{error}");
+        assert!(tries < 6000, "{error}");
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
     let pool = PgPool::connect_with(options).await.unwrap();

@@ -7,6 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use crate::support::process::PATIENCE;
 use aws_sdk_dynamodb::{
     Client,
     config::{BehaviorVersion, Credentials, Region},
@@ -73,7 +74,7 @@ async fn setting(connection: &mut PgConnection, name: &str) -> String {
 fn wait_until(what: &str, happened: impl Fn() -> bool) {
     let began = Instant::now();
     while !happened() {
-        assert!(began.elapsed() < Duration::from_secs(30), "{what} did not happen");
+        assert!(began.elapsed() < PATIENCE, "{what} did not happen");
         std::thread::sleep(Duration::from_millis(2));
     }
 }

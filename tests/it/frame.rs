@@ -142,7 +142,7 @@ async fn pages_and_methods_that_are_none_are_problems() {
     }
     for (method, path, allowed) in [
         (Method::DELETE, "/v1/blobs", "GET,HEAD"),
-        (Method::PATCH, "/v1/shares", "GET,HEAD,POST"),
+        (Method::PATCH, "/v1/shares", "DELETE,GET,HEAD,POST"),
         (Method::POST, "/v1/tables/frame/raw", "GET,HEAD"),
         (Method::POST, "/v1/blobs", "GET,HEAD"),
         (Method::DELETE, "/health/live", "GET,HEAD"),

@@ -34,7 +34,7 @@ fn pairs(query: &str) -> Vec<(String, String)> {
         let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
         (decode(name), decode(value))
     };
-    query.split('&').map(pair).collect()
+    query.split('&').filter(|pair| !pair.is_empty()).map(pair).collect()
 }
 
 /// The query of a URL.

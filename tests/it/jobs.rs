@@ -2,7 +2,7 @@
 
 use crate::support::{Service, json, problem, shared};
 use reqwest::Method;
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::time::Duration;
 
 async fn begin(larder: &Service, name: &str, body: impl Into<reqwest::Body>) -> Value {
@@ -47,6 +47,22 @@ async fn a_job_ends_with_the_table_it_makes_or_with_the_problem() {
     problem(stranger.get(&path).await, 404, "not-found").await;
     let listed = json(shared().get("/v1/jobs").await, 200).await;
     assert!(listed["items"].as_array().unwrap().iter().any(|item| item["id"] == failed["id"]));
+}
+
+#[tokio::test]
+async fn rows_can_be_left_to_a_job_as_well() {
+    json(shared().put("/v1/tables/job-rows", "a,b\n1,x\n").await, 201).await;
+    let append = async |body: &'static str| {
+        let request = shared().request(Method::POST, "/v1/tables/job-rows/rows").header("prefer", "respond-async");
+        let job = json(request.body(body).send().await.expect("an answer"), 202).await;
+        ended(shared(), &job).await
+    };
+    let done = append("a,b\n2,y\n3,z\n").await;
+    assert_eq!((&done["kind"], &done["state"]), (&json!("table-append"), &json!("finished")));
+    assert_eq!((&done["rows"], &done["bytes"]), (&json!(2), &json!(12)));
+    let failed = append("a,b\nx,y\n").await;
+    assert_eq!((&failed["state"], &failed["problem"]["line"]), (&json!("failed"), &json!(2)));
+    assert_eq!(shared().text("/v1/tables/job-rows/rows.csv").await, "a,b\n1,x\n2,y\n3,z\n");
 }
 
 #[tokio::test]

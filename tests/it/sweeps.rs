@@ -190,27 +190,30 @@ async fn a_large_documents_lost_object_goes_and_its_own_stays() {
 
 #[tokio::test]
 async fn a_slow_upload_outlives_its_lease_while_another_replica_sweeps() {
-    let larder = start("2").await;
-    let other = larder.replica(&["--lease-seconds", "2", "--garbage-seconds", "0", "--sweep-seconds", "3600"]).await;
+    let larder = start("10").await;
+    let other = larder.replica(&["--lease-seconds", "10", "--garbage-seconds", "0", "--sweep-seconds", "3600"]).await;
     let (table, table_answer) = slow_put(&larder, "/v1/tables/slow");
     let (blob, blob_answer) = slow_put(&larder, "/v1/blobs/slow.txt");
-    table.send(Ok("n\n".into())).await.unwrap();
-    let began = larder.column("select now()").await.join("");
-    let (mut lines, mut over) = (0, false);
-    while !over {
+    for body in [&table, &blob] {
+        body.send(Ok("n\n".into())).await.unwrap();
+    }
+    larder.wait_for(PENDING, &["2"]).await;
+    let ends = larder.column("select max(lease_until) from larder.pending").await.join("");
+    let over = format!("select now() > timestamptz '{ends}'");
+    let mut lines = 0;
+    while larder.column(&over).await == ["false"] {
         table.send(Ok(format!("{lines}\n").into())).await.unwrap();
         blob.send(Ok(format!("{lines}\n").into())).await.unwrap();
         lines += 1;
         sweep::once(&other.app).await.unwrap();
-        over = larder.column(&format!("select now() > timestamptz '{began}' + interval '3 seconds'")).await == ["true"];
     }
     drop((table, blob));
     assert_eq!(json(table_answer.await.unwrap().unwrap(), 201).await["rows"], lines);
     json(blob_answer.await.unwrap().unwrap(), 201).await;
     sweep(&other).await;
-    let numbers: String = (0..lines).map(|n| format!("{n}\n")).collect();
-    assert_eq!(other.text("/v1/tables/slow/rows.csv").await, format!("n\n{numbers}"));
-    assert_eq!(other.text("/v1/blobs/slow.txt").await, numbers);
+    let sent = (0..lines).fold("n\n".to_owned(), |sent, n| format!("{sent}{n}\n"));
+    assert_eq!(other.text("/v1/tables/slow/rows.csv").await, sent);
+    assert_eq!(other.text("/v1/blobs/slow.txt").await, sent);
 }
 
 #[tokio::test]

@@ -298,6 +298,10 @@ fn errors_in_delimited_files_say_where() {
     for empty in [&b""[..], b"\n\n", b"\xef\xbb\xbf"] {
         assert_eq!(malformed(CSV, empty).detail, "The file is empty.");
     }
+    for endless in ["0".repeat(2 << 20), "\n".repeat(2 << 20) + "a\n1\n"] {
+        let malformed = malformed(CSV, endless.as_bytes());
+        assert!(malformed.detail.starts_with("No line that could name columns ends within"), "{}", malformed.detail);
+    }
 }
 
 #[test]

@@ -150,7 +150,7 @@ fn http_and_the_stores_are_known_only_where_they_belong() {
         // The slice of documents is its store, in several files. `config.rs` has a type that is a column too.
         let speaks_to_a_store = name == "store.rs"
             || (below(&["documents/"]) && name != "http.rs")
-            || below(&["catalogue/", "database/", "embedded/", "objects/"])
+            || below(&["catalogue/", "database/", "embedded/", "objects/", "shares/store/"])
             || ["app.rs", "config.rs", "tables/copy.rs", "tables/rows.rs"].contains(&path.as_str());
         for (allowed, words) in [(speaks_http, &["axum::"][..]), (speaks_to_a_store, &["aws_sdk_", "sqlx::"])] {
             let known = words.iter().filter(|word| !allowed && code.contains(**word));

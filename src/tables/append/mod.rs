@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     auth::{Action, Caller},
-    catalogue::{Dataset, Index, KeptAnswer, KeptFile, Kind, Lease, Patience, Pending, Precondition},
+    catalogue::{Dataset, Index, KeptAnswer, KeptFile, Kind, Lease, Patience, Pending, Precondition, Progress},
     error::{Error, Malformed, Result},
     objects::Incoming,
 };
@@ -45,6 +45,8 @@ pub struct NewRows {
     pub on_conflict: Option<Vec<String>>,
     pub condition: Precondition,
     pub idempotency: Option<IdempotencyKey>,
+    /// The job that the append ends, and where it counts its progress.
+    pub job: Option<(Uuid, Arc<Progress>)>,
 }
 
 #[derive(Debug)]
@@ -273,7 +275,7 @@ fn manner(new: &NewRows, dataset: &Dataset) -> Result<Arc<Manner>> {
         hint: new.content_type.as_deref().map(Hint::of_content_type).unwrap_or_default(),
         options: Options::parse(&told)?,
         target: Some(target(&version.columns, &new.told, new.add_columns)),
-        ..Manner::default()
+        progress: new.job.as_ref().map(|(_, progress)| Arc::clone(progress)).unwrap_or_default(),
     }))
 }
 

@@ -3,7 +3,7 @@
 use super::{Answer, Appended, NewRows, Staged, conflict_index};
 use crate::{
     auth::Caller,
-    catalogue::{Column, ColumnType, KeptAnswer, Kind, Lease, NewAppend, database},
+    catalogue::{Column, ColumnType, KeptAnswer, Kind, Lease, NewAppend, database, finish_job},
     error::{Error, Limit, Malformed, Result},
     objects::Stored,
     tables::{
@@ -96,8 +96,9 @@ impl Tables {
         let version = now.current()?;
         plan.new.condition.check(Some(&version.etag()))?;
         if version.pinned {
-            let detail = "The table's version is pinned, so its rows never change; replace the table instead.";
-            return Err(Error::Conflict { detail: detail.to_owned() }.into());
+            tx.rollback().await.map_err(database)?;
+            self.fork(plan.dataset).await?;
+            return Ok(Attempt::Moved);
         }
         if version.table_id != Some(plan.table) || version.columns != plan.columns {
             return Ok(Attempt::Moved);
@@ -118,6 +119,9 @@ impl Tables {
         let after = self.catalogue.record_append(&mut tx, plan.caller, plan.dataset, version, &append).await?;
         self.catalogue.discard(&mut tx, None, Some(plan.staged.table)).await?;
         let body = answer(&after, &appended);
+        if let Some((job, _)) = &plan.new.job {
+            finish_job(&mut tx, *job, Some(plan.staged.file.rows), plan.object.size_bytes).await?;
+        }
         if let Some(claimed) = &plan.new.idempotency {
             let kept = KeptAnswer { fingerprint: claimed.fingerprint(plan.object.sha256), answer: body.clone() };
             self.catalogue.answer_key(&mut tx, plan.caller, &claimed.key, lease.id, &kept).await?;

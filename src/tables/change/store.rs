@@ -3,13 +3,14 @@
 use super::{ChangedRows, RowChange, RowEdit, query, values::assigned};
 use crate::{
     auth::Caller,
-    catalogue::{Assigned, ChangeKind, ColumnType, Dataset, KeptAnswer, Kind, NewChange, Patience, Version, database},
+    catalogue::{Assigned, ChangeKind, ColumnType, Dataset, KeptAnswer, Kind, NewChange, Patience, database},
     error::{Error, Limit, Result},
     tables::{
         export::{Export, RowEncoder},
+        fetch::{bound, cells},
         indexes::{Refusal, physical, run},
         query::RowQuery,
-        rows::{CHUNK_BYTES, bound, cells},
+        rows::CHUNK_BYTES,
         spool::Spool,
         sql::{self, Statement},
         store::Tables,
@@ -79,7 +80,11 @@ impl Tables {
         }
         let version = now.current()?;
         change.condition.check(Some(&version.etag()))?;
-        check_unpinned(version)?;
+        if version.pinned && !change.rehearse {
+            tx.rollback().await.map_err(database)?;
+            self.fork(dataset).await?;
+            return Err(Refusal::Busy);
+        }
         let target = Target::new(&now, change)?;
         let edit = match &change.edit {
             RowEdit::Update(body) => Edit::Update(assigned(body, &version.columns, self.limits.cell_bytes_max)?),
@@ -280,16 +285,6 @@ impl<'a> Target<'a> {
         let output = RowQuery { filter: Vec::new(), limit: None, ..query.clone() };
         let types = columns.iter().map(|column| column.column_type).collect();
         Ok(Self { table, kept: Uuid::now_v7(), types, query, output, change })
-    }
-}
-
-pub(super) fn check_unpinned(version: &Version) -> Result<()> {
-    match version.pinned {
-        false => Ok(()),
-        true => {
-            let detail = "The table's version is pinned, so its rows never change; replace the table instead.";
-            Err(Error::Conflict { detail: detail.to_owned() })
-        }
     }
 }
 

@@ -9,6 +9,7 @@ use crate::{
         Descriptor, Path, Problem, Query, content_encoding, content_type, flag, idempotency_key, incoming,
         precondition, preference,
     },
+    jobs::http::{prefers_async, respond_async},
     tables::{Appended, IdempotencyKey, NewRows, OnDuplicate, Told, query::names},
 };
 use axum::{
@@ -62,12 +63,22 @@ pub async fn append(
         on_conflict: query.on_conflict.as_deref().map(|columns| names("on_conflict", columns)).transpose()?,
         condition: precondition(&headers)?,
         idempotency: idempotency_key(&headers)?.map(request),
+        job: None,
     };
     let answer = {
         let app = app.clone();
         move |dataset: &Dataset, appended: &Appended| describe(&app, dataset, appended, on_duplicate.is_some())
     };
-    let answered = app.tables.append(&caller, rows, incoming(&app.config, &headers, body)?, &answer).await?;
+    let incoming = incoming(&app.config, &headers, body)?;
+    if prefers_async(&headers) {
+        let target = rows.name.clone();
+        let accepted = respond_async(&app, &caller, ("table-append", &target), |job, progress| {
+            let (app, caller, rows) = (app.clone(), caller.clone(), NewRows { job: Some((job, progress)), ..rows });
+            async move { app.tables.append(&caller, rows, incoming, &answer).await.map(|_| ()) }
+        });
+        return Ok(accepted.await?);
+    }
+    let answered = app.tables.append(&caller, rows, incoming, &answer).await?;
     let text = |pointer: &str| answered.body.pointer(pointer).and_then(Value::as_str).unwrap_or_default().to_owned();
     let shown = [(ETAG, text("/etag")), (LOCATION, text("/links/self")), (CACHE_CONTROL, "no-store".to_owned())];
     let mut response = (StatusCode::CREATED, shown, axum::Json(answered.body)).into_response();

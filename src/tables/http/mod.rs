@@ -6,6 +6,7 @@ mod change;
 mod changes;
 mod indexes;
 mod patch;
+mod rendition;
 mod rows;
 mod stats;
 mod window;
@@ -16,6 +17,7 @@ pub use change::{delete_rows, patch_rows};
 pub use changes::{changes, undo};
 pub use indexes::{create_index, drop_index, indexes};
 pub use patch::patch;
+pub use rendition::rendition;
 pub use rows::{rows, rows_as, serve_rows};
 pub use stats::stats;
 pub use window::Asked;
@@ -27,8 +29,8 @@ use crate::{
     catalogue::{Column, Kind, Replace},
     error::Result,
     http::{
-        Descriptor, File, NoParameters, Path, Problem, Query, answer_upload, check_share, content_encoding,
-        content_type, flag, incoming, precondition, serve_object, upload_share,
+        Descriptor, NoParameters, Path, Problem, Query, answer_upload, check_share, content_encoding, content_type,
+        flag, incoming, precondition, serve_bytes, serve_descriptor, upload_share,
     },
     jobs::http::{prefers_async, respond_async},
     objects::Incoming,
@@ -168,17 +170,28 @@ pub async fn restore(
     Ok(axum::Json(Descriptor::of(&app, &dataset)))
 }
 
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RawQuery {
+    version: Option<i64>,
+    /// The descriptor with a presigned URL that lives so long, such as `15m`; empty for the default.
+    presign: Option<String>,
+}
+
 /// `GET /v1/tables/{name}/raw`: the upload as it came, byte for byte.
 pub async fn raw(
     State(app): State<App>,
     caller: Caller,
     Path(name): Path<String>,
-    Query(query): Query<VersionQuery>,
+    Query(query): Query<RawQuery>,
     method: Method,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let dataset = app.catalogue.find_version(&caller, Kind::Table, &name, query.version).await?;
-    Ok(serve_object(&app.objects, &method, &headers, &File::of(&dataset, dataset.current()?)).await?)
+    Ok(match &query.presign {
+        Some(life) => serve_descriptor(&app, &dataset, Some(life)).await?,
+        None => serve_bytes(&app, &dataset, &method, &headers).await?,
+    })
 }
 
 #[derive(Debug, Serialize)]

@@ -97,6 +97,11 @@ pub async fn serve_rows(
         return Err(Error::invalid("version", "a link shows the current version alone."));
     }
     let position = asked.cursor.as_deref().map(|cursor| Position::open(&app.keys, cursor, &dataset)).transpose()?;
+    if let (Some(position), Some(pinned)) = (&position, asked.pinned)
+        && position.version != pinned
+    {
+        return Err(Error::CursorExpired);
+    }
     if let Some(position) = &position
         && dataset.current()?.number != position.version
     {
@@ -239,7 +244,9 @@ impl Request<'_> {
     }
 
     fn next(&self, page: &Page) -> Result<Option<String>> {
-        let Some(keys) = page.next.clone().filter(|_| self.range.is_none()) else { return Ok(None) };
+        let Some(keys) = page.next.clone().filter(|_| self.range.is_none() && !self.asked.bounded) else {
+            return Ok(None);
+        };
         let cursor = Position::new(self.dataset, self.version.number, &self.query, keys).seal(&self.app.keys)?;
         Ok(Some(format!("{}{}", self.app.public_url, self.asked.next(self.path, &cursor))))
     }
@@ -299,11 +306,11 @@ pub(super) fn set(headers: &mut HeaderMap, name: HeaderName, value: &str) -> Res
 }
 
 /// `version.revision`, and a hash of what was asked of it.
-fn rows_etag(version: &str, hash: &str) -> String {
+pub(super) fn rows_etag(version: &str, hash: &str) -> String {
     format!("\"{}-{hash}\"", version.trim_matches('"'))
 }
 
-fn asked_hash(query: &RowQuery, shape: Shape, asked: &Asked) -> String {
+pub(super) fn asked_hash(query: &RowQuery, shape: Shape, asked: &Asked) -> String {
     let hash = Sha256::digest(format!("{query:?} {shape:?} {:?} {:?}", asked.cursor, asked.options));
     hex::encode(&hash[..8])
 }

@@ -4,7 +4,7 @@
 mod search;
 mod store;
 
-pub use store::{Refusal, briefly, physical, run};
+pub use store::{Refusal, briefly, build, physical, run};
 
 use super::{
     load::{Manner, StoredFile},
@@ -194,7 +194,10 @@ pub fn positions(parameter: &str, columns: &[Column], names: &[String]) -> Resul
         return Err(Error::invalid(parameter, format!("it must name 1 to {COLUMNS_MAX} columns.")));
     }
     let positions: Vec<usize> = names.iter().map(|name| position(parameter, columns, name)).collect::<Result<_>>()?;
-    for position in &positions {
+    for (at, position) in positions.iter().enumerate() {
+        if positions.iter().take(at).any(|before| before == position) {
+            return Err(Error::invalid(parameter, "it names a column twice."));
+        }
         if let Some(Column { name, column_type: ColumnType::Json, .. }) = columns.get(*position) {
             let detail = format!("`{name}` holds JSON, which no index orders.");
             return Err(Malformed { detail, field: Some(name.clone()), ..Malformed::default() }.into());

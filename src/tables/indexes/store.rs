@@ -60,7 +60,12 @@ pub async fn run(connection: &mut PgConnection, statement: String) -> Result<(),
     Ok(())
 }
 
-async fn build(connection: &mut PgConnection, index: &Index, table: Uuid, positions: &[usize]) -> Result<(), Refusal> {
+pub async fn build(
+    connection: &mut PgConnection,
+    index: &Index,
+    table: Uuid,
+    positions: &[usize],
+) -> Result<(), Refusal> {
     run(connection, sql::create_index(index.physical(table), table, positions, index.unique)).await?;
     match index.key {
         true => run(connection, sql::set_not_null(table, positions)).await,

@@ -83,6 +83,10 @@ pub(super) fn dialect(
     }
     match best {
         Some((_, sample, shape)) if !sample.is_blank() => header::dialect(&sample, &shape, options, limits),
+        _ if !whole => {
+            let detail = format!("No line that could name columns ends within the first {} bytes.", bytes.len());
+            Err(Malformed { detail, line: Some(line), ..Malformed::default() }.into())
+        }
         _ => {
             let hint = Some("A table has at least a line that names its columns.".to_owned());
             Err(Malformed { detail: "The file is empty.".to_owned(), hint, ..Malformed::default() }.into())
@@ -329,10 +333,11 @@ fn is_list(
         single.rows.iter().filter_map(|row| single.cells(row).first()).map(|cell| cell.kind).collect();
     let Some((first, rest)) = kinds.split_first() else { return false };
     let typed = |kinds: &[Kind]| kinds.iter().all(|kind| kind.is_typed() || *kind == Kind::Missing);
-    // A comma with the name that a file of commas has: two columns of integers are as likely as one of decimals.
+    // A comma, unless a name says that it is no file of commas: two columns of integers are as likely as one of decimals.
     let expected = matches!(
         (hint, split.syntax.delimiter),
-        (Some(TableFormat::Csv), Some(Delimiter::Byte(b','))) | (Some(TableFormat::Tsv), Some(Delimiter::Byte(b'\t')))
+        (None | Some(TableFormat::Csv), Some(Delimiter::Byte(b',')))
+            | (Some(TableFormat::Tsv), Some(Delimiter::Byte(b'\t')))
     );
     match first.is_typed() && header.is_none_or(|rows| rows == 0) {
         true => typed(rest) && !expected,

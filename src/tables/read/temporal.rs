@@ -37,7 +37,7 @@ const OFFSET_HOURS_MAX: i64 = 15;
 /// Two digits up to this one are of this century.
 const PIVOT: i32 = 68;
 
-/// `YYYY-MM-DD`, or that with `T` or a space and `HH:MM[:SS[.fraction]]`, or that with `Z`, `±HH`, `±HHMM` or `±HH:MM`. Digits of the fraction beyond
+/// `YYYY-MM-DD`, or that with `T` or a space and `HH:MM[:SS[.fraction]]`, or that with `Z`, ` UTC`, `±HH`, `±HHMM` or `±HH:MM`. Digits of the fraction beyond
 /// microseconds may only be zeros.
 pub(super) fn iso(text: &[u8]) -> Option<Temporal> {
     let (date, rest) = text.split_at_checked(10)?;
@@ -51,7 +51,7 @@ pub(super) fn iso(text: &[u8]) -> Option<Temporal> {
     let instant = i64::from(days) * DAY_MICROS + micros;
     match rest {
         [] => Some(Temporal::Timestamp(instant)),
-        b"Z" => Some(Temporal::Timestamptz(instant)),
+        b"Z" | b" UTC" => Some(Temporal::Timestamptz(instant)),
         // An offset could move these into a year that has no four digits.
         _ if date == b"0001-01-01" || date == b"9999-12-31" => None,
         offset => Some(Temporal::Timestamptz(instant - offset_seconds(offset)? * MICROS)),

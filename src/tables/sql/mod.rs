@@ -138,7 +138,7 @@ mod tests {
             statements.extend(page(Uuid::nil(), &query, 10, Some(&after)));
             statements.extend([rows(Uuid::nil(), &query), count(Uuid::nil(), &query), plan(Uuid::nil(), &query)]);
             statements.extend(extents(Uuid::nil(), &query));
-            for Statement { text, values } in statements {
+            for Statement { text, values, .. } in statements {
                 assert!(!text.contains(MARK), "{text}");
                 let held = |value: &&Bind| format!("{value:?}").contains(MARK);
                 assert!(values.iter().filter(held).count() > 2, "{values:?}");

@@ -13,7 +13,7 @@ import pytest
 import requests
 from botocore.config import Config
 from botocore.exceptions import ClientError
-from service import clean_environment, problem
+from service import PATIENCE, clean_environment, problem
 
 MIB = 1 << 20
 
@@ -90,9 +90,9 @@ def test_the_cli_makes_lists_copies_signs_and_removes(aws, name, tmp_path):
     assert "a file.txt" in aws("s3", "ls", f"{bucket}/folder/")
     assert aws("s3", "cp", f"{bucket}/folder/a file.txt", "-") == "bytes"
     url = aws("s3", "presign", f"{bucket}/folder/a file.txt").strip()
-    assert requests.get(url, timeout=30).text == "bytes"
+    assert requests.get(url, timeout=PATIENCE).text == "bytes"
     forged = url[:-1] + ("0" if url[-1] != "0" else "1")
-    assert requests.get(forged, timeout=30).status_code == 403
+    assert requests.get(forged, timeout=PATIENCE).status_code == 403
     aws("s3", "mv", f"{bucket}/folder/a file.txt", f"{bucket}/b")
     assert "folder" not in aws("s3", "ls", bucket)
     aws("s3", "rb", bucket, status=1)
@@ -143,7 +143,7 @@ def test_nobody_gets_in_without_the_keys(aws_environment):
             # S3 answers 403, DynamoDB 400.
             assert error.value.response["ResponseMetadata"]["HTTPStatusCode"] in (400, 403)
     for service in ("S3", "DYNAMODB"):
-        assert requests.get(aws_environment[f"AWS_ENDPOINT_URL_{service}"], timeout=30).status_code in (400, 403, 404)
+        assert requests.get(aws_environment[f"AWS_ENDPOINT_URL_{service}"], timeout=PATIENCE).status_code in (400, 403, 404)
 
 
 def test_objects_keep_bytes_metadata_and_checksums(s3, bucket):
@@ -227,10 +227,10 @@ def test_dynamodb_keeps_what_boto3_writes(dynamodb, name):
 def test_the_services_own_listener_gives_nothing_of_the_bucket_without_a_signature(service, aws_environment, client, name):
     put = client.json_of(f"/v1/blobs/{name}/a", 201, "PUT", data=b"bytes")
     signed = put["presigned"]["url"]
-    assert requests.get(signed, timeout=30).content == b"bytes"
-    assert requests.get(signed.split("?")[0], timeout=30).status_code == 403
-    assert requests.get(signed.replace("Expires=", "Expires=1"), timeout=30).status_code in (400, 403)
-    answer = requests.get(signed, timeout=30)
+    assert requests.get(signed, timeout=PATIENCE).content == b"bytes"
+    assert requests.get(signed.split("?")[0], timeout=PATIENCE).status_code == 403
+    assert requests.get(signed.replace("Expires=", "Expires=1"), timeout=PATIENCE).status_code in (400, 403)
+    answer = requests.get(signed, timeout=PATIENCE)
     assert answer.headers["x-content-type-options"] == "nosniff"
     assert "sandbox" in answer.headers["content-security-policy"]
     problem(client.get("/v1/blobs/larder-objects"), 404, "not-found")

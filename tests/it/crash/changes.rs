@@ -1,6 +1,6 @@
 //! The same for changes of tables that exist, by a service that is killed and by a Postgres that is: appends, replaces, readings anew and jobs.
 
-use super::{SETTINGS, Upload, only_what_is_referred_to_is_kept};
+use super::{SETTINGS, Upload, expire, only_what_is_referred_to_is_kept};
 use crate::support::{
     json,
     process::{Folder, Larder, signal, within},
@@ -225,7 +225,9 @@ async fn die(service: Larder, data: &Path, dies: Dies) -> Larder {
 
 /// All jobs, once none is running.
 async fn ended_jobs(service: &Larder) -> Vec<Value> {
+    let mut database = service.database().await;
     loop {
+        expire(&mut database).await;
         let jobs = json(service.get("/v1/jobs").await, 200).await;
         let jobs = jobs["items"].as_array().expect("a list").clone();
         if jobs.iter().all(|job| job["state"] != "running") {
@@ -242,7 +244,9 @@ fn newest(jobs: &[Value], target: &str) -> String {
 }
 
 async fn append_again(service: &Larder, key: &str) {
+    let mut database = service.database().await;
     loop {
+        expire(&mut database).await;
         let request = service.request(Method::POST, "/v1/tables/appended/rows").header("idempotency-key", key);
         let answer = request.body(few()).send().await.expect("an answer");
         match answer.status().as_u16() {

@@ -7,7 +7,7 @@ use tokio::{io::AsyncWriteExt, net::TcpListener, sync::oneshot};
 
 #[tokio::test]
 async fn a_connection_that_brings_no_request_is_closed() {
-    let larder = shared().replica(&["--idle-seconds", "1"]).await;
+    let larder = shared().replica(&["--idle-seconds", "2"]).await;
     let closed = async |bytes: &str| {
         let mut raw = Raw::connect(&larder).await;
         raw.send(bytes).await;
@@ -27,7 +27,7 @@ async fn a_connection_that_brings_no_request_is_closed() {
 
 #[tokio::test]
 async fn an_upload_that_stalls_is_answered_and_nothing_of_it_is_visible() {
-    let larder = shared().replica(&["--idle-seconds", "1"]).await;
+    let larder = shared().replica(&["--idle-seconds", "5"]).await;
     let length = "content-length: 1000\r\nconnection: close\r\n";
     let chunked = "transfer-encoding: chunked\r\nconnection: close\r\n";
     let form = format!("{length}content-type: multipart/form-data; boundary=b\r\n");
@@ -58,7 +58,7 @@ async fn an_upload_that_stalls_is_answered_and_nothing_of_it_is_visible() {
         "/v1/tables/stalled-table",
         "/v1/documents/stalled/x",
     ] {
-        problem(larder.get(path).await, 404, "not-found").await;
+        problem(shared().get(path).await, 404, "not-found").await;
     }
 }
 
@@ -133,12 +133,14 @@ async fn a_download_that_nobody_reads_does_not_hold_the_service_up() {
 
 #[tokio::test]
 async fn a_reader_that_stalls_gives_its_connection_to_the_database_back() {
-    let larder = Service::start(&["--idle-seconds", "1", "--pool-connections-max", "1"]).await;
+    let whole = Service::start(&[]).await;
+    let larder =
+        whole.replica(&["--idle-seconds", "5", "--pool-connections-max", "1", "--request-seconds", "300"]).await;
     let mut file = String::from("n,text\n");
     for n in 0..300_000 {
         file.push_str(&format!("{n},abcdefghijklmnopqrstuvwxyzabcdefghijklmnopqrstuvwxyz\n"));
     }
-    assert_eq!(larder.put("/v1/tables/long", file).await.status(), 201);
+    assert_eq!(whole.put("/v1/tables/long", file).await.status(), 201);
     let mut stalled = larder.get("/v1/tables/long/rows.csv").await;
     stalled.chunk().await.unwrap().expect("a beginning");
     // The only connection is taken until the stalled reader is given up.

@@ -22,7 +22,9 @@ async fn said(answer: Response) -> String {
     let range = header("content-range").unwrap_or_else(|| "-".to_owned());
     let next = if header("link").is_some_and(|link| link.ends_with(">; rel=\"next\"")) { "next" } else { "-" };
     let start = format!("{} {range} {next}:", answer.status().as_u16());
+    let refused = answer.status().is_client_error() || answer.status().is_server_error();
     let body = answer.text().await.expect("a body");
+    assert!(!refused, "{start} {body}");
     body.lines().skip(1).fold(start, |said, row| said + " " + row)
 }
 

@@ -99,17 +99,17 @@ async fn a_presigned_url_works_through_the_services_own_listener() {
     let outside = client(&public, &keys());
     let http = reqwest::Client::new();
     let key = "objects/ü 1+2";
-    let put = outside.put_object().bucket("larder-objects").key(key).presigned(minutes(1)).await.unwrap();
+    let put = outside.put_object().bucket("larder-objects").key(key).presigned(minutes(10)).await.unwrap();
     assert!(put.uri().starts_with(&public));
     assert_eq!(http.put(put.uri()).body(noise(700_000)).send().await.unwrap().status(), 200);
-    let get = outside.get_object().bucket("larder-objects").key(key).presigned(minutes(1)).await.unwrap();
+    let get = outside.get_object().bucket("larder-objects").key(key).presigned(minutes(10)).await.unwrap();
     let got = http.get(get.uri()).send().await.unwrap();
     assert_eq!(got.headers()["content-length"], "700000");
     assert!(got.bytes().await.unwrap() == noise(700_000));
     let head = outside.head_object().bucket("larder-objects").key(key).send().await.unwrap();
     assert_eq!(head.content_length(), Some(700_000));
     // Signed for another host.
-    let direct = direct.get_object().bucket("larder-objects").key(key).presigned(minutes(1)).await.unwrap();
+    let direct = direct.get_object().bucket("larder-objects").key(key).presigned(minutes(10)).await.unwrap();
     let elsewhere = direct.uri().replace(&format!("http://{}", engine.addr()), &public);
     assert_eq!(http.get(elsewhere).send().await.unwrap().status(), 403);
     server.abort();
@@ -121,7 +121,7 @@ async fn a_connection_without_the_continue_that_was_expected_is_closed_for_the_s
     let folder = tempfile::tempdir().unwrap();
     let (engine, client) = start(folder.path()).await;
     client.create_bucket().bucket("bucket").send().await.unwrap();
-    let url = client.put_object().bucket("bucket").key("k").presigned(minutes(1)).await.unwrap();
+    let url = client.put_object().bucket("bucket").key("k").presigned(minutes(10)).await.unwrap();
     let http = reqwest::Client::new();
     let put = async |body: &'static str, expect: bool| {
         let put = http.put(url.uri()).header("content-length", body.len()).body(body);

@@ -1,6 +1,7 @@
 //! The service as its users meet it: the real router on the embedded engines, behind a real socket.
 
 pub mod copy;
+pub mod cpu;
 pub mod deployment;
 mod people;
 mod raw;

@@ -1,15 +1,11 @@
 //! A connection without a client's good manners.
 
-use super::Service;
-use std::time::Duration;
+use super::{Service, process::PATIENCE};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
     time::timeout,
 };
-
-/// Longer than any answer takes, shorter than a person waits.
-const PATIENCE: Duration = Duration::from_secs(20);
 
 pub struct Raw(pub TcpStream);
 

@@ -1,6 +1,6 @@
 //! The stores behind a service, looked at directly: what is really in them, and what only time would change.
 
-use super::Service;
+use super::{Service, process::PATIENCE};
 use futures::TryStreamExt;
 use sha2::{Digest, Sha256};
 use sqlx::{AssertSqlSafe, Connection, PgConnection, Row};
@@ -32,7 +32,7 @@ impl Service {
 
     /// Waits for a query to give `wanted`: what a service does after its answer has no other sign.
     pub async fn wait_for(&self, query: &str, wanted: &[&str]) {
-        let end = Instant::now() + Duration::from_secs(20);
+        let end = Instant::now() + PATIENCE;
         let mut database = self.database().await;
         let query = format!("select coalesce(x::text, 'NULL') from ({query}) as q (x)");
         loop {

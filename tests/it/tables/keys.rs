@@ -189,6 +189,10 @@ async fn what_no_index_holds_is_said_and_changes_nothing() {
     problem(put_with("k-long", &[], format!("a\n{long}\n").into_bytes()).await, 422, "malformed").await;
     assert_eq!(rows("k-long", "csv").await, "a\nshort\n");
 
+    put("k-twice", "a,b\n1,2\n").await;
+    let twice = larder.post("/v1/tables/k-twice/indexes", &json!({ "columns": ["a", "b", "a"] })).await;
+    assert_eq!(problem(twice, 400, "bad-request").await["parameter"], "columns");
+
     let limited = crate::support::Service::start(&["--indexes-max", "1"]).await;
     json(limited.put("/v1/tables/t?key=a", "a,b\n1,2\n").await, 201).await;
     let refused = limited.post("/v1/tables/t/indexes", &json!({ "columns": ["b"] })).await;

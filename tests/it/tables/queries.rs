@@ -1,7 +1,7 @@
 //! Rows out: columns, order, windows, formats, conditions.
 
 use super::{put, rows};
-use crate::support::{problem, shared};
+use crate::support::{client, json as answer, problem, shared};
 use reqwest::{Method, Response};
 
 const PEOPLE: &str = "name,age,home.town,\"a,\"\"b\"\n\
@@ -205,4 +205,20 @@ async fn many_queries_one_after_another_share_the_connections() {
     assert_eq!(rows("q-pool", "csv").await, "a\n1\n");
     let whole = rows("q-large", "csv").await;
     assert_eq!(whole.len(), large.len() + 4);
+}
+
+#[tokio::test]
+async fn the_raw_upload_can_be_fetched_from_the_bucket_itself() {
+    put("q-lent", "a,b\n1,x\n").await;
+    let path = "/v1/tables/q-lent/raw";
+    let redirect = shared().request(Method::GET, path).header("prefer", "redirect").send().await.unwrap();
+    assert_eq!((redirect.status().as_u16(), redirect.headers()["cache-control"].to_str().unwrap()), (307, "no-store"));
+    let lent = answer(shared().get(&format!("{path}?presign=5m")).await, 200).await;
+    assert_eq!(lent["name"], "q-lent");
+    for url in [redirect.headers()["location"].to_str().unwrap(), lent["presigned"]["url"].as_str().unwrap()] {
+        let fetched = client().get(url).send().await.unwrap();
+        assert_eq!(fetched.headers()["content-type"], "text/csv");
+        assert_eq!(fetched.text().await.unwrap(), "a,b\n1,x\n");
+    }
+    problem(shared().get(&format!("{path}?presign=8d")).await, 400, "presign-too-long").await;
 }

@@ -99,7 +99,7 @@ async fn a_smart_upload_can_be_rehearsed_keyed_and_left_to_a_job() {
 
 #[tokio::test]
 async fn more_loads_than_the_limit_wait_and_are_then_refused() {
-    let larder = Service::start(&["--loads-max=1", "--request-seconds=1"]).await;
+    let larder = Service::start(&["--loads-max=1", "--request-seconds=5"]).await;
     // One that never ends takes the only place.
     let endless = futures::stream::unfold((), |()| async {
         tokio::time::sleep(std::time::Duration::from_millis(5)).await;
@@ -107,13 +107,12 @@ async fn more_loads_than_the_limit_wait_and_are_then_refused() {
     });
     let request = larder.request(Method::PUT, "/v1/tables/endless").body(reqwest::Body::wrap_stream(endless));
     let sending = tokio::spawn(request.send());
-    while larder.column("select id from larder.pending").await.is_empty() {
-        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
-    }
+    larder.wait_for("select count(*) from larder.pending", &["1"]).await;
     let refused = larder.put("/v1/tables/second", "a\n1\n").await;
     assert_eq!(refused.headers()["retry-after"], "5");
     assert_eq!(problem(refused, 503, "too-many-loads").await["limit"], 1);
     sending.abort();
+    larder.wait_for("select count(*) from larder.pending", &["0"]).await;
     while larder.put("/v1/tables/second", "a\n1\n").await.status() != 201 {}
 }
 

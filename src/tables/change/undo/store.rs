@@ -1,13 +1,13 @@
 //! The transaction of an undo.
 
-use super::{check_unpinned, expired, in_the_way, merged, replaced, unexpected};
+use super::{expired, in_the_way, merged, replaced, unexpected};
 use crate::{
     auth::Caller,
     catalogue::{Change, ChangeKind, ColumnType, Dataset, Kind, Patience, Precondition, database},
     error::{Error, Result},
     tables::{
+        fetch::bound,
         indexes::{Refusal, physical},
-        rows::bound,
         sql,
         store::Tables,
     },
@@ -48,7 +48,11 @@ impl Tables {
         }
         let version = now.current()?;
         condition.check(Some(&version.etag()))?;
-        check_unpinned(version)?;
+        if version.pinned {
+            tx.rollback().await.map_err(database)?;
+            self.fork(dataset).await?;
+            return Err(Refusal::Busy);
+        }
         if change.version_id != version.id {
             return Err(replaced().into());
         }
