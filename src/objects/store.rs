@@ -182,7 +182,7 @@ fn stream(body: ByteStream) -> ObjectBytes {
     }))
 }
 
-fn key(id: Uuid) -> String {
+pub(super) fn key(id: Uuid) -> String {
     format!("objects/{id}")
 }
 

@@ -68,7 +68,10 @@ async fn metrics_count_by_names_of_ours_alone() {
     ] {
         // The start tries some calls too.
         let found = sample(&metrics, name);
-        assert!(if value == 0.0 && name.contains("calls") { found >= 1.0 } else { found == value }, "{name} {found}");
+        assert!(
+            if value == 0.0 && name.contains("calls") { found >= 1.0 } else { (found - value).abs() < 0.5 },
+            "{name} {found}"
+        );
     }
     let moved = |way| sample(&metrics, &format!("larder_store_bytes_total{{store=\"objects\",direction=\"{way}\"}}"));
     assert!(moved("in") >= 100_000.0 && moved("out") >= 100_000.0, "{metrics}");
