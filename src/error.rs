@@ -23,9 +23,31 @@ pub enum Error {
     #[error("There is no {what} here that you may read.")]
     NotFound { what: &'static str },
 
+    /// The same to the caller, and to the log that it was hidden from it.
+    #[error("There is no {what} here that you may read.")]
+    Hidden { what: &'static str, dataset: uuid::Uuid },
+
     /// It was here and is over: an expired or revoked share.
     #[error("{detail}")]
     Gone { detail: String },
+
+    /// A share that asks for a password, and was given none or another.
+    #[error("This link asks for its password: send it with HTTP Basic, under any name.")]
+    PasswordNeeded,
+
+    /// A share whose maker does not let its holders do this.
+    #[error("This link does not allow {action}.")]
+    NotShared { action: &'static str },
+
+    /// All places of a share that counts its downloads are held by others, who may give them back.
+    #[error(
+        "All the downloads that this link allows are under way. Try again in a while: one that breaks off may be taken over."
+    )]
+    DownloadsInUse,
+
+    /// A drop box holds as many files or bytes as it may.
+    #[error("{detail}")]
+    DropBoxFull { detail: String },
 
     /// A cursor into a version that is no longer kept.
     #[error("The version of the table that this cursor goes through is no longer kept. Begin again without `cursor`.")]
@@ -42,6 +64,10 @@ pub enum Error {
     /// The name is in use by something that this upload may not replace.
     #[error("{detail}")]
     NameTaken { detail: String, free: Option<String> },
+
+    /// The same where it is taken by something that the caller may not see.
+    #[error("The name `{name}` is taken.")]
+    NameTakenUnseen { name: String, dataset: uuid::Uuid },
 
     /// The first path segment belongs to a route of the service.
     #[error("`{name}` is reserved for the service itself; choose a name with `?name=`.")]
@@ -244,6 +270,8 @@ pub enum Limit {
     StatsSeconds,
     SearchSeconds,
     Indexes,
+    Tokens,
+    PasswordChecks,
 }
 
 impl Limit {
@@ -269,6 +297,8 @@ impl Limit {
             Self::StatsSeconds => "LARDER_STATS_SECONDS",
             Self::SearchSeconds => "LARDER_SEARCH_SECONDS",
             Self::Indexes => "LARDER_INDEXES_MAX",
+            Self::Tokens => "LARDER_TOKENS_MAX",
+            Self::PasswordChecks => "LARDER_PASSWORD_CHECKS_MAX",
         }
     }
 
@@ -300,6 +330,10 @@ impl Limit {
             Self::StatsSeconds => ("Computing the statistics of a table, even of a sample,", "seconds"),
             Self::SearchSeconds => ("A search of a table that has no search index yet", "seconds"),
             Self::Indexes => ("A table", "indexes"),
+            Self::Tokens => ("A principal", "tokens that are not over"),
+            Self::PasswordChecks => {
+                ("Each replica", "passwords being checked at once, and others have waited as long as they may; it")
+            }
         };
         let at = line.map(|line| format!("Line {line}: ")).unwrap_or_default();
         let hint = match self {

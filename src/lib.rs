@@ -5,13 +5,18 @@
 pub mod app;
 pub mod base;
 pub mod config;
+pub mod database;
 pub mod error;
 pub mod health;
+pub mod metrics;
+pub mod operator_command;
 pub mod router;
 pub mod serve;
 pub mod sweep;
 pub mod telemetry;
+pub mod token_command;
 
+pub mod audit;
 pub mod auth;
 pub mod catalogue;
 pub mod http;
@@ -22,8 +27,11 @@ pub mod blobs;
 pub mod documents;
 pub mod tables;
 
+pub mod datasets;
 pub mod shares;
+pub mod transfer;
 pub mod upload;
+pub mod web;
 
 #[cfg(feature = "embedded")]
 pub mod embedded;

@@ -2,13 +2,14 @@
 
 use crate::{
     app::App,
-    auth::http::authenticate,
-    blobs, documents, health,
+    audit,
+    auth::{http::authenticate, principals, tokens},
+    blobs, datasets, documents, health,
     http::{
-        client, not_found, openapi, panicked, plain_answers, problem_page, problem_pages, request_id, request_span,
-        settle,
+        client, not_found, openapi, panicked, plain_answers, problem_page, problem_pages, read_again, request_id,
+        request_span, settle,
     },
-    jobs, shares, tables, upload,
+    jobs, metrics, shares, tables, upload, web,
 };
 use axum::{
     Router,
@@ -26,27 +27,52 @@ const PREFER: HeaderName = HeaderName::from_static("prefer");
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 
 pub fn router(app: &App) -> Router {
-    let uploads = Router::new()
+    let authenticate = from_fn_with_state(app.clone(), authenticate);
+    let private = uploads().merge(api(app)).method_not_allowed_fallback(upload::http::other_method);
+    let private = private.route_layer(authenticate).route_layer(from_fn_with_state(app.clone(), audit::http::watch));
+    let private = private.layer(from_fn(settle)).layer(
+        CorsLayer::new()
+            .allow_origin(app.config.cors_origins.clone())
+            .allow_methods(Any)
+            .allow_headers([AUTHORIZATION, CONTENT_TYPE, IF_MATCH, IF_NONE_MATCH, RANGE, PREFER, IDEMPOTENCY_KEY])
+            .expose_headers(Any),
+    );
+
+    with_frame(
+        private
+            .merge(links())
+            .merge(open())
+            .fallback(not_found)
+            .method_not_allowed_fallback(upload::http::other_method)
+            .layer(from_fn_with_state(app.clone(), read_again))
+            .layer(from_fn_with_state(app.clone(), client))
+            .with_state(app.clone()),
+    )
+}
+
+fn uploads() -> Router<App> {
+    Router::new()
         .route("/", put(upload::http::put_named).post(upload::http::post))
         .route("/{*path}", put(upload::http::put).get(not_found))
         .route(
             "/v1/blobs/{*key}",
             put(blobs::http::put).get(blobs::http::get).delete(blobs::http::delete).post(blobs::http::post),
         )
-        .route(
-            "/v1/tables/{name}",
-            put(tables::http::put).get(tables::http::get).delete(tables::http::delete).patch(tables::http::patch),
-        )
+        .route("/v1/tables/{name}", put(tables::http::put).get(tables::http::get).delete(tables::http::delete))
         .route("/v1/tables/{name}/rows", get(tables::http::rows).post(tables::http::append))
         .route(
             "/v1/documents/{collection}/{id}",
             put(documents::http::put).get(documents::http::get).delete(documents::http::delete),
         )
         // Uploads bound and time their bodies themselves, chunk by chunk.
-        .layer(DefaultBodyLimit::disable());
+        .layer(DefaultBodyLimit::disable())
+}
 
-    let api = Router::new()
+fn api(app: &App) -> Router<App> {
+    Router::new()
         .route("/v1/blobs", get(blobs::http::list))
+        .route("/v1/blobs/{*key}", patch(blobs::http::patch))
+        .route("/v1/tables/{name}", patch(tables::http::patch))
         .route("/v1/tables/{name}/restore", post(tables::http::restore))
         .route("/v1/tables/{name}/raw", get(tables::http::raw))
         .route("/v1/tables/{name}/versions", get(tables::http::versions))
@@ -60,55 +86,70 @@ pub fn router(app: &App) -> Router {
         .route("/v1/tables/{name}/{rows_as}", get(tables::http::rows_as))
         .route("/v1/documents/{collection}", get(documents::http::list))
         .route("/v1/documents/{collection}/{id}/restore", post(documents::http::restore))
-        .route("/v1/collections/{name}", get(documents::http::collection).delete(documents::http::delete_collection))
+        .route(
+            "/v1/collections/{name}",
+            get(documents::http::collection)
+                .patch(documents::http::patch_collection)
+                .delete(documents::http::delete_collection),
+        )
         .route("/v1/collections/{name}/restore", post(documents::http::restore_collection))
+        .route("/v1/audit", get(audit::http::list))
+        .route("/v1/datasets/{id}/log", get(audit::http::log))
         .route("/v1/jobs", get(jobs::http::list))
         .route("/v1/jobs/{id}", get(jobs::http::get).delete(jobs::http::cancel))
-        .route("/v1/shares", get(shares::http::list).post(shares::http::create))
-        .route("/v1/shares/{id}", get(shares::http::get).delete(shares::http::revoke))
-        .layer(DefaultBodyLimit::max(usize::try_from(app.config.limits.request_bytes_max).unwrap_or(usize::MAX)));
+        .route("/v1/datasets", get(datasets::http::list))
+        .route("/v1/datasets/{id}", get(datasets::http::get))
+        .route("/v1/principals", get(principals::http::list).post(principals::http::create))
+        .route(
+            "/v1/principals/{id}",
+            get(principals::http::get).patch(principals::http::patch).delete(principals::http::delete),
+        )
+        .route("/v1/tokens", get(tokens::http::list).post(tokens::http::create))
+        .route("/v1/tokens/{id}", get(tokens::http::get).patch(tokens::http::patch).delete(tokens::http::revoke))
+        .route("/v1/tokens/{id}/rotate", post(tokens::http::rotate))
+        .route("/metrics", get(metrics::http::metrics))
+        .route("/v1/shares", get(shares::http::list).post(shares::http::create).delete(shares::http::revoke_all))
+        .route("/v1/shares/{id}", get(shares::http::get).patch(shares::http::change).delete(shares::http::revoke))
+        .route("/v1/shares/{id}/log", get(shares::http::log))
+        .layer(DefaultBodyLimit::max(usize::try_from(app.config.limits.request_bytes_max).unwrap_or(usize::MAX)))
+}
 
-    let authenticate = from_fn_with_state(app.clone(), authenticate);
-    let private = uploads.merge(api).method_not_allowed_fallback(upload::http::other_method);
-    let private = private.route_layer(authenticate).layer(from_fn(settle)).layer(
-        CorsLayer::new()
-            .allow_origin(app.config.cors_origins.clone())
-            .allow_methods(Any)
-            .allow_headers([AUTHORIZATION, CONTENT_TYPE, IF_MATCH, IF_NONE_MATCH, RANGE, PREFER, IDEMPOTENCY_KEY])
-            .expose_headers(Any),
-    );
-
-    // Whoever holds a link may read it from any page, but never with the reader's own credentials.
-    let links = Router::new()
-        .route("/s/{token}", get(shares::http::follow))
-        .route("/s/{token}/{name}", get(shares::http::follow_named))
+/// Whoever holds a link may read it from any page, but never with the reader's own credentials.
+fn links() -> Router<App> {
+    Router::new()
+        .route("/s/{token}", get(shares::http::follow).merge(post(shares::http::post).layer(from_fn(settle))))
+        .route(
+            "/s/{token}/{*path}",
+            get(shares::http::follow_path).merge(put(shares::http::put).layer(from_fn(settle))),
+        )
+        .layer(DefaultBodyLimit::disable())
         // Before the layer, which answers a browser's OPTIONS.
         .method_not_allowed_fallback(upload::http::other_method)
-        .layer(CorsLayer::new().allow_origin(Any).allow_headers(Any).expose_headers(Any));
+        .layer(CorsLayer::new().allow_origin(Any).allow_headers(Any).expose_headers(Any))
+}
 
-    let open = Router::new()
-        .route("/", get(upload::http::welcome))
+fn open() -> Router<App> {
+    Router::new()
+        .route("/", get(web::home))
         .route("/health/live", get(health::live))
         .route("/health/ready", get(health::ready))
         .route("/openapi.json", get(openapi))
+        .route("/assets/{name}", get(web::asset))
         .route("/problems", get(problem_pages))
-        .route("/problems/{slug}", get(problem_page));
+        .route("/problems/{slug}", get(problem_page))
+}
 
-    with_frame(
-        private
-            .merge(links)
-            .merge(open)
-            .fallback(not_found)
-            .method_not_allowed_fallback(upload::http::other_method)
-            .layer(from_fn_with_state(app.clone(), client))
-            .with_state(app.clone()),
-    )
+/// What `LARDER_METRICS_LISTEN` serves: to whoever reaches that address, and nothing else.
+pub fn metrics_router(app: &App) -> Router {
+    let routes = Router::new().route("/metrics", get(metrics::http::open)).fallback(not_found);
+    with_frame(routes.with_state(app.clone()))
 }
 
 /// What every request passes, the embedded bucket's included.
 pub fn with_frame(router: Router) -> Router {
     router
         .layer(CatchPanicLayer::custom(panicked))
+        .layer(from_fn(web::problems_as_pages))
         .layer(from_fn(plain_answers))
         .layer(from_fn(request_span))
         .layer(from_fn(request_id))

@@ -2,7 +2,7 @@
 //!
 //! **Invariant.** Nothing is deleted but what a row of the catalogue names; no store is ever listed for things that nobody knows.
 
-use crate::{app::App, catalogue::Garbage, error::Result};
+use crate::{app::App, catalogue::Garbage, error::Result, shares::first_id};
 use std::time::Duration;
 use tokio::time::{MissedTickBehavior, interval};
 use uuid::Uuid;
@@ -30,10 +30,14 @@ pub async fn once(app: &App) -> Result<()> {
         ("leases", catalogue.expire_leases().await),
         ("documents", resolve_documents(app).await),
         ("jobs", catalogue.expire_jobs().await),
+        ("pinned versions", catalogue.release_pins().await),
         ("deleted datasets", expire_deleted(app).await),
         ("changes of rows", catalogue.expire_changes().await),
         ("idempotency keys", catalogue.expire_keys().await),
+        ("renditions", catalogue.expire_renditions().await),
+        ("hits of links", app.shares.expire_hits(oldest_hit(app)).await),
         ("garbage", collect(app).await),
+        ("the audit", app.audit.expire().await),
     ];
     app.tables.tend_searches();
     let mut failed = Ok(());
@@ -44,6 +48,12 @@ pub async fn once(app: &App) -> Result<()> {
         }
     }
     failed
+}
+
+/// No hit with a smaller id is kept.
+fn oldest_hit(app: &App) -> Uuid {
+    let days = i64::try_from(app.config.sharing.share_log_days).unwrap_or(i64::MAX);
+    first_id(time::OffsetDateTime::now_utc() - time::Duration::days(days))
 }
 
 async fn resolve_documents(app: &App) -> Result<()> {

@@ -44,6 +44,11 @@ impl Caller {
         Self::new(Uuid::nil(), "", false, Scopes::none())
     }
 
+    /// Whoever is on the machine itself.
+    pub fn operator() -> Self {
+        Self::new(Uuid::max(), "operator on the machine", true, Scopes::everything())
+    }
+
     fn is_anonymous(&self) -> bool {
         self.principal.is_nil()
     }

@@ -7,10 +7,13 @@ mod cache;
 mod caller;
 pub mod http;
 mod keys;
+pub mod principals;
 mod scope;
 mod store;
+pub mod tokens;
 
 pub use caller::{Caller, Origin};
 pub use keys::SecretKeys;
 pub use scope::{Action, Scopes, resource};
 pub use store::{Auth, NewToken, random_text};
+pub use tokens::{Token, TokenChanges, TokenRequest};

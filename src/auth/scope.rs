@@ -163,6 +163,12 @@ impl Scopes {
     /// All that its principal may do.
     pub const EVERYTHING: &'static str = "admin:**";
 
+    pub fn everything() -> Self {
+        let everything =
+            Scope { action: Action::Admin, pattern: Pattern(vec![Piece::Across]), text: Self::EVERYTHING.to_owned() };
+        Self(vec![everything])
+    }
+
     /// Those that permit nothing.
     pub fn none() -> Self {
         Self(Vec::new())
@@ -205,7 +211,13 @@ impl Scopes {
 
     /// Whether each of them lies within one of `others`, so that they permit nothing that `others` do not.
     pub fn within(&self, others: &Self) -> bool {
-        self.0.iter().all(|scope| others.0.iter().any(|other| other.contains(scope)))
+        self.beyond(others).is_none()
+    }
+
+    /// The first that does not lie within one of `others`, as it is written.
+    pub fn beyond(&self, others: &Self) -> Option<&str> {
+        let beyond = self.0.iter().find(|scope| !others.0.iter().any(|other| other.contains(scope)));
+        beyond.map(|scope| scope.text.as_str())
     }
 }
 

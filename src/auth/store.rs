@@ -6,7 +6,7 @@ use super::{
 };
 use crate::{
     catalogue::database,
-    config::Secret,
+    config::{Config, Secret},
     error::{Error, Result},
 };
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
@@ -22,6 +22,7 @@ const PREFIX_CHARS: usize = 12;
 pub struct Auth {
     pub(super) control: PgPool,
     pub(super) cache: Arc<Cache>,
+    pub(super) tokens_max: u64,
 }
 
 #[derive(sqlx::FromRow)]
@@ -56,9 +57,9 @@ pub fn random_text() -> Result<String> {
 }
 
 impl Auth {
-    /// `cached` is how long a token that was found valid is taken for valid.
-    pub fn new(control: PgPool, cached: Duration) -> Self {
-        Self { control, cache: Arc::new(Cache::new(cached)) }
+    pub fn new(control: PgPool, config: &Config) -> Self {
+        let cache = Cache::new(config.times.token_cache());
+        Self { control, cache: cache.into(), tokens_max: config.limits.tokens_max }
     }
 
     /// The caller that a token stands for, if it is valid now.
@@ -82,7 +83,7 @@ impl Auth {
         if found.stale {
             self.note_use(found.token).await;
         }
-        let scopes = Scopes::parse(&found.scopes)?;
+        let scopes = Scopes::parse(&found.scopes).map_err(Error::internal)?;
         let mut caller = Caller::new(found.principal, found.name, found.admin, scopes);
         caller.origin.token = Some(found.token);
         let caller = Arc::new(caller);
@@ -116,7 +117,7 @@ impl Auth {
         .bind(Uuid::now_v7())
         .bind(name)
         .bind(hash(token.expose()).as_slice())
-        .bind(token.expose().chars().take(PREFIX_CHARS).collect::<String>())
+        .bind(prefix(token))
         .bind(ADMIN)
         .execute(&mut *tx)
         .await
@@ -136,12 +137,25 @@ impl Auth {
         Ok(())
     }
 
+    /// The name of the principal whose tokens recover a service that nobody administers any more: made, enabled and given its powers if need be.
+    pub async fn ensure_admin(&self) -> Result<&'static str> {
+        let sql = "insert into larder.principals (id, name, kind, admin) values ($1, $2, 'person', true)
+                   on conflict (name) do update set admin = true, disabled_at = null";
+        sqlx::query(sql).bind(Uuid::now_v7()).bind(ADMIN).execute(&self.control).await.map_err(database)?;
+        Ok(ADMIN)
+    }
+
     /// Whether any token has ever been made: without one nobody can get in.
     pub async fn has_tokens(&self) -> Result<bool> {
         sqlx::query_scalar("select exists (select from larder.tokens)").fetch_one(&self.control).await.map_err(database)
     }
 }
 
-fn hash(token: &str) -> TokenHash {
+pub(super) fn hash(token: &str) -> TokenHash {
     Sha256::digest(token.as_bytes()).into()
+}
+
+/// What lists show of a token.
+pub(super) fn prefix(token: &Secret) -> String {
+    token.expose().chars().take(PREFIX_CHARS).collect()
 }

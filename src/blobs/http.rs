@@ -4,16 +4,20 @@ use super::NewBlob;
 use crate::{
     app::App,
     auth::Caller,
-    catalogue::{Kind, Replace, list_behind},
+    catalogue::{DatasetChanges, Kind, Replace, list_behind},
     error::Error,
     http::{
-        Cursor, Descriptor, NoParameters, Path, Problem, Query, answer_upload, check_share, content_encoding,
+        Cursor, Descriptor, Json, NoParameters, Path, Problem, Query, answer_upload, check_share, content_encoding,
         content_type, guess_content_type, incoming, page_size, precondition, serve_bytes, serve_descriptor,
         upload_share,
     },
 };
-use axum::{body::Body, extract::State, response::Response};
-use http::{HeaderMap, Method, StatusCode};
+use axum::{
+    body::Body,
+    extract::State,
+    response::{IntoResponse, Response},
+};
+use http::{HeaderMap, Method, StatusCode, header::ETAG};
 use serde::{Deserialize, Serialize};
 
 #[derive(Debug, Default, Deserialize)]
@@ -85,6 +89,21 @@ pub async fn delete(
 ) -> Result<StatusCode, Problem> {
     app.catalogue.delete(&caller, Kind::Blob, &key, &precondition(&headers)?).await?;
     Ok(StatusCode::NO_CONTENT)
+}
+
+/// `PATCH /v1/blobs/{key}`: its title, and who sees it.
+pub async fn patch(
+    State(app): State<App>,
+    caller: Caller,
+    Path(key): Path<String>,
+    _: Query<NoParameters>,
+    headers: HeaderMap,
+    Json(changes): Json<DatasetChanges>,
+) -> Result<Response, Problem> {
+    let condition = precondition(&headers)?;
+    let dataset = app.catalogue.describe(&caller, (Kind::Blob, &key), &changes, &condition).await?;
+    let descriptor = Descriptor::of(&app, &dataset);
+    Ok(([(ETAG, descriptor.etag.clone().unwrap_or_default())], axum::Json(descriptor)).into_response())
 }
 
 /// `POST /v1/blobs/{key}/restore`

@@ -1,13 +1,19 @@
 //! Putting a blob: object first, catalogue last.
 
 use crate::{
+    audit::Note,
     auth::Caller,
-    catalogue::{Catalogue, Kind, NewVersion, Outcome, Pending, Precondition, Replace, blob_key},
-    error::Result,
-    objects::{Incoming, Objects},
+    catalogue::{
+        Catalogue, KEY_BYTES_MAX, Kind, Lease, NewVersion, Outcome, Pending, Precondition, Replace, blob_key, free_name,
+    },
+    error::{Error, Result},
+    objects::{Incoming, Objects, Stored},
 };
 use serde_json::json;
 use uuid::Uuid;
+
+/// Names that are tried for a blob whose own is taken.
+const NAMES_MAX: u32 = 1000;
 
 #[derive(Clone)]
 pub struct Blobs {
@@ -27,36 +33,72 @@ pub struct NewBlob {
     pub condition: Precondition,
 }
 
+impl NewBlob {
+    fn version(self, object: Stored) -> NewVersion {
+        NewVersion {
+            kind: Kind::Blob,
+            title: self.title.unwrap_or_else(|| self.key.rsplit('/').next().unwrap_or(&self.key).to_owned()),
+            name: self.key,
+            original_name: self.original_name,
+            object,
+            content_type: self.content_type,
+            content_encoding: self.content_encoding,
+            table: None,
+            job: None,
+            options: json!({}),
+        }
+    }
+}
+
 impl Blobs {
     pub fn new(catalogue: Catalogue, objects: Objects) -> Self {
         Self { catalogue, objects }
     }
 
     /// Stores the bytes as they come and publishes them as the blob's new version.
-    pub async fn put(&self, caller: &Caller, blob: NewBlob, mut incoming: Incoming) -> Result<Outcome> {
+    pub async fn put(&self, caller: &Caller, blob: NewBlob, incoming: Incoming) -> Result<Outcome> {
         blob_key(&blob.key)?;
         self.catalogue
             .check_upload(caller, Kind::Blob, &blob.key, blob.original_name.as_deref(), blob.replace, &blob.condition)
             .await?;
+        let (lease, object) = self.receive(caller, &blob.key, incoming).await?;
+        let (replace, condition) = (blob.replace, blob.condition.clone());
+        self.catalogue.publish(caller, lease, &blob.version(object), replace, &condition).await
+    }
+
+    /// The same for a blob that replaces nothing: under its key, or if that is taken, under the next that is free.
+    pub async fn put_new(&self, caller: &Caller, blob: NewBlob, incoming: Incoming) -> Result<Outcome> {
+        blob_key(&blob.key)?;
+        let (lease, object) = self.receive(caller, &blob.key, incoming).await?;
+        let mut version = blob.version(object);
+        let key = version.name.clone();
+        for next in 2..=NAMES_MAX {
+            let published =
+                self.catalogue.publish_on_basis(caller, &lease, &version, Replace::Any, &Precondition::Absent);
+            match published.await {
+                Err(Error::PreconditionFailed { .. } | Error::NameTaken { .. } | Error::NameTakenUnseen { .. }) => {
+                    version.name = free_name(&key, next, KEY_BYTES_MAX);
+                }
+                Err(error) => return Err(error),
+                Ok(outcome) => {
+                    lease.committed();
+                    return outcome.ok_or_else(|| Error::internal("a version without a basis has lost it"));
+                }
+            }
+        }
+        Err(Error::NameTaken { detail: format!("`{key}` and {NAMES_MAX} names like it are taken."), free: None })
+    }
+
+    async fn receive(&self, caller: &Caller, key: &str, mut incoming: Incoming) -> Result<(Lease, Stored)> {
         let id = Uuid::now_v7();
-        let lease = self.catalogue.lease(Pending { object_id: Some(id), ..Pending::default() }).await?;
+        let note = Note::new("upload", Kind::Blob.as_str(), key);
+        let lease =
+            self.catalogue.lease_for(caller, &note, Pending { object_id: Some(id), ..Pending::default() }).await?;
         let mut writer = self.objects.writer(id);
         while let Some(bytes) = incoming.next().await? {
             writer.write(&lease, bytes).await?;
         }
         let object = writer.finish(&lease).await?;
-        let version = NewVersion {
-            kind: Kind::Blob,
-            title: blob.title.unwrap_or_else(|| blob.key.rsplit('/').next().unwrap_or(&blob.key).to_owned()),
-            name: blob.key,
-            original_name: blob.original_name,
-            object,
-            content_type: blob.content_type,
-            content_encoding: blob.content_encoding,
-            table: None,
-            job: None,
-            options: json!({}),
-        };
-        self.catalogue.publish(caller, lease, &version, blob.replace, &blob.condition).await
+        Ok((lease, object))
     }
 }

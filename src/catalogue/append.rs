@@ -112,17 +112,6 @@ impl Catalogue {
         Ok(())
     }
 
-    /// Under the lock of the dataset.
-    pub async fn set_title(&self, connection: &mut PgConnection, dataset: Uuid, title: &str) -> Result<()> {
-        sqlx::query("update larder.datasets set title = $2, updated_at = now() where id = $1")
-            .bind(dataset)
-            .bind(title)
-            .execute(connection)
-            .await
-            .map_err(database)?;
-        Ok(())
-    }
-
     /// How often the rows of a physical table have changed, in the snapshot of this transaction; `None` once its version is no longer kept.
     pub async fn revision(&self, connection: &mut PgConnection, table: Uuid) -> Result<Option<i64>> {
         let sql = "select revision from larder.versions where table_id = $1";

@@ -6,13 +6,13 @@ use crate::{
     config::Visibility,
     error::{Error, Result},
 };
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sqlx::{FromRow, Row, postgres::PgRow, types::Json};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, sqlx::Type)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, sqlx::Type)]
 #[sqlx(type_name = "text", rename_all = "lowercase")]
 #[serde(rename_all = "lowercase")]
 pub enum Kind {
@@ -83,13 +83,13 @@ impl Dataset {
     }
 
     /// # Errors
-    /// `NotFound` of what the caller may not even read, `ScopeNeeded` where its token does not reach so far, `Forbidden` of what only the owner may.
+    /// `Hidden` of what the caller may not even read, `ScopeNeeded` where its token does not reach so far, `Forbidden` of what only the owner may.
     pub fn require(&self, caller: &Caller, action: Action) -> Result<()> {
         if self.permits(caller, action) {
             return Ok(());
         }
         if !self.visible_to(caller) {
-            return Err(self.kind.not_found());
+            return Err(Error::Hidden { what: self.kind.as_str(), dataset: self.id });
         }
         let scope = if action == Action::Admin { Action::Write } else { action };
         caller.require(scope, self.kind, &self.name)?;
@@ -116,7 +116,7 @@ impl Version {
 }
 
 /// The columns that [`Dataset`] and [`Version`] are read from; `d`, `p`, `v` and `o` are datasets, principals, versions and objects.
-pub(super) const DATASET_COLUMNS: &str = "d.id, d.kind, d.name, d.title, d.original_name, d.owner, p.name as owner_name, d.visibility, d.shards, \
+pub(crate) const DATASET_COLUMNS: &str = "d.id, d.kind, d.name, d.title, d.original_name, d.owner, p.name as owner_name, d.visibility, d.shards, \
      d.created_at, d.updated_at, v.id as version_id, v.number, v.revision, v.object_id, o.size_bytes, o.sha256, o.crc64nvme, v.content_type, \
      v.content_encoding, v.table_id, v.columns, v.row_count, v.ingest, v.options, v.pinned, v.created_at as version_created_at";
 
@@ -165,11 +165,13 @@ fn version_from_row(id: Uuid, row: &PgRow) -> sqlx::Result<Version> {
 
 /// Of datasets `d` those that a caller may read. Parameters from `first` on: the principal, and the patterns of its scopes for `Read` and `Admin`.
 pub(super) fn readable(first: usize) -> String {
-    let resource =
-        "(case d.kind when 'collection' then 'documents' else d.kind || 's' end || '/' || d.name) collate \"C\"";
-    let (read, admin) = (first + 1, first + 2);
-    format!(
-        "(${read}::text[] is null or {resource} ~ any(${read})) \
-         and (d.visibility <> 'private' or d.owner = ${first} or ${admin}::text[] is null or {resource} ~ any(${admin}))"
-    )
+    let (read, admin) = (in_scope(first + 1), in_scope(first + 2));
+    format!("{read} and (d.visibility <> 'private' or d.owner = ${first} or {admin})")
+}
+
+/// Of datasets `d` those that match one of the patterns in a parameter, which is null for all.
+fn in_scope(parameter: usize) -> String {
+    let store = "case d.kind when 'collection' then 'documents' else d.kind || 's' end";
+    let resource = format!("({store} || '/' || d.name) collate \"C\"");
+    format!("(${parameter}::text[] is null or {resource} ~ any(${parameter}))")
 }

@@ -2,7 +2,7 @@
 
 use crate::error::{Error, Result};
 
-pub(super) const KEY_BYTES_MAX: usize = 900;
+pub const KEY_BYTES_MAX: usize = 900;
 pub const DOCUMENT_ID_BYTES_MAX: usize = 512;
 pub(super) const NAME_BYTES_MAX: usize = 63;
 

@@ -1,7 +1,7 @@
 //! From expired leases and deleted datasets to garbage, and from due garbage to nothing. The deleting itself is done by `crate::sweep`, which knows the stores.
 
 use super::{Catalogue, store::database};
-use crate::error::Result;
+use crate::{audit::close_begun, error::Result};
 use sqlx::{FromRow, PgConnection, Postgres, Transaction};
 use std::time::Duration;
 use uuid::Uuid;
@@ -68,9 +68,11 @@ impl Catalogue {
     async fn pending_to_garbage(&self, which: &str, id: Option<Uuid>) -> Result<()> {
         let sql = format!(
             "with given_up as materialized ({which}),
-             gone as (delete from larder.pending where id in (select * from given_up) and document_id is null returning id, object_id, multipart_id, table_id)
+             gone as (delete from larder.pending where id in (select * from given_up) and document_id is null returning id, object_id, multipart_id, table_id),
+             told as ({})
              insert into larder.garbage (id, object_id, multipart_id, table_id, due_at)
-             select id, object_id, multipart_id, table_id, now() + make_interval(secs => $1) from gone"
+             select id, object_id, multipart_id, table_id, now() + make_interval(secs => $1) from gone",
+            close_begun("failed")
         );
         let query = sqlx::query(sqlx::AssertSqlSafe(sql))
             .bind(self.times.lease().as_secs_f64().max(self.garbage_seconds()))
@@ -168,12 +170,72 @@ impl Catalogue {
         tx.commit().await.map_err(database)
     }
 
-    /// Takes one row of garbage that is due and that nobody else has taken, in order of age, after `after`.
+    /// Moves versions into the garbage, and of their objects those that no other version refers to.
+    pub(super) async fn discard_versions(&self, connection: &mut PgConnection, versions: &[Uuid]) -> Result<()> {
+        // Nobody refers to them any more while this goes on.
+        sqlx::query("select from larder.versions where id = any($1) order by id for update")
+            .bind(versions)
+            .execute(&mut *connection)
+            .await
+            .map_err(database)?;
+        // The lock orders two transactions that each drop one of the last two references.
+        sqlx::query(
+            "select from larder.objects where id in (select object_id from larder.versions where id = any($1)
+             union all select object_id from larder.appends where version_id = any($1)
+             union all select object_id from larder.renditions where version_id = any($1)) order by id for update",
+        )
+        .bind(versions)
+        .execute(&mut *connection)
+        .await
+        .map_err(database)?;
+        let appended: Vec<Uuid> =
+            sqlx::query_scalar("delete from larder.appends where version_id = any($1) returning object_id")
+                .bind(versions)
+                .fetch_all(&mut *connection)
+                .await
+                .map_err(database)?;
+        let kept: Vec<Option<Uuid>> =
+            sqlx::query_scalar("delete from larder.changes where version_id = any($1) returning table_id")
+                .bind(versions)
+                .fetch_all(&mut *connection)
+                .await
+                .map_err(database)?;
+        let rendered: Vec<Uuid> =
+            sqlx::query_scalar("delete from larder.renditions where version_id = any($1) returning object_id")
+                .bind(versions)
+                .fetch_all(&mut *connection)
+                .await
+                .map_err(database)?;
+        let gone: Vec<(Uuid, Option<Uuid>)> =
+            sqlx::query_as("delete from larder.versions where id = any($1) returning object_id, table_id")
+                .bind(versions)
+                .fetch_all(&mut *connection)
+                .await
+                .map_err(database)?;
+        let objects: Vec<Uuid> = gone.iter().map(|(object, _)| *object).chain(appended).chain(rendered).collect();
+        let unused: Vec<Uuid> = sqlx::query_scalar(
+            "delete from larder.objects o where id = any($1) and not exists (select from larder.versions v where v.object_id = o.id)
+             and not exists (select from larder.appends a where a.object_id = o.id) returning id",
+        )
+        .bind(&objects)
+        .fetch_all(&mut *connection)
+        .await
+        .map_err(database)?;
+        for object in unused {
+            self.discard(&mut *connection, Some(object), None).await?;
+        }
+        for table in gone.into_iter().map(|(_, table)| table).chain(kept).flatten() {
+            self.discard(&mut *connection, None, Some(table)).await?;
+        }
+        Ok(())
+    }
+
+    /// Takes one row of garbage that is due and that nobody else has taken, in order of age, after `after`; none while an export holds on to all of it.
     pub async fn claim_garbage(&self, after: Uuid) -> Result<Option<GarbageClaim>> {
         let mut tx = self.control.begin().await.map_err(database)?;
         let garbage = sqlx::query_as(
             "select id, object_id, multipart_id, table_id, collection_id, shards from larder.garbage
-             where due_at < now() and id > $1 order by id limit 1 for update skip locked",
+             where due_at < now() and id > $1 and not exists (select from larder.holds where held_until > now()) order by id limit 1 for update skip locked",
         )
         .bind(after)
         .fetch_optional(&mut *tx)

@@ -3,14 +3,16 @@
 use super::{Document, Put, value};
 use crate::{
     app::App,
+    audit::{Intent, Note, http::Gives},
     auth::{Action, Caller},
-    catalogue::{Dataset, Kind, Precondition, document_id},
+    catalogue::{Dataset, DatasetChanges, Kind, Precondition, document_id},
     error::{Error, Limit, Result},
     http::{
-        Cursor, Descriptor, Links, NoParameters, Path, Problem, Query, answer_upload, check_share, content_encoding,
-        encode_path, incoming, is_fresh, page_size, plain_document, precondition, upload_share, user_bytes,
+        Cursor, Descriptor, Json, Links, NoParameters, PageOf, Path, Problem, Query, answer_upload, check_share,
+        content_encoding, encode_path, incoming, is_fresh, page_size, plain_document, precondition, upload_share,
+        user_bytes,
     },
-    shares::{Share, Target},
+    shares::Target,
 };
 use axum::{
     body::Body,
@@ -52,7 +54,8 @@ pub async fn put(
         .collect(Limit::DocumentBytes, app.config.limits.document_bytes_max)
         .await?;
     let collection = collection_for(&app, &caller, &collection, &body, &condition).await?;
-    let put = app.documents.put(&caller, &collection, &id, body, &condition).await?;
+    let work = app.documents.put(&caller, &collection, &id, body, &condition);
+    let put = Intent::around(&app.catalogue, &caller, Note::of_document("put", &collection, &id), work).await?;
     let mut descriptor = describe(&app, &collection, put.document());
     descriptor.share(&app, &caller, share, target(&collection, put.document())).await?;
     Ok(answer_upload(&descriptor, matches!(put, Put::Created(_))))
@@ -68,7 +71,7 @@ pub async fn collection_for(
 ) -> Result<Dataset> {
     caller.require(Action::Write, Kind::Collection, name)?;
     match app.catalogue.find(caller, Action::Write, Kind::Collection, name).await {
-        Err(Error::NotFound { .. }) => {
+        Err(Error::NotFound { .. } | Error::Hidden { .. }) => {
             value::parse(body)?;
             condition.check(None)?;
             app.catalogue.find_or_create_collection(caller, name).await
@@ -107,7 +110,7 @@ pub fn describe(app: &App, collection: &Dataset, document: &Document) -> Descrip
 
 /// What a share of the document binds to.
 pub fn target(collection: &Dataset, document: &Document) -> Target {
-    Target { dataset_id: collection.id, document: Some((document.id.clone(), document.incarnation.clone())) }
+    Target::Document { dataset_id: collection.id, id: document.id.clone(), incarnation: document.incarnation.clone() }
 }
 
 /// The target of a share by names, if the caller may read it.
@@ -132,17 +135,22 @@ pub async fn get(
     let collection = app.catalogue.find(&caller, Action::Read, Kind::Collection, &collection).await.map_err(
         |error| match error {
             Error::NotFound { .. } => Error::NotFound { what: "document" },
+            Error::Hidden { dataset, .. } => Error::Hidden { what: "document", dataset },
             error => error,
         },
     )?;
-    Ok(serve(find(&app, &collection, &id).await?, &method, &headers)?)
+    let document = find(&app, &collection, &id).await?;
+    Ok(Gives::mark(collection.id, "document", serve(document, &method, &headers)?))
 }
 
-/// A shared document: none once it was deleted, even if another has taken its id.
-pub async fn find_shared(app: &App, collection: &Dataset, share: &Share) -> Result<Option<Document>> {
-    let Some(id) = share.document_id.as_deref() else { return Ok(None) };
+/// A document of a collection, if it is there; once an incarnation is named, that one alone.
+pub async fn find_shared(
+    app: &App,
+    collection: &Dataset,
+    (id, incarnation): (&str, Option<&str>),
+) -> Result<Option<Document>> {
     let document = app.documents.get(collection, id).await?;
-    Ok(document.filter(|document| Some(&document.incarnation) == share.incarnation.as_ref()))
+    Ok(document.filter(|document| incarnation.is_none_or(|incarnation| document.incarnation == incarnation)))
 }
 
 pub fn serve(document: Document, method: &Method, headers: &HeaderMap) -> Result<Response> {
@@ -169,7 +177,9 @@ pub async fn delete(
     headers: HeaderMap,
 ) -> Result<StatusCode, Problem> {
     let collection = app.catalogue.find(&caller, Action::Write, Kind::Collection, &collection).await?;
-    app.documents.delete(&caller, &collection, &id, &precondition(&headers)?).await?;
+    let condition = precondition(&headers)?;
+    let work = app.documents.delete(&caller, &collection, &id, &condition);
+    Intent::around(&app.catalogue, &caller, Note::of_document("delete", &collection, &id), work).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -181,15 +191,10 @@ pub async fn restore(
     _: Query<NoParameters>,
 ) -> Result<axum::Json<Descriptor>, Problem> {
     let collection = app.catalogue.find(&caller, Action::Write, Kind::Collection, &collection).await?;
-    let document = app.documents.restore(&collection, &id).await?;
+    let work = app.documents.restore(&collection, &id);
+    let note = Note::of_document("restore", &collection, &id);
+    let document = Intent::around(&app.catalogue, &caller, note, work).await?;
     Ok(axum::Json(describe(&app, &collection, &document)))
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct ListQuery {
-    cursor: Option<String>,
-    limit: Option<u64>,
 }
 
 /// A page of documents in the order of their ids' bytes.
@@ -214,16 +219,22 @@ pub async fn list(
     State(app): State<App>,
     caller: Caller,
     Path(collection): Path<String>,
-    Query(query): Query<ListQuery>,
-) -> Result<axum::Json<List>, Problem> {
+    Query(query): Query<PageOf>,
+) -> Result<Response, Problem> {
     let collection = app.catalogue.find(&caller, Action::Read, Kind::Collection, &collection).await?;
+    let page = list_of(&app, &collection, query).await?;
+    Ok(Gives::mark(collection.id, "documents", axum::Json(page).into_response()))
+}
+
+/// A page of a collection.
+pub async fn list_of(app: &App, collection: &Dataset, query: PageOf) -> Result<List> {
     let limit = page_size(query.limit, app.config.limits.page_rows_max)?;
     let list = format!("documents {}", collection.id);
     let after = Cursor::open(&app.keys, &list, query.cursor.as_deref())?;
-    let page = app.documents.list(&collection, after.as_deref(), usize::try_from(limit).unwrap_or(usize::MAX)).await?;
+    let page = app.documents.list(collection, after.as_deref(), usize::try_from(limit).unwrap_or(usize::MAX)).await?;
     let next = page.documents.last().filter(|_| page.more).map(|last| Cursor::seal(&app.keys, &list, &last.id));
     let documents = page.documents.into_iter().map(Entry::new).collect::<Result<_>>()?;
-    Ok(axum::Json(List { documents, next }))
+    Ok(List { documents, next })
 }
 
 impl Entry {
@@ -242,6 +253,18 @@ pub async fn collection(
     _: Query<NoParameters>,
 ) -> Result<axum::Json<Descriptor>, Problem> {
     let dataset = app.catalogue.find(&caller, Action::Read, Kind::Collection, &name).await?;
+    Ok(axum::Json(Descriptor::of(&app, &dataset)))
+}
+
+/// `PATCH /v1/collections/{name}`: its title, and who sees it and its documents.
+pub async fn patch_collection(
+    State(app): State<App>,
+    caller: Caller,
+    Path(name): Path<String>,
+    _: Query<NoParameters>,
+    Json(changes): Json<DatasetChanges>,
+) -> Result<axum::Json<Descriptor>, Problem> {
+    let dataset = app.catalogue.describe(&caller, (Kind::Collection, &name), &changes, &Precondition::None).await?;
     Ok(axum::Json(Descriptor::of(&app, &dataset)))
 }
 

@@ -3,12 +3,13 @@
 use super::{encode_path, mint, parse_life};
 use crate::{
     app::App,
+    audit::http::Gives,
     auth::{Action, Caller},
     catalogue::{Column, Dataset, Kind, Outcome, Version},
     config::Visibility,
     error::{Limit, Result},
     objects::Presigned,
-    shares::Target,
+    shares::{Expiry, Target},
 };
 use axum::response::{IntoResponse, Response};
 use base64::{Engine, prelude::BASE64_STANDARD};
@@ -152,7 +153,11 @@ pub fn answer_upload(descriptor: &Descriptor, created: bool) -> Response {
     let status = if created { StatusCode::CREATED } else { StatusCode::OK };
     let etag = descriptor.etag.clone().unwrap_or_default();
     let headers = [(ETAG, etag), (LOCATION, descriptor.links.this.clone()), (CACHE_CONTROL, "no-store".to_owned())];
-    (status, headers, axum::Json(descriptor)).into_response()
+    let response = (status, headers, axum::Json(descriptor)).into_response();
+    match (&descriptor.presigned, descriptor.id.parse()) {
+        (Some(_), Ok(dataset)) => Gives::minted(dataset, response),
+        _ => response,
+    }
 }
 
 impl Descriptor {
@@ -179,7 +184,7 @@ impl Descriptor {
     /// Adds the share link that `?share=7d` asks for: the caller's live link of the same thing, extended, or a new one.
     pub async fn share(&mut self, app: &App, caller: &Caller, life: Option<Duration>, target: Target) -> Result<()> {
         if let Some(life) = life {
-            let share = app.shares.create_or_extend(caller, &target, life).await?;
+            let share = app.shares.create_or_extend(caller, &target, Expiry::In(life)).await?;
             self.links.share = Some(app.share_url(&share));
         }
         Ok(())

@@ -8,7 +8,10 @@ use crate::{
 };
 use axum::{
     body::{Body, BodyDataStream},
-    extract::Request,
+    extract::{
+        Request,
+        multipart::{Field, MultipartError},
+    },
     middleware::Next,
     response::Response,
 };
@@ -19,6 +22,7 @@ use http::{
     header::{CONTENT_LENGTH, CONTENT_RANGE, EXPECT},
 };
 use std::{
+    future::Future,
     pin::Pin,
     sync::{Arc, Mutex},
     task::{Context, Poll},
@@ -49,6 +53,25 @@ pub fn incoming_field(config: &Config) -> (Incoming, mpsc::Sender<Result<Bytes>>
     let stream =
         futures::stream::unfold(receiver, |mut receiver| async move { Some((receiver.recv().await?, receiver)) });
     (Incoming::new(stream, Vec::new(), config.limits.upload_bytes_max, config.times.idle()), sender)
+}
+
+/// Passes the bytes of a field on, and answers whether the form broke off in it. After a refusal the rest of the field is skipped, so that the next file can
+/// be read.
+pub async fn pump(idle: Duration, mut field: Field<'_>, sender: mpsc::Sender<Result<Bytes>>) -> bool {
+    while let Some(chunk) = in_time(idle, field.chunk()).await.transpose() {
+        let broken = chunk.is_err();
+        sender.send(chunk).await.unwrap_or_default();
+        if broken {
+            return true;
+        }
+    }
+    false
+}
+
+/// A form that stalls is given up, as any upload is.
+pub async fn in_time<T>(idle: Duration, reading: impl Future<Output = Result<T, MultipartError>>) -> Result<T> {
+    let late = |_| Error::Interrupted { detail: format!("no byte came for {} s", idle.as_secs()) };
+    timeout(idle, reading).await.map_err(late)?.map_err(|error| Error::Interrupted { detail: error.body_text() })
 }
 
 /// A layer around uploads: after a refusal it reads on for a moment, so that a client in the middle of sending sees the answer instead of a reset

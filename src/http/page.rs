@@ -5,6 +5,7 @@ use crate::{
     error::{Error, Limit, Result},
 };
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use serde::Deserialize;
 use std::time::Duration;
 
 /// What a path segment may hold as it is (RFC 3986 `unreserved`), and the slash between segments.
@@ -20,6 +21,32 @@ pub fn page_size(asked: Option<u64>, max: u64) -> Result<u64> {
         Some(0) => Err(Error::invalid("limit", "it must be at least 1.")),
         Some(asked) if asked > max => Err(Limit::PageRows.passed(max, None)),
         asked => Ok(asked.unwrap_or(max)),
+    }
+}
+
+/// Which part of a list is asked for, where nothing else can be.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PageOf {
+    pub cursor: Option<String>,
+    pub limit: Option<u64>,
+}
+
+impl PageOf {
+    /// From the parameters of a link.
+    pub fn parse(pairs: &[(String, String)]) -> Result<Self> {
+        let mut page = Self::default();
+        for (name, value) in pairs {
+            match name.as_str() {
+                "cursor" => page.cursor = Some(value.clone()),
+                "limit" => {
+                    let limit = value.parse().map_err(|_| Error::invalid("limit", "it must be a whole number."))?;
+                    page.limit = Some(limit);
+                }
+                _ => return Err(Error::invalid(name, "of this link only `cursor` and `limit` can be asked.")),
+            }
+        }
+        Ok(page)
     }
 }
 
@@ -46,6 +73,20 @@ pub struct Cursor;
 impl Cursor {
     pub fn seal(keys: &SecretKeys, list: &str, after: &str) -> String {
         keys.seal(&format!("cursor {list}"), after.as_bytes())
+    }
+
+    /// A page of what was found with one more than `limit`, and the cursor of the next one, which goes on behind `position` of the page's last.
+    pub fn cut<T>(
+        keys: &SecretKeys,
+        list: &str,
+        mut found: Vec<T>,
+        limit: u64,
+        position: impl FnOnce(&T) -> String,
+    ) -> (Vec<T>, Option<String>) {
+        let more = found.len() as u64 > limit;
+        found.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
+        let next = found.last().filter(|_| more).map(|last| Self::seal(keys, list, &position(last)));
+        (found, next)
     }
 
     /// The position after which `list` goes on; `None` at its beginning.

@@ -5,7 +5,7 @@ mod kinds;
 
 use self::describe::describe;
 pub use self::kinds::{PROBLEMS, ProblemType};
-use super::REQUEST_ID;
+use super::{REQUEST_ID, again};
 use crate::error::{Error, Limit};
 use axum::{
     extract::Path,
@@ -16,6 +16,34 @@ use http::{
     header::{CONTENT_RANGE, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE},
 };
 use serde_json::{Map, Value, json};
+use uuid::Uuid;
+
+/// On the response of a request that was refused for what its caller may: for the audit, and never sent.
+#[derive(Debug, Clone, Copy)]
+pub struct Refusal {
+    pub slug: &'static str,
+    /// The dataset that was hidden.
+    pub dataset: Option<Uuid>,
+}
+
+impl Refusal {
+    fn of(error: &Error) -> Option<Self> {
+        let dataset = match error {
+            Error::Hidden { dataset, .. } | Error::NameTakenUnseen { dataset, .. } => Some(*dataset),
+            Error::Unauthenticated | Error::Forbidden { .. } | Error::ScopeNeeded { .. } => None,
+            _ => return None,
+        };
+        Some(Self { slug: describe(error).0, dataset })
+    }
+}
+
+/// What an answer that is a problem tells; it goes with the answer, for whoever writes it as a page.
+#[derive(Debug, Clone)]
+pub struct Told {
+    pub kind: &'static ProblemType,
+    pub detail: String,
+    pub request_id: String,
+}
 
 /// An error on its way out.
 #[derive(Debug)]
@@ -30,22 +58,28 @@ impl From<Error> for Problem {
 impl Problem {
     /// The status and the JSON body; the causes go to the log.
     pub fn render(&self) -> (StatusCode, Value) {
+        let (told, body) = self.tell();
+        (told.kind.status, body)
+    }
+
+    fn tell(&self) -> (Told, Value) {
         let (slug, fields) = describe(&self.0);
         let Some(kind) = PROBLEMS.iter().find(|kind| kind.slug == slug) else {
             unreachable!("every slug stands in PROBLEMS, as a test shows")
         };
         self.log(slug, kind.status);
         let request_id = REQUEST_ID.try_with(Clone::clone).unwrap_or_default();
+        let told = Told { kind, detail: self.0.to_string(), request_id };
         let mut body = Map::new();
         body.insert("type".into(), format!("/problems/{slug}").into());
         body.insert("title".into(), kind.title.into());
         body.insert("status".into(), kind.status.as_u16().into());
-        body.insert("detail".into(), self.0.to_string().into());
-        body.insert("request_id".into(), request_id.into());
+        body.insert("detail".into(), told.detail.clone().into());
+        body.insert("request_id".into(), told.request_id.clone().into());
         if let Value::Object(fields) = fields {
             body.extend(fields.into_iter().filter(|(_, value)| !value.is_null()));
         }
-        (kind.status, Value::Object(body))
+        (told, Value::Object(body))
     }
 
     fn log(&self, slug: &'static str, status: StatusCode) {
@@ -66,8 +100,13 @@ impl Problem {
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
-        let (status, body) = self.render();
-        let mut response = (status, body.to_string()).into_response();
+        let (told, body) = self.tell();
+        let mut response = (told.kind.status, body.to_string()).into_response();
+        response.extensions_mut().insert(told);
+        if let Some(refusal) = Refusal::of(&self.0) {
+            response.extensions_mut().insert(refusal);
+        }
+        again::mark(&self.0, &mut response);
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         match self.0 {
@@ -75,7 +114,16 @@ impl IntoResponse for Problem {
                 headers.append(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"larder\""));
                 headers.append(WWW_AUTHENTICATE, HeaderValue::from_static("Basic realm=\"larder\", charset=\"UTF-8\""));
             }
-            Error::Store { .. } | Error::LeaseLost | Error::InProgress | Error::Limit { limit: Limit::Loads, .. } => {
+            Error::PasswordNeeded => {
+                headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Basic realm=\"link\", charset=\"UTF-8\""));
+            }
+            Error::DownloadsInUse => {
+                headers.insert(RETRY_AFTER, HeaderValue::from_static("60"));
+            }
+            Error::Store { .. }
+            | Error::LeaseLost
+            | Error::InProgress
+            | Error::Limit { limit: Limit::Loads | Limit::PasswordChecks, .. } => {
                 headers.insert(RETRY_AFTER, HeaderValue::from_static("5"));
             }
             Error::RangeNotSatisfiable { size } => content_range(headers, &format!("bytes */{size}")),

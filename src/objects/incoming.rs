@@ -54,6 +54,13 @@ impl Incoming {
         Self { stream: Box::pin(stream.fuse()), ahead: VecDeque::new(), claims, bytes_left: bytes_max, bytes_max, idle }
     }
 
+    /// The same with less room, if it is less.
+    #[must_use]
+    pub fn at_most(self, bytes_max: u64) -> Self {
+        let bytes_max = self.bytes_max.min(bytes_max);
+        Self { bytes_max, bytes_left: self.bytes_left.min(bytes_max), ..self }
+    }
+
     /// The next bytes, or `None` at the end, where all checksums have been compared.
     pub async fn next(&mut self) -> Result<Option<Bytes>> {
         match self.ahead.pop_front() {

@@ -4,9 +4,12 @@
 //! **Invariant.** Memory per upload is a few parts, whatever the size of the object.
 
 mod incoming;
+mod presign;
 mod store;
 mod writer;
 
 pub use incoming::{Algorithm, Claim, Incoming};
-pub use store::{ObjectBytes, Objects, Presentation, Presigned};
+use presign::Presigner;
+pub use presign::{Presentation, Presigned};
+pub use store::{ObjectBytes, Objects};
 pub use writer::{ObjectWriter, Stored};

@@ -2,26 +2,23 @@
 
 use crate::{
     error::{BoxError, Error, Result, Store},
-    objects::ObjectWriter,
+    metrics::{self, Direction},
+    objects::{ObjectWriter, Presigner},
 };
-use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider};
+use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_sdk_s3::{
     Client,
     error::{DisplayErrorContext, ProvideErrorMetadata, SdkError},
-    presigning::PresigningConfig,
     primitives::ByteStream,
 };
 use bytes::Bytes;
 use futures::Stream;
 use std::{ops::RangeInclusive, pin::Pin, time::Duration};
-use time::OffsetDateTime;
 use uuid::Uuid;
 
 /// The bytes of an object or of a range of it.
 pub type ObjectBytes = Pin<Box<dyn Stream<Item = Result<Bytes>> + Send>>;
 
-/// With less than this left of the credentials that would sign, we stream instead of minting a URL.
-const CREDENTIALS_LIFE_MIN: Duration = Duration::from_secs(60);
 const INSTALLATION_KEY: &str = "larder/installation";
 /// Nothing is ever there.
 const PROBE_KEY: &str = "larder/probe";
@@ -31,30 +28,12 @@ const MARK_PAUSE: Duration = Duration::from_millis(200);
 #[derive(Clone)]
 pub struct Objects {
     pub(super) client: Client,
-    /// Signs for the address under which clients elsewhere reach the bucket.
-    signer: Client,
-    /// Whose expiry bounds that of a presigned URL.
-    credentials: SharedCredentialsProvider,
+    pub presigner: Presigner,
     pub(super) bucket: String,
-    presign_life: Duration,
-}
-
-/// How a browser is told to treat the bytes.
-#[derive(Debug, Clone)]
-pub struct Presentation {
-    pub content_type: String,
-    pub content_disposition: String,
-    pub content_encoding: Option<String>,
-}
-
-/// A URL that serves the object by itself, until `expires_at`.
-#[derive(Debug, Clone)]
-pub struct Presigned {
-    pub url: String,
-    pub expires_at: OffsetDateTime,
 }
 
 impl Objects {
+    /// `signer` is a client for the address under which clients elsewhere reach the bucket.
     pub fn new(
         client: Client,
         signer: Client,
@@ -62,7 +41,7 @@ impl Objects {
         bucket: String,
         presign_life: Duration,
     ) -> Self {
-        Self { client, signer, credentials, bucket, presign_life }
+        Self { client, presigner: Presigner::new(signer, credentials, bucket.clone(), presign_life), bucket }
     }
 
     pub fn bucket(&self) -> &str {
@@ -71,59 +50,37 @@ impl Objects {
 
     /// Starts an object; nothing is visible before `ObjectWriter::finish`, and nothing is kept without a commit of the catalogue.
     pub fn writer(&self, id: Uuid) -> ObjectWriter {
-        ObjectWriter::new(self.clone(), id)
+        ObjectWriter::new(self.clone(), id, key(id))
+    }
+
+    /// The same at a key that is none of an object's: of an export in a bucket of its own.
+    pub fn writer_at(&self, key: String) -> ObjectWriter {
+        ObjectWriter::new(self.clone(), Uuid::nil(), key)
     }
 
     /// The object's bytes, or those of `range`, as they come.
     pub async fn read(&self, id: Uuid, range: Option<RangeInclusive<u64>>) -> Result<ObjectBytes> {
         let range = range.map(|range| format!("bytes={}-{}", range.start(), range.end()));
         let request = self.client.get_object().bucket(&self.bucket).key(key(id)).set_range(range);
-        let body = request.send().await.map_err(unavailable)?.body;
-        Ok(Box::pin(futures::stream::try_unfold(body, |mut body: ByteStream| async move {
-            let chunk = body.try_next().await.map_err(unavailable)?;
-            Ok(chunk.map(|chunk| (chunk, body)))
-        })))
+        Ok(stream(request.send().await.map_err(unavailable)?.body))
+    }
+
+    /// The bytes at a key; `None` if there is nothing.
+    pub async fn find_at(&self, key: &str) -> Result<Option<ObjectBytes>> {
+        match self.client.get_object().bucket(&self.bucket).key(key).send().await {
+            Ok(object) => Ok(Some(stream(object.body))),
+            Err(error) if error.code() == Some("NoSuchKey") => Ok(None),
+            Err(error) => Err(unavailable(error)),
+        }
     }
 
     /// The whole object in memory; for documents, whose size has a limit.
     pub async fn read_whole(&self, id: Uuid) -> Result<Bytes> {
         let request = self.client.get_object().bucket(&self.bucket).key(key(id));
         let body = request.send().await.map_err(unavailable)?.body;
-        Ok(body.collect().await.map_err(unavailable)?.into_bytes())
-    }
-
-    /// Mints a URL for a GET of the object, or `None` when the credentials are about to expire: then the caller streams.
-    pub async fn presign(
-        &self,
-        id: Uuid,
-        presentation: &Presentation,
-        life: Option<Duration>,
-    ) -> Result<Option<Presigned>> {
-        let wanted = life.unwrap_or(self.presign_life);
-        let Some(life) = self.life_of_signature(wanted).await? else { return Ok(None) };
-        // Signatures count in whole seconds.
-        let (now, life) = (OffsetDateTime::now_utc().unix_timestamp(), Duration::from_secs(life.as_secs()));
-        let start = OffsetDateTime::from_unix_timestamp(now).map_err(Error::internal)?;
-        let config = PresigningConfig::builder().start_time(start.into()).expires_in(life).build();
-        let (config, expires_at) = (config.map_err(Error::internal)?, start + life);
-        let request = self
-            .signer
-            .get_object()
-            .bucket(&self.bucket)
-            .key(key(id))
-            .response_content_type(&presentation.content_type)
-            .response_content_disposition(&presentation.content_disposition)
-            .set_response_content_encoding(presentation.content_encoding.clone());
-        let signed = request.presigned(config).await.map_err(unavailable)?;
-        Ok(Some(Presigned { url: signed.uri().to_owned(), expires_at }))
-    }
-
-    /// The life that a URL signed now can have: a presigned URL dies with the credentials that signed it.
-    async fn life_of_signature(&self, wanted: Duration) -> Result<Option<Duration>> {
-        let credentials = self.credentials.provide_credentials().await.map_err(unavailable)?;
-        let Some(expiry) = credentials.expiry() else { return Ok(Some(wanted)) };
-        let left = expiry.duration_since(std::time::SystemTime::now()).unwrap_or_default();
-        Ok((left >= CREDENTIALS_LIFE_MIN).then(|| wanted.min(left)))
+        let bytes = body.collect().await.map_err(unavailable)?.into_bytes();
+        metrics::moved("objects", Direction::Out, bytes.len() as u64);
+        Ok(bytes)
     }
 
     /// Deletes an object that nothing refers to; one that is not there is no error.
@@ -215,6 +172,14 @@ impl Objects {
             None => format!("S3 does not answer for {bucket}: {}", DisplayErrorContext(error)),
         })
     }
+}
+
+fn stream(body: ByteStream) -> ObjectBytes {
+    Box::pin(futures::stream::try_unfold(body, |mut body| async move {
+        let chunk = body.try_next().await.map_err(unavailable)?;
+        metrics::moved("objects", Direction::Out, chunk.as_ref().map_or(0, |chunk| chunk.len() as u64));
+        Ok(chunk.map(|chunk| (chunk, body)))
+    }))
 }
 
 pub(super) fn key(id: Uuid) -> String {

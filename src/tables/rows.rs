@@ -1,26 +1,21 @@
 //! Rows out of Postgres, by statements with bound values whose answers come in binary.
 
 use super::{
-    export::{Export, Extent, RowEncoder},
+    export::{Export, Extent, RowEncoder, printed},
+    fetch::{Rows, bound, cells},
     query::RowQuery,
     search::{Parts, TimeLeft},
     spool::Spool,
-    sql::{self, Bind, Statement},
+    sql::{self, Statement},
     store::Tables,
 };
 use crate::{
-    catalogue::database,
+    catalogue::{ColumnType, database},
     error::{Error, Limit, Result},
 };
 use bytes::Bytes;
 use futures::{Stream, TryStreamExt};
-use sqlx::{
-    AssertSqlSafe, Postgres, Row, ValueRef,
-    error::DatabaseError,
-    pool::PoolConnection,
-    postgres::{PgArguments, PgRow},
-    query::Query,
-};
+use sqlx::{AssertSqlSafe, Postgres, Row, error::DatabaseError, pool::PoolConnection};
 use std::{mem, time::Duration};
 use tokio::{
     sync::{
@@ -42,7 +37,7 @@ const COUNTED_ROWS_MAX: u64 = 100_000;
 pub struct Page {
     pub body: Spool,
     pub rows: u64,
-    /// The keys of the last row, if others follow.
+    /// The keys of the last row, if others follow it.
     pub next: Option<Vec<Option<String>>>,
     /// That of the snapshot; unknown where no row tells it.
     pub revision: Option<i64>,
@@ -127,18 +122,20 @@ impl Tables {
         };
         let mut encoder = RowEncoder::new(export, &extents)?;
         encoder.begin(&mut out);
-        let (mut parts, mut sent, mut last) = (Parts::of_rows(table_id, query), 0, None);
-        while let Some(statement) = parts.next(sent, keys(last.as_ref(), query)?.as_deref()) {
-            let mut rows = bound(&statement).persistent(false).fetch(&mut **connection);
+        let (mut parts, mut sent, mut behind) = (Parts::of_rows(table_id, query), 0, None);
+        while let Some(statement) = parts.next(sent, behind.as_deref()) {
+            let fetched = time.spend(Rows::of(&statement, &mut connection)).await;
+            let mut rows = fetched.ok_or_else(|| self.search_too_slow())?.map_err(|error| self.query_error(error))?;
+            let mut last = None;
             loop {
                 // A client that goes away while Postgres still sorts is noticed at once.
                 let row = tokio::select! {
                     biased;
-                    row = time.spend(rows.try_next()) => row.ok_or_else(|| self.search_too_slow())?.map_err(|error| self.query_error(error))?,
+                    row = time.spend(rows.next()) => row.ok_or_else(|| self.search_too_slow())?.map_err(|error| self.query_error(error))?,
                     () = sender.closed() => return Ok(()),
                 };
                 let Some(row) = row else { break };
-                encoder.row(&cells(&row, columns)?, &mut out)?;
+                encoder.row(&row.cells(columns)?, &mut out)?;
                 (sent, last) = (sent + 1, Some(row));
                 if encoder.is_full() {
                     encoder.drain(&mut out).await?;
@@ -150,6 +147,10 @@ impl Tables {
                         Err(_) => return Ok(()),
                     }
                 }
+            }
+            if let Some(row) = last {
+                let cells = row.cells(statement.keys.iter().map(|(at, _)| at + 1).max().unwrap_or(0))?;
+                behind = Some(keys(&cells, &statement.keys)?);
             }
         }
         encoder.end(&mut out).await?;
@@ -174,7 +175,7 @@ impl Tables {
         export: &Export,
     ) -> Result<Page> {
         let mut page = Page { body: Spool::default(), rows: 0, next: None, revision: None };
-        let (mut out, mut last, mut more) = (Vec::new(), None, false);
+        let (mut out, mut more) = (Vec::new(), false);
         let mut time = TimeLeft(self.search_time(table_id, query).await?);
         let mut connection = self.reader().await?;
         let extents = export.is_typed().then(|| sql::extents(table_id, query)).flatten();
@@ -187,9 +188,10 @@ impl Tables {
         let mut encoder = RowEncoder::new(export, &extents.ok_or_else(|| self.search_too_slow())??)?;
         encoder.begin(&mut out);
         let mut parts = Parts::of_page(table_id, query, limit.saturating_add(1), after)?;
-        while let Some(statement) = parts.next(page.rows, keys(last.as_ref(), query)?.as_deref()) {
+        while let Some(statement) = parts.next(page.rows, page.next.as_deref()) {
             // The plan of a search depends on how common its words are.
             let mut rows = bound(&statement).persistent(query.search.is_none()).fetch(&mut **connection);
+            let mut last = None;
             while let Some(row) = time
                 .spend(rows.try_next())
                 .await
@@ -210,6 +212,10 @@ impl Tables {
                     page.body.take(&mut out, &self.source_limits).await?;
                 }
             }
+            if let Some(row) = last {
+                page.next = Some(keys(&cells(&row, row.len())?, &statement.keys)?);
+                page.revision = row.try_get(row.len().saturating_sub(1)).map_err(database)?;
+            }
             if more {
                 break;
             }
@@ -220,10 +226,7 @@ impl Tables {
         connection.done();
         encoder.end(&mut out).await?;
         page.body.take(&mut out, &self.source_limits).await?;
-        if let Some(row) = &last {
-            page.revision = row.try_get(row.len().saturating_sub(1)).map_err(database)?;
-        }
-        page.next = keys(last.as_ref(), query)?.filter(|_| more);
+        page.next = page.next.filter(|_| more);
         Ok(page)
     }
 
@@ -347,38 +350,11 @@ impl Drop for Reader {
     }
 }
 
-/// The statement with its values.
-pub(super) fn bound(statement: &Statement) -> Query<'static, Postgres, PgArguments> {
-    let query = sqlx::query(AssertSqlSafe(statement.text.clone()));
-    statement.values.iter().cloned().fold(query, |query, value| match value {
-        Bind::Boolean(value) => query.bind(value),
-        Bind::Bigint(value) => query.bind(value),
-        Bind::Double(value) => query.bind(value),
-        Bind::Text(value) => query.bind(value),
-        Bind::Uuid(value) => query.bind(value),
-        Bind::Booleans(values) => query.bind(values),
-        Bind::Bigints(values) => query.bind(values),
-        Bind::Doubles(values) => query.bind(values),
-        Bind::Texts(values) => query.bind(values),
-    })
-}
-
-/// What a page begins behind that follows this row: all but the outputs of the query and the revision.
-fn keys(row: Option<&PgRow>, query: &RowQuery) -> Result<Option<Vec<Option<String>>>> {
-    let outputs = query.outputs.len();
-    match row {
-        Some(row) if row.len() > outputs => row.try_get(outputs).map(Some).map_err(database),
-        // Rows that are not a page's have none.
-        Some(_) => Ok(Some(Vec::new())),
-        None => Ok(None),
-    }
-}
-
-/// The first cells of a row, each in the binary form of its type.
-pub(super) fn cells(row: &PgRow, count: usize) -> Result<Vec<Option<&[u8]>>> {
-    let cell = |at| {
-        let value = row.try_get_raw(at).map_err(database)?;
-        if value.is_null() { Ok(None) } else { value.as_bytes().map(Some).map_err(Error::internal) }
+/// What a page begins behind that follows the row, whose keys stand where its statement says.
+fn keys(row: &[Option<&[u8]>], places: &[(usize, ColumnType)]) -> Result<Vec<Option<String>>> {
+    let key = |(at, column_type): &(usize, ColumnType)| {
+        let cell = row.get(*at).ok_or_else(|| Error::internal("a row without one of its keys"))?;
+        cell.map(|cell| printed(*column_type, cell)).transpose()
     };
-    (0..count).map(cell).collect()
+    places.iter().map(key).collect()
 }

@@ -1,10 +1,12 @@
-"""`--stores=embedded` (the default) or `--stores=elsewhere`: the same tests, with the stores inside the service or in servers of their own."""
+"""The same tests with `--stores=embedded` (the default), inside the service; `--stores=elsewhere`, in servers of their own; `--stores=deployed`, those of the
+stack of deploy/larder.yaml on an emulator of AWS."""
 
 import itertools
 import os
 import shutil
 
 import pytest
+from emulator import Deployed
 from service import Service, short_folder
 from stores import Elsewhere, Embedded
 from vega import DATA
@@ -13,13 +15,26 @@ for name in [name for name in os.environ if name.startswith("AWS_")]:
     del os.environ[name]
 
 
+STORES = {stores.name: stores for stores in (Embedded, Elsewhere, Deployed)}
+
+
 def pytest_addoption(parser):
-    parser.addoption("--stores", choices=["embedded", "elsewhere"], default="embedded")
+    parser.addoption("--stores", choices=STORES, default="embedded")
+
+
+def pytest_ignore_collect(collection_path, config):
+    """A folder that is called as stores are holds what only they can show."""
+    return True if collection_path.name in STORES.keys() - {config.getoption("--stores")} else None
+
+
+def pytest_collection_modifyitems(items):
+    """The folder comes last, for what is in it can look back at all calls before."""
+    items.sort(key=lambda item: item.path.parent.name in STORES)
 
 
 @pytest.fixture(scope="session")
 def stores(request):
-    stores = Elsewhere() if request.config.getoption("--stores") == "elsewhere" else Embedded()
+    stores = STORES[request.config.getoption("--stores")]()
     yield stores
     stores.stop()
     if stores.shared:

@@ -1,6 +1,10 @@
 """Links that people keep."""
 
+import json
+import subprocess
+
 import pandas
+import polars
 import pytest
 import requests
 import vega
@@ -124,3 +128,32 @@ def test_only_what_exists_can_be_shared(client, name):
     for target in (f"/v1/tables/{name}", f"/v1/blobs/{name}", f"/v1/documents/{name}/x"):
         problem(client.post("/v1/shares", json={"target": target}), 404, "not-found")
     problem(client.post("/v1/shares", json={"target": "/health/live"}), 400, "bad-request")
+
+
+def test_a_link_without_a_token_takes_its_password_by_basic(service, client, name):
+    put_table(client, name)
+    url = share(client, f"/v1/tables/{name}", password="open sesame")["url"]
+    problem(requests.get(f"{url}/t.csv", timeout=30), 401, "password-needed")
+    assert requests.get(f"{url}/t.csv", auth=("anyone", "open sesame"), timeout=30).text == "a,b\n1,x\n2,y\n"
+    frame = pandas.read_csv(f"{url}/t.csv", storage_options={"Authorization": requests.auth._basic_auth_str("me", "open sesame")})
+    assert frame["a"].tolist() == [1, 2]
+
+
+def test_polars_reads_a_columns_bytes_of_a_shared_table_by_ranges(client, anyone, name):
+    rows = "".join(f"{n},name {n}\n" for n in range(1000))
+    client.json_of(f"/v1/tables/{name}", 201, "PUT", data=f"n,name\n{rows}".encode(), headers={"Content-Type": "text/csv"})
+    made = share(client, f"/v1/tables/{name}/rows.parquet?n=gte.500")
+    frame = polars.scan_parquet(f"{made['url']}/t.parquet").select(polars.col("n").sum(), polars.len()).collect()
+    assert frame.row(0) == (sum(range(500, 1000)), 500)
+    hits = client.json_of(f"/v1/shares/{made['id']}/log")["hits"]
+    assert any(hit["outcome"] == "streamed" and hit["format"] == "parquet" for hit in hits)
+
+
+def test_curl_puts_a_file_into_a_drop_box(client, name, tmp_path):
+    made = share(client, f"/v1/blobs/{name}/", allow=["upload"])
+    file = tmp_path / "report.txt"
+    file.write_text("a report")
+    for kept in ("report.txt", "report-2.txt"):
+        answer = subprocess.run(["curl", "-sS", "--fail-with-body", "-T", file, f"{made['url']}/"], capture_output=True, check=True, timeout=60)
+        assert json.loads(answer.stdout)["name"] == kept
+        assert client.whole("GET", f"/v1/blobs/{name}/{kept}").text == "a report"

@@ -1,4 +1,4 @@
-"""Tests of what is in deploy/. They use the service and its stores as the tests with real clients do."""
+"""Tests of what is in deploy/, as far as that needs no account. They use the service and its stores as the tests with real clients do."""
 
 import sys
 from pathlib import Path

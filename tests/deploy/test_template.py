@@ -73,3 +73,7 @@ def test_what_holds_data_outlives_its_stack():
     assert database["Properties"]["ManageMasterUserPassword"] is True
     (table,) = resources("deploy/larder.yaml", "AWS::DynamoDB::Table").values()
     assert table["Properties"]["DeletionProtectionEnabled"] is True
+
+
+def test_a_template_can_be_sent_without_a_bucket():
+    assert all((ROOT / template).stat().st_size <= 51_200 for template in TEMPLATES), "the limit of CloudFormation's TemplateBody"

@@ -1,3 +1,9 @@
 //! Who may do what: tokens and their scopes, principals, who sees a dataset.
 
+mod datasets;
+mod matrix;
+mod people;
+mod principals;
 mod scopes;
+mod tokens;
+mod visibility;

@@ -1,11 +1,30 @@
 //! Links: made, followed, ended.
 
+mod downloads;
+mod drop_boxes;
+mod folders;
+mod logs;
+mod passwords;
+mod pins;
+mod queries;
+mod renditions;
+mod terms;
+
 use crate::support::{Service, json, problem, shared};
 use reqwest::{Method, Response};
 use serde_json::{Value, json};
 
 async fn share(target: &str) -> Value {
-    json(shared().post("/v1/shares", &json!({ "target": target })).await, 201).await
+    share_with(target, json!({})).await
+}
+
+async fn share_with(target: &str, terms: Value) -> Value {
+    made(shared(), target, terms).await
+}
+
+async fn made(larder: &Service, target: &str, mut terms: Value) -> Value {
+    terms["target"] = target.into();
+    json(larder.post("/v1/shares", &terms).await, 201).await
 }
 
 /// Follows a link as anyone on the internet would.
@@ -46,10 +65,20 @@ async fn a_link_to_a_blob_redirects_to_a_url_that_works_by_itself() {
     {
       "id": "[id]",
       "url": "[url]",
+      "target": "/v1/blobs/s/photo%20%C3%A4.txt",
       "dataset_id": "[id]",
+      "label": null,
+      "allow": [
+        "view",
+        "download"
+      ],
+      "password": false,
+      "max_downloads": null,
+      "created_by": "admin",
       "expires_at": "[time]",
       "revoked_at": null,
-      "created_at": "[time]"
+      "created_at": "[time]",
+      "over": false
     }
     "#);
     for path in ["", "/photo.txt", "/anything"] {
@@ -99,7 +128,7 @@ async fn a_link_to_a_table_gives_rows_in_the_format_asked_for() {
     assert_eq!(text("/any.json?select=a&limit=1").await, "[\n{\"a\":1}\n]\n");
     let json = follow_with(Method::GET, url(&share), &[("accept", "application/json")]).await;
     assert_eq!(json.headers()["content-type"], "application/json");
-    let page = follow_with(Method::GET, url(&share), &[("accept", "text/html,application/xml;q=0.9,*/*;q=0.8")]).await;
+    let page = follow_with(Method::GET, url(&share), &[("accept", "text/csv;q=0.9,*/*;q=0.8")]).await;
     assert_eq!(
         (&page.headers()["access-control-allow-origin"], page.headers().contains_key("vary")),
         (&"*".parse().unwrap(), true)
@@ -155,19 +184,24 @@ async fn a_target_is_a_path_or_a_link_of_ours() {
             assert_ne!(by_link["id"], by_path["id"]);
         }
     }
+    for collection in ["/v1/collections/s-target", "/v1/documents/s-target"] {
+        assert_eq!(share(collection).await["target"], "/v1/collections/s-target");
+    }
     assert_eq!(share(table["links"]["rows"].as_str().unwrap()).await["dataset_id"], table["id"]);
-    for target in [
-        "",
-        "/",
-        "s-target",
-        "/v1/collections/s-target",
-        "/v1/documents/s-target",
-        "https://example.org/v1/tables/s-target",
-    ] {
+    for target in
+        ["", "/", "s-target", "/v1/tables/s-target/stats", "/v1/blobs/s//", "https://example.org/v1/tables/s-target"]
+    {
         let refused = shared().post("/v1/shares", &json!({ "target": target })).await;
         assert_eq!(problem(refused, 400, "bad-request").await["parameter"], "target", "{target}");
     }
-    for target in ["/v1/blobs/s/none", "/v1/tables/none", "/v1/documents/s-target/none", "/v1/documents/none/a"] {
+    for target in [
+        "/v1/collections/none",
+        "/v1/blobs/s/t.bin?version=2",
+        "/v1/blobs/s/none",
+        "/v1/tables/none",
+        "/v1/documents/s-target/none",
+        "/v1/documents/none/a",
+    ] {
         problem(shared().post("/v1/shares", &json!({ "target": target })).await, 404, "not-found").await;
     }
     for body in [json!({}), json!({ "target": "/v1/tables/s-target", "color": 1 }), json!([])] {
@@ -208,7 +242,8 @@ async fn a_link_that_is_over_is_gone_and_an_unknown_one_never_was() {
     for _ in 0..2 {
         assert_eq!(shared().delete(&path).await.status(), 204);
     }
-    assert!(json(shared().get(&path).await, 200).await["revoked_at"].is_string());
+    let after = json(shared().get(&path).await, 200).await;
+    assert!(after["revoked_at"].is_string() && after["over"] == true);
     let id = expired["id"].as_str().unwrap();
     assert_eq!(shared().sql(&format!("update larder.shares set expires_at = now() where id = '{id}'")).await, 1);
     for over in [&revoked, &expired] {
@@ -313,7 +348,9 @@ async fn the_shares_of_others_are_not_there() {
     assert_eq!(found, made);
     let all = json(larder.get("/v1/shares").await, 200).await;
     assert_eq!((all["shares"].as_array().unwrap().len(), &all["shares"][5]), (6, &ours));
-    for (query, parameter) in [("limit=0", "limit"), ("cursor=x", "cursor"), ("target=x", "target")] {
+    for (query, parameter) in
+        [("limit=0", "limit"), ("cursor=x", "cursor"), ("target=x", "target"), ("color=x", "color")]
+    {
         let refused = problem(larder.get(&format!("/v1/shares?{query}")).await, 400, "bad-request").await;
         assert_eq!(refused["parameter"], parameter);
     }

@@ -48,6 +48,30 @@ pub const PROBLEMS: &[ProblemType] = &[
         "The link has expired or was revoked: ask whoever sent it for a new one. Or the rows of before a change were kept for as long as LARDER_DELETED_DAYS says, and are gone.",
     ),
     problem(
+        "password-needed",
+        S::UNAUTHORIZED,
+        "The link asks for a password",
+        "Open it in a browser, which shows a form, or send the password with HTTP Basic under any name, as `curl -u :PASSWORD` does. Whoever sent the link knows it.",
+    ),
+    problem(
+        "not-shared",
+        S::FORBIDDEN,
+        "The link does not allow this",
+        "Whoever made the link decided what its holders may do: look at it, download it, or upload into it. Ask for a link that allows more.",
+    ),
+    problem(
+        "downloads-in-use",
+        S::TOO_MANY_REQUESTS,
+        "All downloads of the link are under way",
+        "The link may be downloaded so many times, and others are doing it. One that breaks off gives its place back some minutes later: try again after `Retry-After`.",
+    ),
+    problem(
+        "drop-box-full",
+        S::PAYLOAD_TOO_LARGE,
+        "The drop box is full",
+        "A link that takes files is bounded in their number and bytes, by whoever made it and by LARDER_DROP_BOX_FILES_MAX and LARDER_DROP_BOX_BYTES_MAX. Nothing of this file was stored.",
+    ),
+    problem(
         "cursor-expired",
         S::GONE,
         "The cursor has expired",
@@ -254,6 +278,12 @@ pub const PROBLEMS: &[ProblemType] = &[
         "Set by LARDER_INDEXES_MAX. Drop one that is no longer needed.",
     ),
     problem(
+        "too-many-tokens",
+        S::UNPROCESSABLE_ENTITY,
+        "The principal has too many tokens",
+        "Set by LARDER_TOKENS_MAX. Revoke one that is no longer needed.",
+    ),
+    problem(
         "page-too-large",
         S::BAD_REQUEST,
         "The page is too large",
@@ -287,6 +317,12 @@ pub const PROBLEMS: &[ProblemType] = &[
         "share-too-long",
         S::BAD_REQUEST,
         "The link would live too long",
-        "Set by LARDER_SHARE_SECONDS_MAX. Ask for less; a link can be extended.",
+        "Set by LARDER_SHARE_SECONDS_MAX. Ask for less; a link can be extended. `never` needs LARDER_SHARE_NEVER_EXPIRES.",
+    ),
+    problem(
+        "too-many-password-checks",
+        S::SERVICE_UNAVAILABLE,
+        "Too many passwords are being checked",
+        "Set by LARDER_PASSWORD_CHECKS_MAX: checking a password takes a moment of a processor by intention. Try again after `Retry-After`.",
     ),
 ];

@@ -64,7 +64,7 @@ impl Tables {
     ///
     /// # Errors
     /// `NotFound`, `PreconditionFailed`, `Invalid` for a query, `Malformed` for a value that does not fit its column, `DuplicateKey`, `TooManyAffected`,
-    /// `Conflict` for a pinned version, `Limit::QuerySeconds`, `KeyReused`.
+    /// `Limit::QuerySeconds`, `KeyReused`.
     pub async fn change_rows(&self, caller: &Caller, change: &RowChange) -> Result<ChangedRows> {
         check_asked(&change.parameters)?;
         let dataset = self.catalogue.find(caller, Action::Write, Kind::Table, &change.name).await?;

@@ -2,14 +2,16 @@
 
 use super::{ChangedRows, RowChange, RowEdit, query, values::assigned};
 use crate::{
+    audit::{Note, record},
     auth::Caller,
-    catalogue::{Assigned, ChangeKind, ColumnType, Dataset, KeptAnswer, Kind, NewChange, Patience, Version, database},
+    catalogue::{Assigned, ChangeKind, ColumnType, Dataset, KeptAnswer, Kind, NewChange, Patience, database},
     error::{Error, Limit, Result},
     tables::{
         export::{Export, RowEncoder},
+        fetch::{bound, cells},
         indexes::{Refusal, physical, run},
         query::RowQuery,
-        rows::{CHUNK_BYTES, bound, cells},
+        rows::CHUNK_BYTES,
         spool::Spool,
         sql::{self, Statement},
         store::Tables,
@@ -79,7 +81,11 @@ impl Tables {
         }
         let version = now.current()?;
         change.condition.check(Some(&version.etag()))?;
-        check_unpinned(version)?;
+        if version.pinned && !change.rehearse {
+            tx.rollback().await.map_err(database)?;
+            self.fork(dataset).await?;
+            return Err(Refusal::Busy);
+        }
         let target = Target::new(&now, change)?;
         let edit = match &change.edit {
             RowEdit::Update(body) => Edit::Update(assigned(body, &version.columns, self.limits.cell_bytes_max)?),
@@ -209,6 +215,8 @@ impl Tables {
         let (table_id, column_count) = (target.kept, target.types.len());
         let new = NewChange { id, kind, table_id, column_count, rows, span, assigned: &assigned };
         let after = self.catalogue.record_change(connection, caller, (now.id, now.current()?), &new).await?;
+        let action = if kind == ChangeKind::Update { "update-rows" } else { "delete-rows" };
+        record(connection, caller, &Note::of(action, now).with(json!({ "rows": rows, "change": id }))).await?;
         Ok((after, id))
     }
 
@@ -280,16 +288,6 @@ impl<'a> Target<'a> {
         let output = RowQuery { filter: Vec::new(), limit: None, ..query.clone() };
         let types = columns.iter().map(|column| column.column_type).collect();
         Ok(Self { table, kept: Uuid::now_v7(), types, query, output, change })
-    }
-}
-
-pub(super) fn check_unpinned(version: &Version) -> Result<()> {
-    match version.pinned {
-        false => Ok(()),
-        true => {
-            let detail = "The table's version is pinned, so its rows never change; replace the table instead.";
-            Err(Error::Conflict { detail: detail.to_owned() })
-        }
     }
 }
 

@@ -23,9 +23,10 @@ pub use options::ExportOptions;
 pub use xlsx::XLSX_ROWS_MAX;
 
 use crate::{
-    catalogue::Column,
+    catalogue::{Column, ColumnType},
     error::{Error, Result},
 };
+use cell::Value;
 use columnar::Columnar;
 use csv::Csv;
 use html::Html;
@@ -111,6 +112,13 @@ impl Export {
     pub fn is_typed(&self) -> bool {
         matches!(self.format, RowFormat::Parquet | RowFormat::Arrow)
     }
+}
+
+/// A cell as Postgres prints it, so that it reads it back as the same value.
+pub fn printed(column_type: ColumnType, cell: &[u8]) -> Result<String> {
+    let mut out = Vec::new();
+    text::value(Value::read(column_type, cell)?, text::POSTGRES, &mut out)?;
+    String::from_utf8(out).map_err(Error::internal)
 }
 
 /// Turns the rows of one answer into its bytes.

@@ -6,6 +6,7 @@ use super::{
 };
 use crate::{
     app::App,
+    audit::http::Gives,
     auth::Caller,
     catalogue::{Dataset, Kind, Version},
     error::{Error, Limit, Result},
@@ -41,8 +42,9 @@ pub async fn rows(
     let mut asked = Asked::parse(query)?;
     let dataset = app.catalogue.find_version(&caller, Kind::Table, &name, asked.version.take()).await?;
     let shape = accepted(&headers, RowFormat::Json)?;
-    let path = format!("/v1/tables/{}/rows", encode_path(&name));
-    Ok(serve_rows(&app, dataset, (shape, asked), &path, &method, &headers).await?)
+    let (id, path) = (dataset.id, format!("/v1/tables/{}/rows", encode_path(&name)));
+    let response = serve_rows(&app, dataset, (shape, asked), &path, &method, &headers).await?;
+    Ok(Gives::mark(id, shape.extension(), response))
 }
 
 /// `GET /v1/tables/{name}/rows.csv`: the format by extension.
@@ -58,8 +60,9 @@ pub async fn rows_as(
     let mut asked = Asked::parse(query)?;
     let shape = Shape::Rows(RowFormat::from_extension(extension)?);
     let dataset = app.catalogue.find_version(&caller, Kind::Table, &name, asked.version.take()).await?;
-    let path = format!("/v1/tables/{}/{}", encode_path(&name), encode_path(&file));
-    Ok(serve_rows(&app, dataset, (shape, asked), &path, &method, &headers).await?)
+    let (id, path) = (dataset.id, format!("/v1/tables/{}/{}", encode_path(&name), encode_path(&file)));
+    let response = serve_rows(&app, dataset, (shape, asked), &path, &method, &headers).await?;
+    Ok(Gives::mark(id, shape.extension(), response))
 }
 
 /// A page of ours may be shown, unlike one of a user's: each text in it is escaped, and it can neither run nor load a thing.
@@ -97,6 +100,11 @@ pub async fn serve_rows(
         return Err(Error::invalid("version", "a link shows the current version alone."));
     }
     let position = asked.cursor.as_deref().map(|cursor| Position::open(&app.keys, cursor, &dataset)).transpose()?;
+    if let (Some(position), Some(pinned)) = (&position, asked.pinned)
+        && position.version != pinned
+    {
+        return Err(Error::CursorExpired);
+    }
     if let Some(position) = &position
         && dataset.current()?.number != position.version
     {
@@ -239,7 +247,9 @@ impl Request<'_> {
     }
 
     fn next(&self, page: &Page) -> Result<Option<String>> {
-        let Some(keys) = page.next.clone().filter(|_| self.range.is_none()) else { return Ok(None) };
+        let Some(keys) = page.next.clone().filter(|_| self.range.is_none() && !self.asked.bounded) else {
+            return Ok(None);
+        };
         let cursor = Position::new(self.dataset, self.version.number, &self.query, keys).seal(&self.app.keys)?;
         Ok(Some(format!("{}{}", self.app.public_url, self.asked.next(self.path, &cursor))))
     }
@@ -299,11 +309,11 @@ pub(super) fn set(headers: &mut HeaderMap, name: HeaderName, value: &str) -> Res
 }
 
 /// `version.revision`, and a hash of what was asked of it.
-fn rows_etag(version: &str, hash: &str) -> String {
+pub(super) fn rows_etag(version: &str, hash: &str) -> String {
     format!("\"{}-{hash}\"", version.trim_matches('"'))
 }
 
-fn asked_hash(query: &RowQuery, shape: Shape, asked: &Asked) -> String {
+pub(super) fn asked_hash(query: &RowQuery, shape: Shape, asked: &Asked) -> String {
     let hash = Sha256::digest(format!("{query:?} {shape:?} {:?} {:?}", asked.cursor, asked.options));
     hex::encode(&hash[..8])
 }

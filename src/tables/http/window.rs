@@ -33,6 +33,10 @@ pub struct Asked {
     pub version: Option<i64>,
     pub cursor: Option<String>,
     pub options: ExportOptions,
+    /// The one version that a cursor may go through.
+    pub pinned: Option<i64>,
+    /// Whether nothing follows what is asked, whatever the table has.
+    pub bounded: bool,
 }
 
 impl Asked {
@@ -55,6 +59,19 @@ impl Asked {
             return Err(Error::invalid("offset", "a cursor says where the page begins."));
         }
         Ok(asked)
+    }
+
+    /// A query that is fixed but for its page: of what is added to it, `limit`, `offset` and `cursor` alone are taken, where it says none of them itself. The
+    /// link to the next page repeats only what was added.
+    pub fn within(fixed: Vec<(String, String)>, added: Vec<(String, String)>) -> Result<Self> {
+        let pages = |pairs: &[(String, String)], name: &str| pairs.iter().any(|(given, _)| given == name);
+        let bounded = pages(&fixed, "limit") || pages(&fixed, "offset");
+        let other = added.iter().find(|(name, _)| bounded || !matches!(name.as_str(), "limit" | "offset" | "cursor"));
+        if let Some((name, _)) = other {
+            return Err(Error::invalid(name, "this link says itself what it shows; nothing can be added to that."));
+        }
+        let asked = Self::parse(fixed.into_iter().chain(added.clone()).collect())?;
+        Ok(Self { pairs: added, bounded, ..asked })
     }
 
     /// The address of the page behind this one.

@@ -12,8 +12,13 @@ use super::{
     store::Tables,
 };
 use crate::{
+    audit::Note,
     auth::{Action, Caller},
-    catalogue::{Dataset, KeptAppend, Kind, NewTable, NewVersion, Pending, Precondition, Progress, Replace, Version},
+    catalogue::{
+        Dataset, DatasetChanges, KeptAppend, Kind, NewTable, NewVersion, Pending, Precondition, Progress, Replace,
+        Version,
+    },
+    config::Visibility,
     error::{Error, Malformed, Result},
     objects::Stored,
 };
@@ -30,6 +35,7 @@ const TRIES_MAX: u32 = 5;
 #[serde(deny_unknown_fields)]
 pub struct TableChanges {
     title: Option<String>,
+    visibility: Option<Visibility>,
     /// By the name that each column has now.
     #[serde(default)]
     columns: BTreeMap<String, ColumnChange>,
@@ -74,9 +80,11 @@ impl Tables {
             let version = dataset.current()?;
             condition.check(Some(&version.etag()))?;
             let plan = Plan::new(version, changes)?;
+            let described = DatasetChanges { title: changes.title.clone(), visibility: changes.visibility };
+            self.catalogue.check_changes(caller, &dataset, &described)?;
             let done = match plan.reread {
-                true => self.reread(caller, &dataset, &plan, changes.title.as_deref(), job.as_ref()).await?,
-                false => self.change_in_place(&dataset, &plan, changes.title.as_deref()).await?,
+                true => self.reread(caller, &dataset, &plan, &described, job.as_ref()).await?,
+                false => self.change_in_place(caller, &dataset, &plan, &described).await?,
             };
             if done {
                 return self.catalogue.find(caller, Action::Write, Kind::Table, name).await;
@@ -97,7 +105,7 @@ impl Tables {
         caller: &Caller,
         dataset: &Dataset,
         plan: &Plan,
-        title: Option<&str>,
+        described: &DatasetChanges,
         job: Option<&(Uuid, Arc<Progress>)>,
     ) -> Result<bool> {
         let version = dataset.current()?;
@@ -108,7 +116,7 @@ impl Tables {
         let _turn = self.turn().await?;
         let table_id = Uuid::now_v7();
         let pending = Pending { table_id: Some(table_id), ..Pending::default() };
-        let lease = self.catalogue.lease(pending).await?;
+        let lease = self.catalogue.lease_for(caller, &Note::of("reread", dataset), pending).await?;
         let manner = Arc::new(Manner {
             content_encoding: version.content_encoding.clone(),
             hint: Hint::of_content_type(&version.content_type),
@@ -154,8 +162,8 @@ impl Tables {
             Err(Error::PreconditionFailed { .. }) => return Ok(false),
             Err(error) => return Err(error),
         }
-        if let Some(title) = title {
-            self.retitle(dataset.id, title).await?;
+        if !described.is_empty() {
+            self.catalogue.describe_found(caller, dataset, described, &Precondition::None).await?;
         }
         Ok(true)
     }

@@ -2,7 +2,9 @@
 
 use super::Plan;
 use crate::{
-    catalogue::{Column, Dataset, Index, KeptFile, Kind, Lease, Patience, Pending, database, is_busy},
+    audit::{Note, record},
+    auth::Caller,
+    catalogue::{Column, Dataset, DatasetChanges, Index, KeptFile, Kind, Lease, Patience, Pending, database, is_busy},
     error::{Error, Result},
     tables::{
         append::matched,
@@ -25,22 +27,39 @@ pub struct Replayed {
 }
 
 impl Tables {
-    /// Changes names, title and what was told in the catalogue; false if the table changed meanwhile.
-    pub(super) async fn change_in_place(&self, dataset: &Dataset, plan: &Plan, title: Option<&str>) -> Result<bool> {
+    /// Changes names, title, who sees it, and what was told in the catalogue; false if the table changed meanwhile.
+    pub(super) async fn change_in_place(
+        &self,
+        caller: &Caller,
+        dataset: &Dataset,
+        plan: &Plan,
+        described: &DatasetChanges,
+    ) -> Result<bool> {
         let mut patience = Patience::default();
         loop {
-            match self.try_change(dataset, plan, title).await {
+            match self.try_change(caller, dataset, plan, described).await {
                 Err(error) if is_busy(&error) => patience.pause().await?,
                 result => return result,
             }
         }
     }
 
-    async fn try_change(&self, dataset: &Dataset, plan: &Plan, title: Option<&str>) -> Result<bool> {
+    async fn try_change(
+        &self,
+        caller: &Caller,
+        dataset: &Dataset,
+        plan: &Plan,
+        described: &DatasetChanges,
+    ) -> Result<bool> {
         let before = dataset.current()?;
         let mut tx = self.catalogue.control.begin().await.map_err(database)?;
         let now = self.catalogue.lock(&mut tx, Kind::Table, dataset.id).await?;
-        if now.current()?.etag() != before.etag() {
+        if now.current()?.id != before.id || now.current()?.revision != before.revision {
+            return Ok(false);
+        }
+        if before.pinned && !plan.renamed.is_empty() {
+            tx.rollback().await.map_err(database)?;
+            self.fork(dataset.id).await.map_err(of_refusal)?;
             return Ok(false);
         }
         if !plan.renamed.is_empty() {
@@ -55,27 +74,11 @@ impl Tables {
             }
             self.catalogue.rename_columns(&mut tx, before.id, &plan.columns, &json!(plan.renamed), &options).await?;
         }
-        if let Some(title) = title {
-            self.catalogue.set_title(&mut tx, dataset.id, title).await?;
-        }
+        self.catalogue.set_described(&mut tx, dataset.id, described).await?;
+        let detail = json!({ "title": described.title, "visibility": described.visibility, "renamed": plan.renamed });
+        record(&mut tx, caller, &Note::of("patch", dataset).with(detail)).await?;
         tx.commit().await.map_err(database)?;
         Ok(true)
-    }
-
-    pub(super) async fn retitle(&self, dataset: Uuid, title: &str) -> Result<()> {
-        let mut patience = Patience::default();
-        loop {
-            let mut tx = self.catalogue.control.begin().await.map_err(database)?;
-            match self.catalogue.lock(&mut tx, Kind::Table, dataset).await {
-                Ok(_) => {
-                    self.catalogue.set_title(&mut tx, dataset, title).await?;
-                    return tx.commit().await.map_err(database);
-                }
-                Err(error) if is_busy(&error) => tx.rollback().await.map_err(database)?,
-                Err(error) => return Err(error),
-            }
-            patience.pause().await?;
-        }
     }
 
     /// Adds the rows of an append's raw upload to a table that nobody reads yet, as it was done the first time.

@@ -29,7 +29,7 @@ pub fn keep(id: Uuid, kept: Uuid, columns_count: usize, query: &RowQuery) -> Sta
         table(kept),
         source.from(None)
     );
-    Statement { text, values: binds.into_values() }
+    Statement { text, values: binds.into_values(), ..Statement::default() }
 }
 
 /// A comma if there are columns, their names, and their names in `t`.
@@ -50,7 +50,7 @@ pub fn update(id: Uuid, kept: Uuid, assigned: &Assigned, types: &[ColumnType]) -
         values(assigned, types, &mut binds).into_iter().map(|(at, value)| format!("c{} = {value}", at + 1)).collect();
     let text =
         format!("update {} as t set {} from {} as k where k._row = t._row", table(id), set.join(", "), table(kept));
-    Statement { text, values: binds.into_values() }
+    Statement { text, values: binds.into_values(), ..Statement::default() }
 }
 
 /// Each position with the new value as SQL. Without a type, which cannot be, it is NULL.
@@ -77,8 +77,9 @@ pub fn changed_rows(id: Uuid, kept: Uuid, query: &RowQuery) -> Statement {
     let source = Source::new(id, query, &mut binds);
     let keys = source.keys(query, &mut binds);
     let is_kept = format!("exists (select from {} as k where k._row = t._row)", table(kept));
-    let text = format!("select {} {} order by {}", source.outputs, source.from(Some(&is_kept)), sorted(&keys));
-    Statement { text, values: binds.into_values() }
+    let text =
+        format!("select {} {} order by {}", source.outputs.join(", "), source.from(Some(&is_kept)), sorted(&keys));
+    Statement { text, values: binds.into_values(), ..Statement::default() }
 }
 
 /// Whether two tables of kept rows have a row in common.
@@ -106,7 +107,7 @@ pub fn touched(id: Uuid, kept: Uuid, assigned: &Assigned, types: &[ColumnType]) 
         table(id),
         differs.concat()
     );
-    Statement { text, values: binds.into_values() }
+    Statement { text, values: binds.into_values(), ..Statement::default() }
 }
 
 /// Gives the rows of an update the values that they had.

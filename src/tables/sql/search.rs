@@ -7,7 +7,10 @@ use super::{
     select::{Bind, Binds, Source, Statement, window},
     table,
 };
-use crate::tables::query::{RowQuery, Search};
+use crate::{
+    catalogue::ColumnType,
+    tables::query::{RowQuery, Search},
+};
 use uuid::Uuid;
 
 /// Rows that are ranked.
@@ -32,6 +35,11 @@ impl Place {
     pub fn of_keys(keys: &[Option<String>]) -> Option<Self> {
         let [Some(until), rank, Some(row)] = keys else { return None };
         Some(Self { until: until.parse().ok()?, rank: rank.clone(), row: row.parse().ok()? })
+    }
+
+    /// They stand behind the outputs.
+    fn keys(query: &RowQuery) -> Vec<(usize, ColumnType)> {
+        (query.outputs.len()..).zip([ColumnType::Bigint, ColumnType::Double, ColumnType::Bigint]).collect()
     }
 }
 
@@ -97,15 +105,15 @@ pub fn ranked(id: Uuid, query: &RowQuery, search: &Search, limit: Option<u64>, a
         "with found as materialized (select t._row as row, {rank} {} order by t._row limit {}),
          edge as ({edge}),
          best as (select row, rank, until from found, edge where row <= until{behind} order by rank desc, row{})
-         select {}, array[best.until::text, best.rank::text, best.row::text], (select revision from larder.versions where table_id = {revision})
+         select {}, best.until, best.rank, best.row, (select revision from larder.versions where table_id = {revision})
          from best join {} as t on t._row = best.row order by best.rank desc, best.row",
         source.from(None),
         RANKED_MAX + 1,
         window(limit, query.offset),
-        source.outputs,
+        source.outputs.join(", "),
         table(id)
     );
-    Statement { text, values: binds.into_values() }
+    Statement { text, values: binds.into_values(), keys: Place::keys(query) }
 }
 
 /// The rows that are not ranked, in the order of the file: those behind the row `behind`, or from the query's offset on, which counts the ranked ones.
@@ -116,12 +124,12 @@ pub fn unranked(id: Uuid, query: &RowQuery, limit: Option<u64>, behind: Option<i
     let offset = if behind.is_some() { 0 } else { query.offset };
     let revision = binds.bind(Bind::Uuid(id));
     let text = format!(
-        "select {}, array['0', null, t._row::text]::text[], (select revision from larder.versions where table_id = {revision}) {} order by t._row{}",
-        source.outputs,
+        "select {}, 0::bigint, null::double precision, t._row, (select revision from larder.versions where table_id = {revision}) {} order by t._row{}",
+        source.outputs.join(", "),
         source.from(row.as_deref()),
         window(limit, offset)
     );
-    Statement { text, values: binds.into_values() }
+    Statement { text, values: binds.into_values(), keys: Place::keys(query) }
 }
 
 fn index(build: Uuid) -> String {

@@ -21,6 +21,8 @@ const ROWS_MAX: u64 = i64::MAX.unsigned_abs();
 pub struct Statement {
     pub text: String,
     pub values: Vec<Bind>,
+    /// Where its rows have the keys that a later page begins behind, and of what types.
+    pub keys: Vec<(usize, ColumnType)>,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -67,14 +69,14 @@ pub fn rows(id: Uuid, query: &RowQuery) -> Statement {
     let source = Source::new(id, query, &mut binds);
     let keys = source.keys(query, &mut binds);
     let window = window(query.limit, query.offset);
-    let text = format!("select {} {} order by {}{window}", source.outputs, source.from(None), sorted(&keys));
-    Statement { text, values: binds.0 }
+    let outputs = source.outputs.join(", ");
+    let text = format!("select {outputs} {} order by {}{window}", source.from(None), sorted(&keys));
+    Statement { text, values: binds.0, ..Statement::default() }
 }
 
 /// A page of at most `limit` rows, behind the row that has the keys `after`, where NULL is `None`. It comes in
 /// statements of which each goes on where the one before has ended, so that each can use an index. Behind the outputs each
-/// row has the keys that a later page begins behind, as one array of texts, since a list of values has room for few beside those of a wide table, and the
-/// table's revision.
+/// row has those of its keys that are no output, and the table's revision.
 pub fn page(id: Uuid, query: &RowQuery, limit: u64, after: Option<&[Option<String>]>) -> Vec<Statement> {
     match after {
         None => part(id, query, limit, &Part::First).into_iter().collect(),
@@ -104,17 +106,15 @@ fn part(id: Uuid, query: &RowQuery, limit: u64, part: &Part<'_>) -> Option<State
         Part::Near(after) => Some(near(&keys, after, &mut binds)),
         Part::Far(after) => Some(far(&keys, after)?),
     };
-    let as_text: Vec<_> = keys.iter().map(|key| format!("({})::text", key.sql)).collect();
+    let (columns, places) = source.with_keys(&keys);
     let revision = binds.bind(Bind::Uuid(id));
     let text = format!(
-        "select {}, array[{}], (select revision from larder.versions where table_id = {revision}) {} order by {}{}",
-        source.outputs,
-        as_text.join(", "),
+        "select {columns}, (select revision from larder.versions where table_id = {revision}) {} order by {}{}",
         source.from(behind.as_deref()),
         sorted(&keys),
         window(Some(limit), query.offset)
     );
-    Some(Statement { text, values: binds.0 })
+    Some(Statement { text, values: binds.0, keys: places })
 }
 
 /// What the values of a query need, whatever its window, so that all pages have the same types: one row of one array of texts, two for each output, as `Extent` has
@@ -141,11 +141,11 @@ pub fn extents(id: Uuid, query: &RowQuery) -> Option<Statement> {
     let text = format!(
         "select array[{}]::text[] from (select {} {}) as m({})",
         pairs.join(", "),
-        source.outputs,
+        source.outputs.join(", "),
         source.from(None),
         names.join(", ")
     );
-    Some(Statement { text, values: binds.0 })
+    Some(Statement { text, values: binds.0, ..Statement::default() })
 }
 
 /// How many rows a query has, whatever its window; one row of one bigint.
@@ -154,15 +154,15 @@ pub fn count(id: Uuid, query: &RowQuery) -> Statement {
     // Of single rows it does not matter what they hold.
     let outputs = if query.is_grouped() { query.outputs.clone() } else { Vec::new() };
     let source = Source::new(id, &RowQuery { outputs, ..query.clone() }, &mut binds);
-    Statement { text: format!("select count(*) {}", source.from(None)), values: binds.0 }
+    Statement { text: format!("select count(*) {}", source.from(None)), values: binds.0, ..Statement::default() }
 }
 
 /// Postgres' plan for the rows of a query, from which it can be told how many it expects: one row of JSON.
 pub fn plan(id: Uuid, query: &RowQuery) -> Statement {
     let mut binds = Binds::default();
     let source = Source::new(id, query, &mut binds);
-    let text = format!("explain (format json) select {} {}", source.outputs, source.from(None));
-    Statement { text, values: binds.0 }
+    let text = format!("explain (format json) select {} {}", source.outputs.join(", "), source.from(None));
+    Statement { text, values: binds.0, ..Statement::default() }
 }
 
 pub(super) fn window(limit: Option<u64>, offset: u64) -> String {
@@ -187,7 +187,7 @@ pub(super) fn sorted(keys: &[Key]) -> String {
 /// `from … where …`, and what is selected from it.
 pub(super) struct Source {
     table: String,
-    pub(super) outputs: String,
+    pub(super) outputs: Vec<String>,
     conditions: Vec<String>,
     grouped: bool,
 }
@@ -206,12 +206,7 @@ impl Source {
         let filter = all("t.c", &query.filter, binds);
         let plain = format!("{} as t", table(id));
         if !grouped {
-            return Self {
-                table: plain,
-                outputs: values.join(", "),
-                conditions: filter.into_iter().collect(),
-                grouped,
-            };
+            return Self { table: plain, outputs: values, conditions: filter.into_iter().collect(), grouped };
         }
         let named: Vec<_> = (1..).zip(&values).map(|(n, value)| format!("{value} as o{n}")).collect();
         let groups: Vec<_> = (1..)
@@ -227,9 +222,23 @@ impl Source {
         let distinct = if query.distinct { "distinct " } else { "" };
         let filter = filter.map(|filter| format!(" where {filter}")).unwrap_or_default();
         let inner = format!("(select {distinct}{} from {plain}{filter}{group_by}) as g", named.join(", "));
-        let outputs: Vec<_> = (1..=values.len()).map(|n| format!("g.o{n}")).collect();
+        let outputs = (1..=values.len()).map(|n| format!("g.o{n}")).collect();
         let conditions = all("g.o", &query.having, binds).into_iter().collect();
-        Self { table: inner, outputs: outputs.join(", "), conditions, grouped }
+        Self { table: inner, outputs, conditions, grouped }
+    }
+
+    /// The outputs with the keys that are none of them, and where each key stands.
+    fn with_keys(&self, keys: &[Key]) -> (String, Vec<(usize, ColumnType)>) {
+        let mut columns: Vec<&str> = self.outputs.iter().map(String::as_str).collect();
+        let mut places = Vec::with_capacity(keys.len());
+        for key in keys {
+            let found = self.outputs.iter().position(|output| *output == key.sql);
+            places.push((found.unwrap_or(columns.len()), key.column_type));
+            if found.is_none() {
+                columns.push(&key.sql);
+            }
+        }
+        (columns.join(", "), places)
     }
 
     pub(super) fn from(&self, behind: Option<&str>) -> String {
@@ -272,7 +281,7 @@ impl Source {
         if keys.is_empty() {
             // All rows are one group.
             keys.push(Key {
-                sql: "1".to_owned(),
+                sql: "1::bigint".to_owned(),
                 column_type: ColumnType::Bigint,
                 descending: false,
                 nulls_first: false,

@@ -6,21 +6,15 @@ use crate::{
     auth::Caller,
     catalogue::Precondition,
     error::{Error, Result},
-    http::{Descriptor, Problem, Query, content_type, incoming_field, upload_share},
+    http::{Descriptor, Problem, Query, content_type, in_time, incoming_field, pump, upload_share},
     tables::Options,
 };
 use axum::{
-    extract::{
-        FromRequest, Multipart, Request, State,
-        multipart::{Field, MultipartError},
-    },
+    extract::{FromRequest, Multipart, Request, State},
     response::{IntoResponse, Response},
 };
-use bytes::Bytes;
 use http::{StatusCode, header::CACHE_CONTROL};
 use serde_json::{Value, json};
-use std::future::Future;
-use tokio::{sync::mpsc::Sender, time::timeout};
 
 /// `POST /`: every file of a `multipart/form-data` form, one after another. The answer lists what became of each; its status is that of the first failure.
 pub async fn post(
@@ -39,9 +33,9 @@ pub async fn post(
     let form = Multipart::from_request(request, &()).await;
     let mut form =
         form.map_err(|error| unreadable(format!("Send the files as `multipart/form-data`: {}", error.body_text())))?;
-    let mut answers = Answers::default();
+    let (mut answers, idle) = (Answers::default(), app.config.times.idle());
     loop {
-        let field = match in_time(&app, form.next_field()).await {
+        let field = match in_time(idle, form.next_field()).await {
             Ok(Some(field)) => field,
             Ok(None) => break,
             Err(error) if answers.files.is_empty() => return Err(error.into()),
@@ -67,7 +61,7 @@ pub async fn post(
             path: path.clone(),
         };
         let (incoming, sender) = incoming_field(&app.config);
-        let (received, broken) = tokio::join!(receive(&app, &caller, upload, incoming), pump(&app, field, sender));
+        let (received, broken) = tokio::join!(receive(&app, &caller, upload, incoming), pump(idle, field, sender));
         answers.add(Some(&path), received);
         if broken {
             break;
@@ -102,24 +96,4 @@ impl Answers {
             }
         });
     }
-}
-
-/// Passes the bytes of a field on, and answers whether the form broke off in it. After a refusal the rest of the field is skipped, so that the next file can
-/// be read.
-async fn pump(app: &App, mut field: Field<'_>, sender: Sender<Result<Bytes>>) -> bool {
-    while let Some(chunk) = in_time(app, field.chunk()).await.transpose() {
-        let broken = chunk.is_err();
-        sender.send(chunk).await.unwrap_or_default();
-        if broken {
-            return true;
-        }
-    }
-    false
-}
-
-/// A form that stalls is given up, as any upload is.
-async fn in_time<T>(app: &App, reading: impl Future<Output = Result<T, MultipartError>>) -> Result<T> {
-    let idle = app.config.times.idle();
-    let late = |_| Error::Interrupted { detail: format!("no byte came for {} s", idle.as_secs()) };
-    timeout(idle, reading).await.map_err(late)?.map_err(|error| Error::Interrupted { detail: error.body_text() })
 }

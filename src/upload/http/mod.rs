@@ -7,6 +7,7 @@ pub use form::post;
 use super::evidence::{As, Evidence, INBOX, RESERVED, Route};
 use crate::{
     app::App,
+    audit::{Intent, Note},
     auth::Caller,
     blobs::NewBlob,
     catalogue::{Kind, Precondition, Replace},
@@ -26,7 +27,7 @@ use crate::{
 use axum::{
     body::Body,
     extract::State,
-    response::{Html, IntoResponse, Response},
+    response::{IntoResponse, Response},
 };
 use bytes::Bytes;
 use http::{HeaderMap, Method, Uri};
@@ -293,8 +294,9 @@ async fn put_document(
         .await
         .map_err(suggest_blob)?;
     let file = (upload.path.as_str(), upload.replace());
-    let put =
-        app.documents.put_file(caller, &collection, id, body, &upload.condition, file).await.map_err(suggest_blob)?;
+    let work = app.documents.put_file(caller, &collection, id, body, &upload.condition, file);
+    let note = Note::of_document("put", &collection, id);
+    let put = Intent::around(&app.catalogue, caller, note, work).await.map_err(suggest_blob)?;
     let mut descriptor = documents::http::describe(app, &collection, put.document());
     descriptor.share(app, caller, upload.share, documents::http::target(&collection, put.document())).await?;
     Ok((descriptor, matches!(put, Put::Created(_))))
@@ -319,13 +321,4 @@ pub async fn other_method(method: Method, uri: Uri) -> Problem {
         return Error::NameReserved { name: first.to_owned() }.into();
     }
     Error::MethodNotAllowed.into()
-}
-
-/// `GET /`
-pub async fn welcome(State(app): State<App>) -> Html<String> {
-    let url = &app.public_url;
-    Html(format!(
-        "<!doctype html><meta charset=utf-8><title>Larder</title><h1>Larder</h1><p>Put any file in: <code>curl --fail-with-body -u :TOKEN -T FILE {url}/</code></p>\
-         <p><a href=/openapi.json>Reference</a> · <a href=/problems>Problems</a></p>"
-    ))
 }

@@ -2,7 +2,7 @@
 
 mod store;
 
-use super::store::{check_unpinned, unexpected};
+use super::store::unexpected;
 use crate::{
     auth::{Action, Caller},
     catalogue::{Change, Dataset, Kind, Precondition},

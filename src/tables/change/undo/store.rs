@@ -1,17 +1,19 @@
 //! The transaction of an undo.
 
-use super::{check_unpinned, expired, in_the_way, merged, replaced, unexpected};
+use super::{expired, in_the_way, merged, replaced, unexpected};
 use crate::{
+    audit::{Note, record},
     auth::Caller,
     catalogue::{Change, ChangeKind, ColumnType, Dataset, Kind, Patience, Precondition, database},
     error::{Error, Result},
     tables::{
+        fetch::bound,
         indexes::{Refusal, physical},
-        rows::bound,
         sql,
         store::Tables,
     },
 };
+use serde_json::json;
 use sqlx::{AssertSqlSafe, PgConnection};
 use uuid::Uuid;
 
@@ -48,7 +50,11 @@ impl Tables {
         }
         let version = now.current()?;
         condition.check(Some(&version.etag()))?;
-        check_unpinned(version)?;
+        if version.pinned {
+            tx.rollback().await.map_err(database)?;
+            self.fork(dataset).await?;
+            return Err(Refusal::Busy);
+        }
         if change.version_id != version.id {
             return Err(replaced().into());
         }
@@ -64,6 +70,7 @@ impl Tables {
             return Err(self.explain_edit(refusal, dataset, table).await);
         }
         let after = self.catalogue.record_undo(&mut tx, caller, dataset, &change).await?;
+        record(&mut tx, caller, &Note::of("undo", &now).with(json!({ "change": id }))).await?;
         tx.commit().await.map_err(database)?;
         Ok(after)
     }

@@ -1,0 +1,63 @@
+"""Load from wrk and pgbench, one thread each, and how much of a core they took themselves."""
+
+import pathlib
+import re
+import resource
+import sys
+import time
+
+from service import URL, Psql, run
+
+
+class Rate(float):
+    """Answers a second, and the share of one core that the load generator took."""
+
+    sender_share: float
+
+    @classmethod
+    def measured(cls, pattern: str, *command: str) -> tuple["Rate", str]:
+        before, started = resource.getrusage(resource.RUSAGE_CHILDREN), time.monotonic()
+        told = run(*command)
+        after, seconds = resource.getrusage(resource.RUSAGE_CHILDREN), time.monotonic() - started
+        rate = cls(re.search(pattern, told)[1])
+        rate.sender_share = (after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime) / seconds
+        return rate, told
+
+    def __str__(self) -> str:
+        return f"{float(self):.1f} (sender {self.sender_share:.0%})"
+
+
+class Load:
+    """So many clients for so many seconds."""
+
+    def __init__(self, folder: pathlib.Path, clients: int, seconds: int):
+        self.folder, self.clients, self.seconds = folder, clients, seconds
+
+    def http(self, path: str, key_max: int, token: str | None = None, headers: dict | None = None, url: str = URL) -> Rate:
+        """Requests a second; `KEY` in the path becomes a random number below `key_max`. Every answer must be of one kind."""
+        headers = dict(headers or {}) | ({"Authorization": f"Bearer {token}"} if token else {})
+        given = "".join(f'wrk.headers["{name}"] = [[{value}]]\n' for name, value in headers.items())
+        script = self.folder / "wrk.lua"
+        script.write_text(
+            f"{given}function init() math.randomseed(os.time()) end\n"
+            f'function request() return wrk.format("GET", (string.gsub([[{path}]], "KEY", tostring(math.random({key_max}))))) end\n'
+        )
+        wrk = ["wrk", "-t", "1", "-c", str(self.clients), "-d", f"{self.seconds}s", "--timeout", "60s", "-s", str(script), url]
+        rate, told = Rate.measured(r"Requests/sec:\s+([0-9.]+)", *wrk)
+        if "Non-2xx" in told or "Socket errors" in told:
+            sys.exit(f"{path}: {told}")
+        return rate
+
+    def pgbench(self, psql: Psql, sql: str, key_max: int, mode: str = "simple") -> Rate:
+        """Transactions a second; `:key` is random."""
+        script = self.folder / "pgbench.sql"
+        script.write_text(f"\\set key random(1, {key_max})\n{sql}\n")
+        host = psql.command[psql.command.index("-h") + 1]
+        told = ["pgbench", "-n", "-M", mode, "-c", str(self.clients), "-j", "1", "-T", str(self.seconds), "-f", str(script), "-h", host, "-U", "larder", "larder"]
+        return Rate.measured(r"tps = ([0-9.]+)", *told)[0]
+
+
+def ratio(what: str, ours: float, theirs: dict[str, float], unit: str):
+    shown = [str(value) if isinstance(value, Rate) else f"{value:.2f}" for value in (ours, *theirs.values())]
+    others = "; ".join(f"{name} {value}: {ours / theirs[name]:.2f} ×" for name, value in zip(theirs, shown[1:], strict=True))
+    print(f"{what}: {shown[0]} {unit}; {others}", flush=True)

@@ -1,0 +1,79 @@
+//! `/v1/principals`: who there is. Only admins make, change and end them; others see themselves.
+
+use super::{NewPrincipal, Principal, PrincipalChanges};
+use crate::{
+    app::App,
+    auth::Caller,
+    http::{Cursor, Json, NoParameters, PageOf, Path, Problem, Query, page_size},
+};
+use axum::{
+    extract::State,
+    response::{IntoResponse, Response},
+};
+use http::{StatusCode, header::LOCATION};
+use serde::Serialize;
+use uuid::Uuid;
+
+/// `POST /v1/principals`
+pub async fn create(
+    State(app): State<App>,
+    caller: Caller,
+    _: Query<NoParameters>,
+    Json(new): Json<NewPrincipal>,
+) -> Result<Response, Problem> {
+    let made = app.auth.create_principal(&caller, &new).await?;
+    let location = format!("{}/v1/principals/{}", app.public_url, made.id);
+    Ok((StatusCode::CREATED, [(LOCATION, location)], axum::Json(made)).into_response())
+}
+
+#[derive(Debug, Serialize)]
+pub struct List {
+    principals: Vec<Principal>,
+    /// The cursor of the next page, if there is one.
+    next: Option<String>,
+}
+
+/// `GET /v1/principals`
+pub async fn list(
+    State(app): State<App>,
+    caller: Caller,
+    Query(query): Query<PageOf>,
+) -> Result<axum::Json<List>, Problem> {
+    let limit = page_size(query.limit, app.config.limits.page_rows_max)?;
+    let after = Cursor::open(&app.keys, "principals", query.cursor.as_deref())?;
+    let principals = app.auth.principals(&caller, after.as_deref(), limit + 1).await?;
+    let (principals, next) = Cursor::cut(&app.keys, "principals", principals, limit, |last| last.name.clone());
+    Ok(axum::Json(List { principals, next }))
+}
+
+/// `GET /v1/principals/{id}`
+pub async fn get(
+    State(app): State<App>,
+    caller: Caller,
+    Path(id): Path<Uuid>,
+    _: Query<NoParameters>,
+) -> Result<axum::Json<Principal>, Problem> {
+    Ok(axum::Json(app.auth.principal(&caller, id).await?))
+}
+
+/// `PATCH /v1/principals/{id}`: its name, whether it is an admin, whether it is disabled.
+pub async fn patch(
+    State(app): State<App>,
+    caller: Caller,
+    Path(id): Path<Uuid>,
+    _: Query<NoParameters>,
+    Json(changes): Json<PrincipalChanges>,
+) -> Result<axum::Json<Principal>, Problem> {
+    Ok(axum::Json(app.auth.change_principal(&caller, id, &changes).await?))
+}
+
+/// `DELETE /v1/principals/{id}`: disables it, and ends its tokens.
+pub async fn delete(
+    State(app): State<App>,
+    caller: Caller,
+    Path(id): Path<Uuid>,
+    _: Query<NoParameters>,
+) -> Result<StatusCode, Problem> {
+    app.auth.end_principal(&caller, id).await?;
+    Ok(StatusCode::NO_CONTENT)
+}

@@ -1,0 +1,162 @@
+//! Shares for those who make them: found, listed, changed, ended.
+
+use super::{
+    Shares,
+    row::{Listed, SHARE_COLUMNS, SHARE_JOINS, TargetRow, big, expiry_parts, whole},
+    told,
+};
+use crate::{
+    audit::{Note, record},
+    auth::{Action, Caller},
+    catalogue::{Patience, database, is_busy},
+    config::Secret,
+    error::{Error, Result},
+    shares::{Changes, Share, Target},
+};
+use sqlx::AssertSqlSafe;
+use uuid::Uuid;
+
+/// `$1` is the caller, `$2` whether that is an admin, and `$3` are patterns of what its token may share: who sees a link can follow it.
+const OWN: &str = "(s.created_by = $1 or $2 or d.owner = $1) and ($3::text[] is null or coalesce('blobs/' || s.folder, \
+     case d.kind when 'blob' then 'blobs/' when 'table' then 'tables/' else 'documents/' end || d.name) ~ any($3))";
+/// `$4` to `$6` are dataset, document and folder.
+const SAME: &str = "($4::uuid is null or s.dataset_id = $4) and ($5::text is null or s.document_id = $5) and ($6::text is null or s.folder = $6)";
+
+impl Shares {
+    /// A share that the caller made, or of a dataset that is the caller's; an admin sees all.
+    pub async fn find_own(&self, caller: &Caller, id: Uuid) -> Result<Listed> {
+        let sql = format!("select {SHARE_COLUMNS} from larder.shares s {SHARE_JOINS} where {OWN} and s.id = $4");
+        let query = sqlx::query_as(AssertSqlSafe(sql))
+            .bind(caller.principal)
+            .bind(caller.admin)
+            .bind(caller.patterns(Action::Share))
+            .bind(id);
+        let found = query.fetch_optional(&self.catalogue.control).await.map_err(database)?;
+        found.ok_or(Error::NotFound { what: "share" })
+    }
+
+    /// The caller's shares and those of the caller's datasets, an admin's view of all, newest first, older than `before`; of one thing, if `target` is given.
+    pub async fn list(
+        &self,
+        caller: &Caller,
+        target: Option<&Target>,
+        before: Option<Uuid>,
+        limit: u64,
+    ) -> Result<Vec<Listed>> {
+        let sql = format!(
+            "select {SHARE_COLUMNS} from larder.shares s {SHARE_JOINS} where {OWN} and {SAME} and ($7::uuid is null or s.id < $7) order by s.id desc limit $8"
+        );
+        let row = target.map(TargetRow::of).unwrap_or_default();
+        sqlx::query_as(AssertSqlSafe(sql))
+            .bind(caller.principal)
+            .bind(caller.admin)
+            .bind(caller.patterns(Action::Share))
+            .bind(row.dataset_id)
+            .bind(row.document_id)
+            .bind(row.folder)
+            .bind(before)
+            .bind(i64::try_from(limit).unwrap_or(i64::MAX))
+            .fetch_all(&self.catalogue.control)
+            .await
+            .map_err(database)
+    }
+
+    /// Changes what a share says.
+    ///
+    /// # Errors
+    /// `NotFound`, of a pinned version too; `Gone` if it was revoked.
+    pub async fn change(&self, caller: &Caller, id: Uuid, changes: &Changes) -> Result<Listed> {
+        let found = self.find_own(caller, id).await?.share;
+        if found.revoked_at.is_some() {
+            return Err(Error::Gone { detail: "This share was revoked; make another one.".to_owned() });
+        }
+        let mut patience = Patience::default();
+        loop {
+            match self.try_change(caller, &found, changes).await {
+                Err(error) if is_busy(&error) => patience.pause().await?,
+                changed => return changed,
+            }
+        }
+    }
+
+    async fn try_change(&self, caller: &Caller, found: &Share, changes: &Changes) -> Result<Listed> {
+        let mut tx = self.catalogue.control.begin().await.map_err(database)?;
+        if let (true, Some(dataset)) = (found.pinned, found.dataset_id()) {
+            // A share that was over may have let go of its version.
+            let number = found.version.ok_or(Error::NotFound { what: "version" })?;
+            self.catalogue.pin(&mut tx, dataset, Some(number)).await?;
+        }
+        let sql = format!(
+            "with s as (update larder.shares set generation = generation + $2::int,
+                 expires_at = case when $3 then coalesce($4, now() + $5) else expires_at end,
+                 may_view = coalesce($6, may_view), may_download = coalesce($7, may_download), may_upload = coalesce($8, may_upload),
+                 label = case when $9 then $10 else label end, password = case when $11 then $12 else password end,
+                 downloads_max = case when $13 then $14 else downloads_max end,
+                 upload_bytes_max = coalesce($15, upload_bytes_max), upload_files_max = coalesce($16, upload_files_max)
+             where id = $1 and revoked_at is null returning *)
+             select {SHARE_COLUMNS} from s {SHARE_JOINS}"
+        );
+        let (life, at) = changes.expiry.map(expiry_parts).unwrap_or_default();
+        let changed: Option<Listed> = sqlx::query_as(AssertSqlSafe(sql))
+            .bind(found.id)
+            .bind(i32::from(changes.rotate))
+            .bind(changes.expiry.is_some())
+            .bind(at)
+            .bind(life)
+            .bind(changes.allow.map(|allow| allow.view))
+            .bind(changes.allow.map(|allow| allow.download))
+            .bind(changes.allow.map(|allow| allow.upload))
+            .bind(changes.label.is_said())
+            .bind(changes.label.value())
+            .bind(changes.password.is_said())
+            .bind(changes.password.value().map(Secret::expose))
+            .bind(changes.downloads_max.is_said())
+            .bind(changes.downloads_max.value().copied().map(whole).transpose()?)
+            .bind(changes.upload_bytes_max.map(big).transpose()?)
+            .bind(changes.upload_files_max.map(whole).transpose()?)
+            .fetch_optional(&mut *tx)
+            .await
+            .map_err(database)?;
+        let changed = changed.ok_or(Error::NotFound { what: "share" })?;
+        record(&mut tx, caller, &told("patch", &changed.share)).await?;
+        tx.commit().await.map_err(database)?;
+        Ok(changed)
+    }
+
+    /// Ends a link and keeps the data; ending it twice is no error.
+    pub async fn revoke(&self, caller: &Caller, id: Uuid) -> Result<()> {
+        let share = self.find_own(caller, id).await?.share;
+        let mut tx = self.catalogue.control.begin().await.map_err(database)?;
+        let sql = "update larder.shares set revoked_at = now() where id = $1 and revoked_at is null";
+        if sqlx::query(sql).bind(id).execute(&mut *tx).await.map_err(database)?.rows_affected() > 0 {
+            record(&mut tx, caller, &told("revoke", &share)).await?;
+        }
+        tx.commit().await.map_err(database)
+    }
+
+    /// Ends all links of one thing that the caller may end; how many.
+    pub async fn revoke_all(&self, caller: &Caller, target: &Target) -> Result<u64> {
+        let sql = format!(
+            "update larder.shares set revoked_at = now() where revoked_at is null
+             and id in (select s.id from larder.shares s {SHARE_JOINS} where {OWN} and {SAME}) returning id"
+        );
+        let row = TargetRow::of(target);
+        let mut tx = self.catalogue.control.begin().await.map_err(database)?;
+        let revoked: Vec<Uuid> = sqlx::query_scalar(AssertSqlSafe(sql))
+            .bind(caller.principal)
+            .bind(caller.admin)
+            .bind(caller.patterns(Action::Share))
+            .bind(row.dataset_id)
+            .bind(row.document_id)
+            .bind(row.folder)
+            .fetch_all(&mut *tx)
+            .await
+            .map_err(database)?;
+        for id in &revoked {
+            let note = Note { dataset: row.dataset_id, ..Note::new("revoke", "share", id.to_string()) };
+            record(&mut tx, caller, &note).await?;
+        }
+        tx.commit().await.map_err(database)?;
+        Ok(revoked.len() as u64)
+    }
+}

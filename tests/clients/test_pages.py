@@ -1,0 +1,238 @@
+"""The pages in a browser: Chromium opens one of each kind as people would, and axe looks for what would keep somebody out."""
+
+import json
+import wave
+
+import pytest
+import vega
+from playwright.sync_api import sync_playwright
+from service import ROOT, wait_until
+
+AXE = (ROOT / "node_modules" / "axe-core" / "axe.min.js").read_text()
+# For whoever wants to see what the tests saw.
+SCREENSHOTS = ROOT / "target" / "screenshots"
+# Without these Chromium asks its maker's servers for this and that.
+FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"]
+DESK, PHONE = {"width": 1280, "height": 800}, {"width": 360, "height": 740}
+WAYS = {
+    "desk-light": {"viewport": DESK, "color_scheme": "light"},
+    "desk-dark": {"viewport": DESK, "color_scheme": "dark"},
+    "phone-light": {"viewport": PHONE, "color_scheme": "light", "has_touch": True},
+    "phone-dark": {"viewport": PHONE, "color_scheme": "dark", "java_script_enabled": False},
+}
+DOWNLOADS = ["picture", "sound", "text", "code", "json", "file", "table", "document", "query", "counted"]
+OTHERS = ["collection", "folder", "box"]
+PROBLEMS = ["gone", "unknown"]
+
+
+@pytest.fixture(scope="module")
+def chromium():
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=FLAGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="module")
+def links(service, tmp_path_factory):
+    """One link of each kind."""
+    client = service.client()
+
+    def share(target, **terms):
+        return client.json_of("/v1/shares", 201, "POST", json={"target": target, "expires_in": "7d", **terms})
+
+    def link(target, terms=None, **upload):
+        client.whole("PUT", target, 201, **upload)
+        return share(target, **(terms or {}))["url"]
+
+    sound = tmp_path_factory.mktemp("sound") / "a.wav"
+    with wave.open(str(sound), "wb") as file:
+        file.setparams((1, 2, 8000, 0, "NONE", "not compressed"))
+        file.writeframes(bytes(16000))
+    hostile = {"name": "<script>alert(1)</script>", "values": [1, 2.50, None, True], "nested": {"deep": {"deeper": []}}}
+    client.whole("PUT", "/v1/blobs/pages-box/first.txt", 201, data=b"x")
+    found = {
+        "picture": link("/v1/blobs/pages/ffox.png", data=vega.path("ffox.png").read_bytes()),
+        "sound": link("/v1/blobs/pages/a.wav", data=sound.read_bytes()),
+        "text": link("/v1/blobs/pages/readme.md", data=(ROOT / "README.md").read_bytes()),
+        "code": link("/v1/blobs/pages/main.rs", data=(ROOT / "src" / "main.rs").read_bytes()),
+        "json": link("/v1/blobs/pages/budgets.json", data=vega.path("budgets.json").read_bytes()),
+        "file": link("/v1/blobs/pages/model.bin", data=bytes(range(256)) * 100),
+        "table": link("/v1/tables/pages-weather", data=vega.path("seattle-weather.csv").read_bytes(), headers={"Content-Type": "text/csv"}),
+        "document": link("/v1/documents/pages/one", data=json.dumps(hostile)),
+        "unknown": f"{service.url}/s/nothing",
+        "protected": link("/v1/blobs/pages/plans.png", data=vega.path("gimp.png").read_bytes(), terms={"password": "open sesame"}),
+        "counted": link("/v1/blobs/pages/once.bin", data=b"x", terms={"max_downloads": 3, "label": "For the board"}),
+        "query": share("/v1/tables/pages-weather/rows?select=date,weather&weather=eq.snow&limit=5")["url"],
+        "collection": share("/v1/documents/pages")["url"],
+        "folder": share("/v1/blobs/pages/")["url"],
+        "box": share("/v1/blobs/pages-box/", allow=["upload"], label="Your invoices, please")["url"],
+    }
+    client.whole("PUT", "/v1/blobs/pages/gone.txt", 201, data=b"x")
+    gone = share("/v1/blobs/pages/gone.txt")
+    client.whole("DELETE", f"/v1/shares/{gone['id']}", 204)
+    return found | {"gone": gone["url"]}
+
+
+@pytest.fixture
+def visit(chromium):
+    """Opens a page; at the end it must have met no error, no refusal by the policy, and nothing from elsewhere."""
+    contexts, faults = [], []
+
+    def visit(url, allowed=(), **way):
+        context = chromium.new_context(**way)
+        contexts.append(context)
+        page = context.new_page()
+        page.on("console", lambda message: faults.append(message.text) if message.type in ("error", "warning") else None)
+        page.on("pageerror", lambda error: faults.append(str(error)))
+        origin = url.split("/s/")[0]
+        page.on("request", lambda request: None if request.url.startswith((origin, "blob:", "data:")) else faults.append(request.url))
+        page.goto(url, wait_until="load")
+        return page
+
+    visit.faults = faults
+    yield visit
+    for context in contexts:
+        context.close()
+    assert faults == []
+
+
+def check(page):
+    """What must hold of every page; axe is a script of ours, so it is run where the policy does not hold."""
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), "it scrolls sideways"
+    page.evaluate(AXE)
+    found = page.evaluate("axe.run({runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice']})")
+    assert [(one["id"], [node["html"] for node in one["nodes"]]) for one in found["violations"]] == []
+
+
+@pytest.mark.parametrize("kind", [*DOWNLOADS, *OTHERS, *PROBLEMS, "protected"])
+@pytest.mark.parametrize("way", WAYS)
+def test_a_page_shows_what_it_is_to_everyone_on_every_screen(service, links, visit, kind, way):
+    page = visit(links[kind], **WAYS[way])
+    # The browser itself tells the console of a status that is an error.
+    if kind in PROBLEMS:
+        assert all("status of 4" in fault for fault in visit.faults)
+        visit.faults.clear()
+    SCREENSHOTS.mkdir(parents=True, exist_ok=True)
+    page.screenshot(path=SCREENSHOTS / f"{kind}-{way}.png", full_page=True)
+    assert page.locator("h1").count() == 1
+    if WAYS[way].get("java_script_enabled", True):
+        check(page)
+        assert page.locator("[data-copy]").first.is_visible() == (kind in DOWNLOADS + OTHERS)
+    else:
+        assert page.locator("[data-copy]:visible").count() == 0
+    assert page.locator("a.button.main").count() == (kind in DOWNLOADS)
+
+
+def test_previews_show_what_is_inside(links, visit):
+    page = visit(links["picture"])
+    assert page.locator(".media img").evaluate("img => img.complete && img.naturalWidth") > 100
+    page = visit(links["sound"])
+    page.wait_for_function("document.querySelector('audio').readyState >= 1")
+    page = visit(links["table"])
+    assert page.locator("tbody tr").count() == 25
+    assert page.locator("thead th").first.inner_text().startswith("date")
+
+    def summed_up():
+        page.reload()
+        return page.locator("svg.plot").count() == 6
+
+    # They are computed while the first page is shown.
+    wait_until(summed_up, "the columns to be summed up")
+    page = visit(links["document"])
+    assert page.get_by_text("<script>alert(1)</script>").is_visible()
+    assert page.get_by_text("2.50", exact=True).count() + page.get_by_text("2.5", exact=True).count() == 1
+    closed = page.locator("details:not([open]) > summary").first
+    closed.click()
+
+
+@pytest.mark.parametrize("scripts", [True, False])
+def test_the_button_saves_the_bytes_with_and_without_scripts(links, visit, scripts):
+    page = visit(links["file"], java_script_enabled=scripts)
+    with page.expect_download() as begun:
+        page.locator("a.button.main").click()
+    saved = begun.value
+    assert saved.suggested_filename == "model.bin"
+    assert saved.path().read_bytes() == bytes(range(256)) * 100
+    if scripts:
+        assert page.locator("#progress output").inner_text() == "Saved as model.bin."
+
+
+def test_a_table_is_saved_in_the_format_that_is_chosen(links, visit):
+    page = visit(links["table"])
+    page.get_by_text("Other formats").click()
+    with page.expect_download() as begun:
+        page.get_by_role("link", name="Parquet").click()
+    assert begun.value.suggested_filename == "pages-weather.parquet"
+    assert begun.value.path().read_bytes()[:4] == b"PAR1"
+    with page.expect_download() as begun:
+        page.get_by_text("Download CSV").click()
+    assert begun.value.path().read_text().splitlines()[0] == "date,precipitation,temp_max,temp_min,wind,weather"
+
+
+def test_a_download_that_fails_says_why(service, links, visit):
+    page = visit(links["file"])
+    page.route("**/model.bin*", lambda route: route.fulfill(status=410, content_type="application/problem+json", body='{"detail": "It is over."}'))
+    page.locator("a.button.main").click()
+    said = page.locator("#progress output.failed")
+    said.wait_for()
+    assert said.inner_text() == "It is over."
+    assert all("status of 410" in fault for fault in visit.faults)
+    visit.faults.clear()
+
+
+def test_the_link_is_copied(links, visit, chromium):
+    page = visit(links["table"], permissions=["clipboard-read", "clipboard-write"])
+    page.get_by_role("button", name="Copy link").click()
+    page.get_by_role("button", name="Copied").wait_for()
+    assert page.evaluate("navigator.clipboard.readText()") == links["table"]
+
+
+def test_everything_is_reached_with_the_keyboard(links, visit):
+    page = visit(links["table"])
+    reached = set()
+    for _ in range(14):
+        page.keyboard.press("Tab")
+        reached.add(page.evaluate("document.activeElement.textContent.trim().slice(0, 20) || document.activeElement.getAttribute('aria-label')"))
+    assert {"Skip to the content", "Download CSV", "Other formats", "Copy link", "Use it in a program"} <= {name.strip() for name in reached}
+
+
+@pytest.mark.parametrize("scripts", [True, False])
+def test_a_password_opens_the_page(links, visit, scripts):
+    page = visit(links["protected"], java_script_enabled=scripts)
+    assert "plans" not in page.content()
+    page.get_by_label("Password").fill("open barley")
+    page.get_by_role("button", name="Open").click()
+    page.get_by_text("That is not the password").wait_for()
+    assert all("status of 403" in fault for fault in visit.faults)
+    visit.faults.clear()
+    page.get_by_label("Password").fill("open sesame")
+    page.get_by_role("button", name="Open").click()
+    page.get_by_role("heading", name="plans.png").wait_for()
+    assert page.url == links["protected"]
+    page.wait_for_function("document.querySelector('.media img').complete") if scripts else None
+    with page.expect_download() as begun:
+        page.locator("a.button.main").click()
+    assert begun.value.path().read_bytes() == vega.path("gimp.png").read_bytes()
+
+
+@pytest.mark.parametrize("scripts", [True, False])
+def test_files_are_put_into_a_drop_box(client, links, visit, scripts):
+    page = visit(links["box"], java_script_enabled=scripts)
+    name = f"sent-{scripts}.txt"
+    page.locator("#files").set_input_files([{"name": name, "mimeType": "text/plain", "buffer": b"hello"}])
+    page.get_by_role("button", name="Send").click()
+    page.get_by_text("Your files have arrived.").wait_for()
+    assert client.whole("GET", f"/v1/blobs/pages-box/{name}").content == b"hello"
+    if scripts:
+        check(page)
+
+
+def test_a_folder_is_walked(client, links, visit):
+    client.whole("PUT", "/v1/blobs/pages/sub/deep.txt", 201, data=b"deep")
+    page = visit(links["folder"])
+    page.get_by_role("link", name="sub/").click()
+    page.get_by_role("link", name="deep.txt").wait_for()
+    check(page)
+    page.get_by_role("link", name="pages", exact=True).click()
+    page.get_by_role("link", name="readme.md").wait_for()
