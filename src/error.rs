@@ -23,6 +23,10 @@ pub enum Error {
     #[error("There is no {what} here that you may read.")]
     NotFound { what: &'static str },
 
+    /// The same to the caller, and to the log that it was hidden from it.
+    #[error("There is no {what} here that you may read.")]
+    Hidden { what: &'static str, dataset: uuid::Uuid },
+
     /// It was here and is over: an expired or revoked share.
     #[error("{detail}")]
     Gone { detail: String },
@@ -60,6 +64,10 @@ pub enum Error {
     /// The name is in use by something that this upload may not replace.
     #[error("{detail}")]
     NameTaken { detail: String, free: Option<String> },
+
+    /// The same where it is taken by something that the caller may not see.
+    #[error("The name `{name}` is taken.")]
+    NameTakenUnseen { name: String, dataset: uuid::Uuid },
 
     /// The first path segment belongs to a route of the service.
     #[error("`{name}` is reserved for the service itself; choose a name with `?name=`.")]

@@ -37,6 +37,7 @@ pub async fn once(app: &App) -> Result<()> {
         ("renditions", catalogue.expire_renditions().await),
         ("hits of links", app.shares.expire_hits(oldest_hit(app)).await),
         ("garbage", collect(app).await),
+        ("the audit", app.audit.expire().await),
     ];
     app.tables.tend_searches();
     let mut failed = Ok(());

@@ -5,7 +5,7 @@ use crate::{
     app::App,
     catalogue::Kind,
     error::{Error, Result},
-    http::{Client, Problem, REQUEST_ID},
+    http::{Client, Problem, REQUEST_ID, until_there},
 };
 use axum::{
     RequestExt,
@@ -19,14 +19,17 @@ use http::{Extensions, HeaderMap, Method, header::AUTHORIZATION, request::Parts}
 /// A layer: the request goes on with its caller, or ends with 401, the same whether or not the name exists.
 pub async fn authenticate(State(app): State<App>, mut request: Request, next: Next) -> Result<Response, Problem> {
     let mut caller = match token(request.headers()) {
-        Some(token) => Caller::clone(&*app.auth.caller(&token).await?),
+        Some(token) => Caller::clone(&*until_there(&app, || app.auth.caller(&token)).await?),
         None => public_reader(&app, &mut request).await?,
     };
     caller.origin = Origin { token: caller.origin.token, ..origin(request.extensions()) };
     guard_cross_site(request.method(), request.headers())?;
     tracing::Span::current().record("principal", caller.name.as_str());
-    request.extensions_mut().insert(caller);
-    Ok(next.run(request).await)
+    request.extensions_mut().insert(caller.clone());
+    let mut response = next.run(request).await;
+    // For the audit.
+    response.extensions_mut().insert(caller);
+    Ok(response)
 }
 
 /// What is read without a token where it is public: a dataset's routes by GET, and the kind that each is of. Its log of changes is not among them.

@@ -1,6 +1,7 @@
 //! Putting a blob: object first, catalogue last.
 
 use crate::{
+    audit::Note,
     auth::Caller,
     catalogue::{
         Catalogue, KEY_BYTES_MAX, Kind, Lease, NewVersion, Outcome, Pending, Precondition, Replace, blob_key, free_name,
@@ -60,7 +61,7 @@ impl Blobs {
         self.catalogue
             .check_upload(caller, Kind::Blob, &blob.key, blob.original_name.as_deref(), blob.replace, &blob.condition)
             .await?;
-        let (lease, object) = self.receive(incoming).await?;
+        let (lease, object) = self.receive(caller, &blob.key, incoming).await?;
         let (replace, condition) = (blob.replace, blob.condition.clone());
         self.catalogue.publish(caller, lease, &blob.version(object), replace, &condition).await
     }
@@ -68,14 +69,14 @@ impl Blobs {
     /// The same for a blob that replaces nothing: under its key, or if that is taken, under the next that is free.
     pub async fn put_new(&self, caller: &Caller, blob: NewBlob, incoming: Incoming) -> Result<Outcome> {
         blob_key(&blob.key)?;
-        let (lease, object) = self.receive(incoming).await?;
+        let (lease, object) = self.receive(caller, &blob.key, incoming).await?;
         let mut version = blob.version(object);
         let key = version.name.clone();
         for next in 2..=NAMES_MAX {
             let published =
                 self.catalogue.publish_on_basis(caller, &lease, &version, Replace::Any, &Precondition::Absent);
             match published.await {
-                Err(Error::PreconditionFailed { .. } | Error::NameTaken { .. }) => {
+                Err(Error::PreconditionFailed { .. } | Error::NameTaken { .. } | Error::NameTakenUnseen { .. }) => {
                     version.name = free_name(&key, next, KEY_BYTES_MAX);
                 }
                 Err(error) => return Err(error),
@@ -88,9 +89,11 @@ impl Blobs {
         Err(Error::NameTaken { detail: format!("`{key}` and {NAMES_MAX} names like it are taken."), free: None })
     }
 
-    async fn receive(&self, mut incoming: Incoming) -> Result<(Lease, Stored)> {
+    async fn receive(&self, caller: &Caller, key: &str, mut incoming: Incoming) -> Result<(Lease, Stored)> {
         let id = Uuid::now_v7();
-        let lease = self.catalogue.lease(Pending { object_id: Some(id), ..Pending::default() }).await?;
+        let note = Note::new("upload", Kind::Blob.as_str(), key);
+        let lease =
+            self.catalogue.lease_for(caller, &note, Pending { object_id: Some(id), ..Pending::default() }).await?;
         let mut writer = self.objects.writer(id);
         while let Some(bytes) = incoming.next().await? {
             writer.write(&lease, bytes).await?;

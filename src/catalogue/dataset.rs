@@ -83,13 +83,13 @@ impl Dataset {
     }
 
     /// # Errors
-    /// `NotFound` of what the caller may not even read, `ScopeNeeded` where its token does not reach so far, `Forbidden` of what only the owner may.
+    /// `Hidden` of what the caller may not even read, `ScopeNeeded` where its token does not reach so far, `Forbidden` of what only the owner may.
     pub fn require(&self, caller: &Caller, action: Action) -> Result<()> {
         if self.permits(caller, action) {
             return Ok(());
         }
         if !self.visible_to(caller) {
-            return Err(self.kind.not_found());
+            return Err(Error::Hidden { what: self.kind.as_str(), dataset: self.id });
         }
         let scope = if action == Action::Admin { Action::Write } else { action };
         caller.require(scope, self.kind, &self.name)?;

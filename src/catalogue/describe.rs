@@ -2,11 +2,13 @@
 
 use super::{Catalogue, Dataset, Kind, Patience, Precondition, is_busy, publish::find_by_id, store::database};
 use crate::{
+    audit::{Note, record},
     auth::{Action, Caller},
     config::Visibility,
     error::{Error, Result},
 };
 use serde::Deserialize;
+use serde_json::json;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
@@ -40,7 +42,7 @@ impl Catalogue {
     ) -> Result<Dataset> {
         let dataset = self.find(caller, Action::Write, kind, name).await?;
         self.check_changes(caller, &dataset, changes)?;
-        self.describe_found(&dataset, changes, condition).await
+        self.describe_found(caller, &dataset, changes, condition).await
     }
 
     /// A title is for whoever may write; who sees the dataset is for its owner and admins to say.
@@ -68,13 +70,14 @@ impl Catalogue {
     /// The same of a dataset whose changes were checked.
     pub async fn describe_found(
         &self,
+        caller: &Caller,
         dataset: &Dataset,
         changes: &DatasetChanges,
         condition: &Precondition,
     ) -> Result<Dataset> {
         let mut patience = Patience::default();
         loop {
-            match self.try_describe(dataset, changes, condition).await {
+            match self.try_describe(caller, dataset, changes, condition).await {
                 Err(error) if is_busy(&error) => patience.pause().await?,
                 result => return result,
             }
@@ -83,6 +86,7 @@ impl Catalogue {
 
     async fn try_describe(
         &self,
+        caller: &Caller,
         dataset: &Dataset,
         changes: &DatasetChanges,
         condition: &Precondition,
@@ -92,6 +96,8 @@ impl Catalogue {
         condition.check(now.version.as_ref().map(super::Version::etag).as_deref())?;
         self.set_described(&mut tx, dataset.id, changes).await?;
         let described = find_by_id(&mut tx, dataset.id).await?;
+        let detail = json!({ "title": changes.title, "visibility": changes.visibility });
+        record(&mut tx, caller, &Note::of("patch", &described).with(detail)).await?;
         tx.commit().await.map_err(database)?;
         Ok(described)
     }

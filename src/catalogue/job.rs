@@ -5,10 +5,11 @@
 
 use super::{Catalogue, Kind, store::database};
 use crate::{
+    audit::{Note, record},
     auth::{Action, Caller},
     error::{Error, Result},
 };
-use serde_json::Value;
+use serde_json::{Value, json};
 use sqlx::{FromRow, PgConnection};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use time::OffsetDateTime;
@@ -140,22 +141,27 @@ impl Catalogue {
         let job = self.job(caller, id).await?;
         caller.require(Action::Write, Kind::Table, &job.target)?;
         let sql = "update larder.jobs set cancel_asked = true where id = $1 and state = 'running'";
-        let asked = sqlx::query(sql).bind(id).execute(&self.control).await.map_err(database)?;
+        let mut tx = self.control.begin().await.map_err(database)?;
+        let asked = sqlx::query(sql).bind(id).execute(&mut *tx).await.map_err(database)?;
         match asked.rows_affected() {
             0 => Err(Error::Conflict { detail: format!("The job has ended already: it is {}.", job.state) }),
-            _ => Ok(job),
+            _ => {
+                record(&mut tx, caller, &Note::new("cancel", "job", &*job.target).with(json!({ "job": id }))).await?;
+                tx.commit().await.map_err(database)?;
+                Ok(job)
+            }
         }
     }
 
     /// Jobs whose process is gone have failed; those that ended long ago are forgotten.
     pub async fn expire_jobs(&self) -> Result<()> {
-        let problem = serde_json::json!({
+        let problem = json!({
             "type": "/problems/interrupted",
             "title": "The upload broke off",
             "status": 400,
             "detail": "The service that ran the job ended before it did. Nothing was stored; send the file again.",
         });
-        let taken_up = serde_json::json!({
+        let taken_up = json!({
             "detail": "The service that ran the job ended before it did. The index is built all the same; the list of the table's indexes says when it is ready.",
         });
         sqlx::query(

@@ -1,7 +1,11 @@
 //! The right to publish: a row of `larder.pending`, committed before bytes move, renewed as long as its [`Lease`] lives.
 
 use super::{Catalogue, store::database};
-use crate::error::{Error, Result};
+use crate::{
+    audit::{Note, Outcome, Row, begin_with},
+    auth::Caller,
+    error::{Error, Result},
+};
 use sqlx::PgConnection;
 use std::time::Duration;
 use tokio::task::AbortHandle;
@@ -34,12 +38,27 @@ pub struct Lease {
 }
 
 impl Catalogue {
-    /// Commits the pending row and starts renewing it.
+    /// Commits the pending row of what a caller begins, and the audit's row of it under the same id; and starts renewing it.
+    pub async fn lease_for(&self, caller: &Caller, note: &Note, pending: Pending) -> Result<Lease> {
+        let (life, id) = (self.times.lease(), Uuid::now_v7());
+        let row = Row { id, ..Row::of(caller, note, Outcome::Begun) };
+        let sql =
+            "insert into larder.pending (id, object_id, table_id, lease_until) values ($1, $17, $18, now() + $19)";
+        let query = begin_with(&row, sql).bind(pending.object_id).bind(pending.table_id).bind(life);
+        query.execute(&self.control).await.map_err(database)?;
+        Ok(self.hold_lease(id, life))
+    }
+
+    /// The same of what is only a part of something.
     pub async fn lease(&self, pending: Pending) -> Result<Lease> {
         let life = self.times.lease();
         let id = self.insert_pending(pending, life).await?;
+        Ok(self.hold_lease(id, life))
+    }
+
+    fn hold_lease(&self, id: Uuid, life: Duration) -> Lease {
         let renewal = tokio::spawn(renew(self.clone(), id, life)).abort_handle();
-        Ok(Lease { id, catalogue: self.clone(), renewal, committed: false })
+        Lease { id, catalogue: self.clone(), renewal, committed: false }
     }
 
     /// Commits a pending row that nobody holds: once `after` has passed, the sweep looks whether the document still refers to its old object.

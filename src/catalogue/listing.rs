@@ -59,8 +59,8 @@ impl Catalogue {
     }
 
     pub async fn find_by_id(&self, caller: &Caller, id: Uuid) -> Result<Dataset> {
-        let found = self.find_shared(id).await?.filter(|dataset| dataset.visible_to(caller));
-        found.ok_or(Error::NotFound { what: "dataset" })
+        let found = self.find_shared(id).await?.ok_or(Error::NotFound { what: "dataset" })?;
+        if found.visible_to(caller) { Ok(found) } else { Err(Error::Hidden { what: "dataset", dataset: id }) }
     }
 
     /// Whether anyone may read what has this name.

@@ -8,11 +8,12 @@ use super::{
     store::{database, is_unique_violation},
 };
 use crate::{
+    audit::{Note, record_for},
     auth::{Action, Caller},
     error::{Error, Result},
     objects::Stored,
 };
-use serde_json::Value;
+use serde_json::{Value, json};
 use sqlx::{AssertSqlSafe, PgConnection, types::Json};
 use uuid::Uuid;
 
@@ -208,6 +209,13 @@ impl Catalogue {
                 Outcome::Created(find_by_id(&mut tx, id).await?)
             }
         };
+        let (action, unchanged) = match &outcome {
+            Outcome::Created(_) => ("create", false),
+            Outcome::Replaced(_) => ("replace", false),
+            Outcome::Unchanged(_) => ("replace", true),
+        };
+        let detail = json!({ "bytes": new.object.size_bytes, "version": outcome.dataset().current()?.number, "unchanged": unchanged });
+        record_for(&mut tx, caller, lease, &Note::of(action, outcome.dataset()).with(detail)).await?;
         if let Some(job) = new.job {
             finish_job(&mut tx, job, new.table.as_ref().map(|table| table.row_count), new.object.size_bytes).await?;
         }
@@ -230,7 +238,7 @@ impl Catalogue {
         caller.require(Action::Write, kind, name)?;
         let Some(existing) = existing else { return condition.check(None) };
         if !existing.visible_to(caller) {
-            return Err(Error::NameTaken { detail: format!("The name `{name}` is taken."), free: None });
+            return Err(Error::NameTakenUnseen { name: name.to_owned(), dataset: existing.id });
         }
         let same_file = existing.owner == caller.principal && existing.original_name.as_deref() == original_name;
         if replace == Replace::SameFile && !same_file {

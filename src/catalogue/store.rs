@@ -6,6 +6,7 @@ use super::{
     is_busy,
 };
 use crate::{
+    audit::{Note, record},
     auth::{Action, Caller},
     config::{Times, Visibility},
     error::{Error, Result, Store},
@@ -21,7 +22,7 @@ pub struct Catalogue {
     pub(super) versions_kept: u64,
     pub(super) visibility: Visibility,
     pub(super) public_datasets: bool,
-    collection_shards: u64,
+    pub(super) collection_shards: u64,
 }
 
 /// Which stores carry the installation's id already.
@@ -65,7 +66,7 @@ impl Catalogue {
         );
         let query = sqlx::query_as(AssertSqlSafe(sql)).bind(kind).bind(name).bind(number);
         let found: Option<Dataset> = query.fetch_optional(&self.control).await.map_err(database)?;
-        found.filter(|dataset| dataset.visible_to(caller)).ok_or(Error::NotFound { what: "version" })
+        seen(caller, found, "version")
     }
 
     /// The dataset with another of its versions, if that is kept.
@@ -88,10 +89,8 @@ impl Catalogue {
         );
         let query = sqlx::query_as(AssertSqlSafe(sql)).bind(kind).bind(name);
         let versions: Vec<Dataset> = query.fetch_all(&self.control).await.map_err(database)?;
-        match versions.first().is_some_and(|dataset| dataset.visible_to(caller)) {
-            true => Ok(versions),
-            false => Err(kind.not_found()),
-        }
+        seen(caller, versions.first().cloned(), kind.as_str())?;
+        Ok(versions)
     }
 
     /// By id, whoever asks: for a share, which stands for the right to read. `None` once it is deleted.
@@ -100,43 +99,9 @@ impl Catalogue {
         sqlx::query_as(AssertSqlSafe(sql)).bind(id).fetch_optional(&self.control).await.map_err(database)
     }
 
-    async fn one(&self, clause: &str, (kind, name): (Kind, &str)) -> Result<Option<Dataset>> {
+    pub(super) async fn one(&self, clause: &str, (kind, name): (Kind, &str)) -> Result<Option<Dataset>> {
         let query = sqlx::query_as(AssertSqlSafe(select_dataset(clause))).bind(kind).bind(name);
         query.fetch_optional(&self.control).await.map_err(database)
-    }
-
-    /// The collection of that name, made if there is none: it is committed before its first document.
-    pub async fn find_or_create_collection(&self, caller: &Caller, name: &str) -> Result<Dataset> {
-        super::table_name(name)?;
-        caller.require(Action::Write, Kind::Collection, name)?;
-        let found =
-            self.one("where d.kind = $1 and d.name = $2 and d.deleted_at is null", (Kind::Collection, name)).await?;
-        let found = match found {
-            Some(found) => Some(found),
-            None => {
-                sqlx::query(
-                    "insert into larder.datasets (id, kind, name, title, owner, visibility, shards) values ($1, 'collection', $2, $2, $3, $4, $5)
-                     on conflict (kind, name) where deleted_at is null do nothing",
-                )
-                .bind(Uuid::now_v7())
-                .bind(name)
-                .bind(caller.principal)
-                .bind(self.visibility)
-                .bind(i32::try_from(self.collection_shards).map_err(Error::internal)?)
-                .execute(&self.control)
-                .await
-                .map_err(database)?;
-                self.one("where d.kind = $1 and d.name = $2 and d.deleted_at is null", (Kind::Collection, name)).await?
-            }
-        };
-        let collection = found.ok_or_else(|| Error::Conflict {
-            detail: format!("The collection `{name}` was deleted at this moment."),
-        })?;
-        if collection.visible_to(caller) {
-            Ok(collection)
-        } else {
-            Err(Error::NameTaken { detail: format!("The name `{name}` is taken."), free: None })
-        }
     }
 
     /// Hides a dataset; `restore` brings it back until it becomes garbage.
@@ -144,14 +109,14 @@ impl Catalogue {
         let dataset = self.find(caller, Action::Write, kind, name).await?;
         let mut patience = Patience::default();
         loop {
-            match self.try_delete(kind, dataset.id, condition).await {
+            match self.try_delete(caller, kind, dataset.id, condition).await {
                 Err(error) if is_busy(&error) => patience.pause().await?,
                 result => return result,
             }
         }
     }
 
-    async fn try_delete(&self, kind: Kind, id: Uuid, condition: &super::Precondition) -> Result<()> {
+    async fn try_delete(&self, caller: &Caller, kind: Kind, id: Uuid, condition: &super::Precondition) -> Result<()> {
         let mut tx = self.control.begin().await.map_err(database)?;
         let dataset = self.lock(&mut tx, kind, id).await?;
         condition.check(dataset.version.as_ref().map(super::Version::etag).as_deref())?;
@@ -160,6 +125,7 @@ impl Catalogue {
             .execute(&mut *tx)
             .await
             .map_err(database)?;
+        record(&mut tx, caller, &Note::of("delete", &dataset)).await?;
         tx.commit().await.map_err(database)
     }
 
@@ -181,14 +147,19 @@ impl Catalogue {
         let restored = sqlx::query(
             "update larder.datasets set deleted_at = null, updated_at = now() where id = $1 and deleted_at is not null",
         );
-        match restored.bind(deleted.id).execute(&self.control).await.map_err(database) {
+        let mut tx = self.control.begin().await.map_err(database)?;
+        match restored.bind(deleted.id).execute(&mut *tx).await.map_err(database) {
             Err(Error::Store { source, .. }) if is_unique_violation(&*source) => {
                 let detail = format!("There is a newer {} `{name}`; delete it first.", kind.as_str());
                 Err(Error::NameTaken { detail, free: None })
             }
             // The sweep was faster.
             Ok(done) if done.rows_affected() == 0 => Err(Error::NotFound { what: "deleted dataset of this name" }),
-            Ok(_) => self.find(caller, Action::Read, kind, name).await,
+            Ok(_) => {
+                record(&mut tx, caller, &Note::of("restore", &deleted)).await?;
+                tx.commit().await.map_err(database)?;
+                self.find(caller, Action::Read, kind, name).await
+            }
             Err(error) => Err(error),
         }
     }
@@ -215,6 +186,12 @@ impl Catalogue {
         sqlx::query("select 1").execute(&self.control).await.map_err(database)?;
         Ok(())
     }
+}
+
+/// What was found, if the caller may know of it.
+fn seen(caller: &Caller, found: Option<Dataset>, what: &'static str) -> Result<Dataset> {
+    let dataset = found.ok_or(Error::NotFound { what })?;
+    if dataset.visible_to(caller) { Ok(dataset) } else { Err(Error::Hidden { what, dataset: dataset.id }) }
 }
 
 pub(super) fn select_dataset(clause: &str) -> String {

@@ -1,7 +1,7 @@
 //! From expired leases and deleted datasets to garbage, and from due garbage to nothing. The deleting itself is done by `crate::sweep`, which knows the stores.
 
 use super::{Catalogue, store::database};
-use crate::error::Result;
+use crate::{audit::close_begun, error::Result};
 use sqlx::{FromRow, PgConnection, Postgres, Transaction};
 use std::time::Duration;
 use uuid::Uuid;
@@ -68,9 +68,11 @@ impl Catalogue {
     async fn pending_to_garbage(&self, which: &str, id: Option<Uuid>) -> Result<()> {
         let sql = format!(
             "with given_up as materialized ({which}),
-             gone as (delete from larder.pending where id in (select * from given_up) and document_id is null returning id, object_id, multipart_id, table_id)
+             gone as (delete from larder.pending where id in (select * from given_up) and document_id is null returning id, object_id, multipart_id, table_id),
+             told as ({})
              insert into larder.garbage (id, object_id, multipart_id, table_id, due_at)
-             select id, object_id, multipart_id, table_id, now() + make_interval(secs => $1) from gone"
+             select id, object_id, multipart_id, table_id, now() + make_interval(secs => $1) from gone",
+            close_begun("failed")
         );
         let query = sqlx::query(sqlx::AssertSqlSafe(sql))
             .bind(self.times.lease().as_secs_f64().max(self.garbage_seconds()))
@@ -228,12 +230,12 @@ impl Catalogue {
         Ok(())
     }
 
-    /// Takes one row of garbage that is due and that nobody else has taken, in order of age, after `after`.
+    /// Takes one row of garbage that is due and that nobody else has taken, in order of age, after `after`; none while an export holds on to all of it.
     pub async fn claim_garbage(&self, after: Uuid) -> Result<Option<GarbageClaim>> {
         let mut tx = self.control.begin().await.map_err(database)?;
         let garbage = sqlx::query_as(
             "select id, object_id, multipart_id, table_id, collection_id, shards from larder.garbage
-             where due_at < now() and id > $1 order by id limit 1 for update skip locked",
+             where due_at < now() and id > $1 and not exists (select from larder.holds where held_until > now()) order by id limit 1 for update skip locked",
         )
         .bind(after)
         .fetch_optional(&mut *tx)

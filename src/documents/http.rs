@@ -3,6 +3,7 @@
 use super::{Document, Put, value};
 use crate::{
     app::App,
+    audit::{Intent, Note, http::Gives},
     auth::{Action, Caller},
     catalogue::{Dataset, DatasetChanges, Kind, Precondition, document_id},
     error::{Error, Limit, Result},
@@ -53,7 +54,8 @@ pub async fn put(
         .collect(Limit::DocumentBytes, app.config.limits.document_bytes_max)
         .await?;
     let collection = collection_for(&app, &caller, &collection, &body, &condition).await?;
-    let put = app.documents.put(&caller, &collection, &id, body, &condition).await?;
+    let work = app.documents.put(&caller, &collection, &id, body, &condition);
+    let put = Intent::around(&app.catalogue, &caller, Note::of_document("put", &collection, &id), work).await?;
     let mut descriptor = describe(&app, &collection, put.document());
     descriptor.share(&app, &caller, share, target(&collection, put.document())).await?;
     Ok(answer_upload(&descriptor, matches!(put, Put::Created(_))))
@@ -69,7 +71,7 @@ pub async fn collection_for(
 ) -> Result<Dataset> {
     caller.require(Action::Write, Kind::Collection, name)?;
     match app.catalogue.find(caller, Action::Write, Kind::Collection, name).await {
-        Err(Error::NotFound { .. }) => {
+        Err(Error::NotFound { .. } | Error::Hidden { .. }) => {
             value::parse(body)?;
             condition.check(None)?;
             app.catalogue.find_or_create_collection(caller, name).await
@@ -133,10 +135,12 @@ pub async fn get(
     let collection = app.catalogue.find(&caller, Action::Read, Kind::Collection, &collection).await.map_err(
         |error| match error {
             Error::NotFound { .. } => Error::NotFound { what: "document" },
+            Error::Hidden { dataset, .. } => Error::Hidden { what: "document", dataset },
             error => error,
         },
     )?;
-    Ok(serve(find(&app, &collection, &id).await?, &method, &headers)?)
+    let document = find(&app, &collection, &id).await?;
+    Ok(Gives::mark(collection.id, "document", serve(document, &method, &headers)?))
 }
 
 /// A document of a collection, if it is there; once an incarnation is named, that one alone.
@@ -173,7 +177,9 @@ pub async fn delete(
     headers: HeaderMap,
 ) -> Result<StatusCode, Problem> {
     let collection = app.catalogue.find(&caller, Action::Write, Kind::Collection, &collection).await?;
-    app.documents.delete(&caller, &collection, &id, &precondition(&headers)?).await?;
+    let condition = precondition(&headers)?;
+    let work = app.documents.delete(&caller, &collection, &id, &condition);
+    Intent::around(&app.catalogue, &caller, Note::of_document("delete", &collection, &id), work).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -185,7 +191,9 @@ pub async fn restore(
     _: Query<NoParameters>,
 ) -> Result<axum::Json<Descriptor>, Problem> {
     let collection = app.catalogue.find(&caller, Action::Write, Kind::Collection, &collection).await?;
-    let document = app.documents.restore(&collection, &id).await?;
+    let work = app.documents.restore(&collection, &id);
+    let note = Note::of_document("restore", &collection, &id);
+    let document = Intent::around(&app.catalogue, &caller, note, work).await?;
     Ok(axum::Json(describe(&app, &collection, &document)))
 }
 
@@ -212,9 +220,10 @@ pub async fn list(
     caller: Caller,
     Path(collection): Path<String>,
     Query(query): Query<PageOf>,
-) -> Result<axum::Json<List>, Problem> {
+) -> Result<Response, Problem> {
     let collection = app.catalogue.find(&caller, Action::Read, Kind::Collection, &collection).await?;
-    Ok(axum::Json(list_of(&app, &collection, query).await?))
+    let page = list_of(&app, &collection, query).await?;
+    Ok(Gives::mark(collection.id, "documents", axum::Json(page).into_response()))
 }
 
 /// A page of a collection.

@@ -3,6 +3,7 @@
 use super::{encode_path, mint, parse_life};
 use crate::{
     app::App,
+    audit::http::Gives,
     auth::{Action, Caller},
     catalogue::{Column, Dataset, Kind, Outcome, Version},
     config::Visibility,
@@ -152,7 +153,11 @@ pub fn answer_upload(descriptor: &Descriptor, created: bool) -> Response {
     let status = if created { StatusCode::CREATED } else { StatusCode::OK };
     let etag = descriptor.etag.clone().unwrap_or_default();
     let headers = [(ETAG, etag), (LOCATION, descriptor.links.this.clone()), (CACHE_CONTROL, "no-store".to_owned())];
-    (status, headers, axum::Json(descriptor)).into_response()
+    let response = (status, headers, axum::Json(descriptor)).into_response();
+    match (&descriptor.presigned, descriptor.id.parse()) {
+        (Some(_), Ok(dataset)) => Gives::minted(dataset, response),
+        _ => response,
+    }
 }
 
 impl Descriptor {

@@ -1,5 +1,6 @@
 //! What every slice's `http.rs` uses: problems, extractors, ETags, descriptors, and the serving of bytes.
 
+mod again;
 mod client;
 mod descriptor;
 mod digest;
@@ -13,7 +14,9 @@ mod page;
 mod problem;
 mod rejection;
 mod serve;
+mod trace;
 
+pub use again::{read_again, until_there};
 pub use client::{Client, Peer, client};
 pub use descriptor::{Descriptor, Links, answer_upload, check_share, share_life, upload_share};
 pub use digest::claims;
@@ -26,7 +29,7 @@ pub use incoming::{in_time, incoming, incoming_field, pump, settle};
 pub use layers::{REQUEST_ID, panicked, plain_answers, request_id, request_span};
 pub use openapi::openapi;
 pub use page::{Cursor, PageOf, encode_path, page_size, parse_life};
-pub use problem::{PROBLEMS, Problem, Told, not_found, problem_page, problem_pages};
+pub use problem::{PROBLEMS, Problem, Refusal, Told, not_found, problem_page, problem_pages};
 pub use serve::{
     File, bytes as serve_bytes, described as serve_descriptor, disposition, mint, object as serve_object, user_bytes,
 };

@@ -5,7 +5,7 @@ mod kinds;
 
 use self::describe::describe;
 pub use self::kinds::{PROBLEMS, ProblemType};
-use super::REQUEST_ID;
+use super::{REQUEST_ID, again};
 use crate::error::{Error, Limit};
 use axum::{
     extract::Path,
@@ -16,6 +16,26 @@ use http::{
     header::{CONTENT_RANGE, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE},
 };
 use serde_json::{Map, Value, json};
+use uuid::Uuid;
+
+/// On the response of a request that was refused for what its caller may: for the audit, and never sent.
+#[derive(Debug, Clone, Copy)]
+pub struct Refusal {
+    pub slug: &'static str,
+    /// The dataset that was hidden.
+    pub dataset: Option<Uuid>,
+}
+
+impl Refusal {
+    fn of(error: &Error) -> Option<Self> {
+        let dataset = match error {
+            Error::Hidden { dataset, .. } | Error::NameTakenUnseen { dataset, .. } => Some(*dataset),
+            Error::Unauthenticated | Error::Forbidden { .. } | Error::ScopeNeeded { .. } => None,
+            _ => return None,
+        };
+        Some(Self { slug: describe(error).0, dataset })
+    }
+}
 
 /// What an answer that is a problem tells; it goes with the answer, for whoever writes it as a page.
 #[derive(Debug, Clone)]
@@ -83,6 +103,10 @@ impl IntoResponse for Problem {
         let (told, body) = self.tell();
         let mut response = (told.kind.status, body.to_string()).into_response();
         response.extensions_mut().insert(told);
+        if let Some(refusal) = Refusal::of(&self.0) {
+            response.extensions_mut().insert(refusal);
+        }
+        again::mark(&self.0, &mut response);
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         match self.0 {

@@ -8,7 +8,8 @@ use super::{
 };
 use crate::{
     app::App,
-    catalogue::{Dataset, Version},
+    audit::http::Gives,
+    catalogue::{Dataset, Kind, Version},
     error::{Error, Limit, Result},
     objects::{Objects, Presentation, Presigned},
 };
@@ -58,9 +59,11 @@ pub async fn bytes(app: &App, dataset: &Dataset, method: &Method, headers: &Head
         && let Some(presigned) = mint(app, dataset, None).await?
     {
         let applied = [(CACHE_CONTROL, "no-store"), (HeaderName::from_static("preference-applied"), "redirect")];
-        return Ok((applied, Redirect::temporary(&presigned.url)).into_response());
+        return Ok(Gives::minted(dataset.id, (applied, Redirect::temporary(&presigned.url)).into_response()));
     }
-    object(&app.objects, method, headers, &File::of(dataset, dataset.current()?)).await
+    let response = object(&app.objects, method, headers, &File::of(dataset, dataset.current()?)).await?;
+    let how = if dataset.kind == Kind::Table { "raw" } else { "blob" };
+    Ok(Gives::mark(dataset.id, how, response))
 }
 
 /// The descriptor; with a presigned URL of the bytes for who asks by `?presign=` how long it is to live: at most the setting, and so long if that is empty.
@@ -74,7 +77,9 @@ pub async fn described(app: &App, dataset: &Dataset, presign: Option<&str>) -> R
         }
         descriptor.presigned = mint(app, dataset, life).await?.map(Into::into);
     }
-    Ok(([(CACHE_CONTROL, "no-store")], axum::Json(descriptor)).into_response())
+    let minted = descriptor.presigned.is_some();
+    let response = ([(CACHE_CONTROL, "no-store")], axum::Json(descriptor)).into_response();
+    Ok(if minted { Gives::minted(dataset.id, response) } else { response })
 }
 
 /// Mints a URL for the current version of a blob, or of a table's raw upload, and says so in the log; `None` when the credentials that would sign are about to expire.

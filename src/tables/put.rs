@@ -6,6 +6,7 @@ use super::{
     store::Tables,
 };
 use crate::{
+    audit::Note,
     auth::Caller,
     catalogue::{
         Basis, Dataset, Kind, NewTable, NewVersion, Outcome, Pending, Precondition, Progress, Replace, Version,
@@ -97,7 +98,8 @@ impl Tables {
         let _turn = self.turn().await?;
         let ids @ (object_id, table_id) = (Uuid::now_v7(), Uuid::now_v7());
         let pending = Pending { object_id: Some(object_id), table_id: Some(table_id), document: None };
-        let lease = self.catalogue.lease(pending).await?;
+        let note = Note::new("upload", Kind::Table.as_str(), &*file.name);
+        let lease = self.catalogue.lease_for(caller, &note, pending).await?;
         let mut loaded = self.receive(&lease, ids, &prepared.manner, &mut incoming).await?;
         for _ in 0..READINGS_MAX {
             let version = self.version_of(&file, &prepared, &loaded, table_id).await?;

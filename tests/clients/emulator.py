@@ -75,8 +75,6 @@ def template():
 def emulated(whole):
     """The template less what the emulator does not know; deploy/README.md names the same things."""
     whole["Resources"] = {name: one for name, one in whole["Resources"].items() if one["Type"] not in UNKNOWN}
-    # It does not make a number of a parameter.
-    whole["Resources"]["Service"]["Properties"]["DesiredCount"] = 2
 
     def replaced(value):
         if value == {"Fn::GetAtt": ["Database", "MasterUserSecret.SecretArn"]}:
@@ -102,6 +100,9 @@ class Account:
         environment = clean_environment() | {
             "AUTH": "true",
             "GATEWAY_PORT": str(port),
+            # These would listen on every address.
+            "IOT_MTLS_ENABLED": "0",
+            "SFTP_ENABLED": "0",
             "MINISTACK_REGION": REGION,
             "TMPDIR": str(temporary),
             "AWS_ACCESS_KEY_ID": self.root["aws_access_key_id"],

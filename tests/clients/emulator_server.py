@@ -15,7 +15,8 @@ from awscrt.checksums import crc64nvme
 from hypercorn.asyncio import serve
 from hypercorn.config import Config
 from ministack.app import app as ministack
-from ministack.services import s3
+from ministack.services import ecs, s3
+from ministack.services.cloudformation.provisioners import _RESOURCE_HANDLERS as handlers
 from ministack.services.sts import _sessions as sessions
 
 calls = {}
@@ -33,6 +34,28 @@ def of_the_whole(algorithm, checksums):
     return None
 
 
+def counted(handler):
+    """CloudFormation makes a number of the parameter that says how many tasks there are."""
+
+    def made(*arguments):
+        *others, properties, stack = arguments
+        return handler(*others, properties | {"DesiredCount": int(properties["DesiredCount"])}, stack)
+
+    return made
+
+
+def ended(change):
+    """What the agent of ECS says of a task; MiniStack takes it and does nothing."""
+    task = ecs._tasks.get(change["task"])
+    task |= {"lastStatus": change["status"], "desiredStatus": "STOPPED"}
+    for container, told in zip(task["containers"], change["containers"], strict=True):
+        container |= {"lastStatus": told["status"], "exitCode": told["exitCode"]}
+    return ecs.json_response({"acknowledgment": "ACCEPT"})
+
+
+service = handlers["AWS::ECS::Service"]
+service |= {name: counted(service[name]) for name in ("create", "update")}
+ecs._ACTION_MAP["SubmitTaskStateChange"] = ended
 s3._composite_checksum = of_the_whole
 # Its own, in Python, takes half a second a MiB.
 s3._crc64nvme = crc64nvme

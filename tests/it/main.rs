@@ -19,10 +19,12 @@
 mod support;
 
 mod access;
+mod audit;
 mod blobs;
 mod columnar;
 mod corpus;
 mod crash;
+mod database_roles;
 mod documents;
 mod documents_large;
 mod documents_store;
@@ -32,6 +34,7 @@ mod engines;
 mod frame;
 mod grammar;
 mod jobs;
+mod operations;
 mod pages;
 mod process;
 mod s3_conformance;
@@ -44,4 +47,5 @@ mod table_reading;
 mod table_sources;
 mod tables;
 mod tidy;
+mod transfer;
 mod upload;

@@ -2,11 +2,13 @@
 
 use super::{NewPrincipal, PrincipalChanges};
 use crate::{
+    audit::{Note, record},
     auth::{Auth, Caller},
     catalogue::{database, is_unique_violation},
     error::{Error, Result},
 };
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 use sqlx::{AssertSqlSafe, PgConnection};
 use time::OffsetDateTime;
 use uuid::Uuid;
@@ -45,7 +47,9 @@ impl Auth {
         );
         let mut tx = self.control.begin().await.map_err(database)?;
         let query = sqlx::query_as(AssertSqlSafe(sql)).bind(Uuid::now_v7()).bind(&new.name).bind(new.kind);
-        let made = query.bind(new.admin).fetch_one(&mut *tx).await.map_err(|error| named(error, &new.name))?;
+        let made: Principal =
+            query.bind(new.admin).fetch_one(&mut *tx).await.map_err(|error| named(error, &new.name))?;
+        record(&mut tx, caller, &told("create", &made)).await?;
         tx.commit().await.map_err(database)?;
         Ok(made)
     }
@@ -71,6 +75,7 @@ impl Auth {
     pub async fn change_principal(&self, caller: &Caller, id: Uuid, changes: &PrincipalChanges) -> Result<Principal> {
         let mut tx = self.control.begin().await.map_err(database)?;
         let changed = change(&mut tx, caller, id, changes).await?;
+        record(&mut tx, caller, &told("patch", &changed)).await?;
         tx.commit().await.map_err(database)?;
         self.cache.empty();
         Ok(changed)
@@ -82,13 +87,21 @@ impl Auth {
     /// Those of `change_principal`.
     pub async fn end_principal(&self, caller: &Caller, id: Uuid) -> Result<()> {
         let mut tx = self.control.begin().await.map_err(database)?;
-        change(&mut tx, caller, id, &PrincipalChanges { disabled: Some(true), ..PrincipalChanges::default() }).await?;
+        let ended =
+            change(&mut tx, caller, id, &PrincipalChanges { disabled: Some(true), ..PrincipalChanges::default() })
+                .await?;
         let sql = "update larder.tokens set revoked_at = now() where principal_id = $1 and revoked_at is null";
         sqlx::query(sql).bind(id).execute(&mut *tx).await.map_err(database)?;
+        record(&mut tx, caller, &told("delete", &ended)).await?;
         tx.commit().await.map_err(database)?;
         self.cache.empty();
         Ok(())
     }
+}
+
+fn told(action: &'static str, principal: &Principal) -> Note {
+    let detail = json!({ "id": principal.id, "admin": principal.admin, "disabled": principal.disabled_at.is_some() });
+    Note::new(action, "principal", principal.name.clone()).with(detail)
 }
 
 async fn change(

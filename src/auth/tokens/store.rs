@@ -2,6 +2,7 @@
 
 use super::{TokenChanges, TokenRequest};
 use crate::{
+    audit::{Note, record},
     auth::{
         Auth, Caller, NewToken, Scopes,
         store::{hash, prefix},
@@ -11,6 +12,7 @@ use crate::{
     error::{Error, Limit, Result},
 };
 use serde::Serialize;
+use serde_json::json;
 use sqlx::{AssertSqlSafe, PgConnection};
 use std::time::Duration;
 use time::OffsetDateTime;
@@ -80,6 +82,7 @@ impl Auth {
         let scopes = scopes.texts();
         let made = insert(&mut tx, &Row { principal, name: &new.name, scopes, made_by, life: new.life, end }).await?;
         require_shorter(&made.0, end)?;
+        record(&mut tx, caller, &told("create", &made.0)).await?;
         tx.commit().await.map_err(database)?;
         Ok(made)
     }
@@ -151,6 +154,7 @@ impl Auth {
         if changes.life.is_some() || changes.scopes.is_some() {
             require_shorter(&changed, end)?;
         }
+        record(&mut tx, caller, &told("patch", &changed)).await?;
         tx.commit().await.map_err(database)?;
         self.cache.empty();
         Ok(changed)
@@ -187,6 +191,7 @@ impl Auth {
         };
         let made = insert(&mut tx, &row).await?;
         require_shorter(&made.0, end)?;
+        record(&mut tx, caller, &told("rotate", &made.0)).await?;
         tx.commit().await.map_err(database)?;
         self.cache.empty();
         Ok(made)
@@ -195,14 +200,23 @@ impl Auth {
     /// Ends a token at once, with those that it has made; ending it twice is no error.
     pub async fn revoke_token(&self, caller: &Caller, id: Uuid) -> Result<()> {
         let mut tx = self.control.begin().await.map_err(database)?;
-        find(&mut tx, caller, id).await?;
+        let token = find(&mut tx, caller, id).await?;
         let sql = "with recursive ended as (select $1::uuid as id union select t.id from larder.tokens t join ended on t.made_by = ended.id)
                    update larder.tokens set revoked_at = coalesce(revoked_at, now()) where id in (select id from ended)";
         sqlx::query(sql).bind(id).execute(&mut *tx).await.map_err(database)?;
+        if token.revoked_at.is_none() {
+            record(&mut tx, caller, &told("revoke", &token)).await?;
+        }
         tx.commit().await.map_err(database)?;
         self.cache.empty();
         Ok(())
     }
+}
+
+/// By its id and what it may do; nothing of what its holder sends.
+fn told(action: &'static str, token: &Token) -> Note {
+    let detail = json!({ "id": token.id, "of": token.principal, "scopes": token.scopes });
+    Note::new(action, "token", token.name.clone()).with(detail)
 }
 
 async fn find(connection: &mut PgConnection, caller: &Caller, id: Uuid) -> Result<Token> {

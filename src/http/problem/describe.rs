@@ -9,7 +9,7 @@ pub(super) fn describe(error: &Error) -> (&'static str, Value) {
         Error::Unauthenticated => ("unauthenticated", json!({})),
         Error::Forbidden { .. } => ("forbidden", json!({})),
         Error::ScopeNeeded { scope } => ("scope-needed", json!({ "scope": scope })),
-        Error::NotFound { .. } => ("not-found", json!({})),
+        Error::NotFound { .. } | Error::Hidden { .. } => ("not-found", json!({})),
         Error::Gone { .. } => ("gone", json!({})),
         Error::PasswordNeeded => ("password-needed", json!({})),
         Error::NotShared { .. } => ("not-shared", json!({})),
@@ -18,6 +18,7 @@ pub(super) fn describe(error: &Error) -> (&'static str, Value) {
         Error::CursorExpired => ("cursor-expired", json!({})),
         Error::Invalid { parameter, .. } => ("bad-request", json!({ "parameter": parameter })),
         Error::BadName { name, .. } => ("bad-name", json!({ "name": name })),
+        Error::NameTakenUnseen { .. } => ("name-taken", json!({})),
         Error::NameTaken { free, .. } => ("name-taken", json!({ "free": free })),
         Error::NameReserved { name } => ("name-reserved", json!({ "name": name })),
         Error::Malformed(at) => {

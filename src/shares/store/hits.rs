@@ -97,8 +97,10 @@ static ENTER: LazyLock<String> = LazyLock::new(|| {
     )
 });
 
+/// A share whose dataset is purged at that moment has no log any more, and must not cost the others theirs.
 const NOTE: &str = "insert into larder.share_hits (id, share_id, outcome, request_id, agent, network, format, path, bytes)
-     select * from unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[], $9::int8[])
+     select n.* from unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[], $9::int8[])
+     as n (id, share, outcome, request_id, agent, network, format, path, bytes) join larder.shares s on s.id = n.share
      on conflict (share_id, id) do update set outcome = excluded.outcome, format = excluded.format, bytes = excluded.bytes";
 
 fn each<T, U>(all: &[T], one: impl FnMut(&T) -> U) -> Vec<U> {

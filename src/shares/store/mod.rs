@@ -14,6 +14,7 @@ pub use uploads::Room;
 
 use super::{Expiry, NewShare, Share, Target, Terms, desk::Desk};
 use crate::{
+    audit::{Note, record},
     auth::Caller,
     catalogue::{Catalogue, KeptAnswer, Patience, database, is_busy},
     config::Secret,
@@ -22,6 +23,7 @@ use crate::{
 use row::{SHARE_COLUMNS, SHARE_JOINS, TargetRow, big, expiry_parts, whole};
 use serde_json::{Value, json};
 use sqlx::{AssertSqlSafe, PgConnection};
+use time::OffsetDateTime;
 use uuid::Uuid;
 
 #[derive(Debug, Clone)]
@@ -117,6 +119,7 @@ impl Shares {
             }
         }
         let share = insert(&mut tx, id, caller, new, version).await?;
+        record(&mut tx, caller, &told("create", &share.share)).await?;
         tx.commit().await.map_err(database)?;
         Ok((share, false))
     }
@@ -140,15 +143,28 @@ impl Shares {
             .bind(caller.principal)
             .bind(at)
             .bind(life);
-        let found: Option<Listed> = query.fetch_optional(&self.catalogue.control).await.map_err(database)?;
+        let mut tx = self.catalogue.control.begin().await.map_err(database)?;
+        let found: Option<Listed> = query.fetch_optional(&mut *tx).await.map_err(database)?;
         match found {
-            Some(found) => Ok(found.share),
+            Some(found) => {
+                record(&mut tx, caller, &told("extend", &found.share)).await?;
+                tx.commit().await.map_err(database)?;
+                Ok(found.share)
+            }
             None => {
+                // Nobody waits for a second connection with one in hand.
+                drop(tx);
                 let new = NewShare { target: target.clone(), expiry, terms: Terms::plain(), pin: None };
                 self.create(caller, &new).await.map(|made| made.share)
             }
         }
     }
+}
+
+/// What is done to a share, for the audit: its id and what it leads to, never its link.
+fn told(action: &'static str, share: &Share) -> Note {
+    let note = Note { dataset: share.dataset_id(), ..Note::new(action, "share", share.id.to_string()) };
+    note.with(json!({ "expires_at": share.expires_at.map(OffsetDateTime::unix_timestamp) }))
 }
 
 async fn insert(

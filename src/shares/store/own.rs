@@ -3,8 +3,10 @@
 use super::{
     Shares,
     row::{Listed, SHARE_COLUMNS, SHARE_JOINS, TargetRow, big, expiry_parts, whole},
+    told,
 };
 use crate::{
+    audit::{Note, record},
     auth::{Action, Caller},
     catalogue::{Patience, database, is_busy},
     config::Secret,
@@ -70,14 +72,14 @@ impl Shares {
         }
         let mut patience = Patience::default();
         loop {
-            match self.try_change(&found, changes).await {
+            match self.try_change(caller, &found, changes).await {
                 Err(error) if is_busy(&error) => patience.pause().await?,
                 changed => return changed,
             }
         }
     }
 
-    async fn try_change(&self, found: &Share, changes: &Changes) -> Result<Listed> {
+    async fn try_change(&self, caller: &Caller, found: &Share, changes: &Changes) -> Result<Listed> {
         let mut tx = self.catalogue.control.begin().await.map_err(database)?;
         if let (true, Some(dataset)) = (found.pinned, found.dataset_id()) {
             // A share that was over may have let go of its version.
@@ -95,7 +97,7 @@ impl Shares {
              select {SHARE_COLUMNS} from s {SHARE_JOINS}"
         );
         let (life, at) = changes.expiry.map(expiry_parts).unwrap_or_default();
-        let changed = sqlx::query_as(AssertSqlSafe(sql))
+        let changed: Option<Listed> = sqlx::query_as(AssertSqlSafe(sql))
             .bind(found.id)
             .bind(i32::from(changes.rotate))
             .bind(changes.expiry.is_some())
@@ -115,31 +117,46 @@ impl Shares {
             .fetch_optional(&mut *tx)
             .await
             .map_err(database)?;
+        let changed = changed.ok_or(Error::NotFound { what: "share" })?;
+        record(&mut tx, caller, &told("patch", &changed.share)).await?;
         tx.commit().await.map_err(database)?;
-        changed.ok_or(Error::NotFound { what: "share" })
+        Ok(changed)
     }
 
     /// Ends a link and keeps the data; ending it twice is no error.
     pub async fn revoke(&self, caller: &Caller, id: Uuid) -> Result<()> {
-        self.find_own(caller, id).await?;
-        let sql = "update larder.shares set revoked_at = coalesce(revoked_at, now()) where id = $1";
-        sqlx::query(sql).bind(id).execute(&self.catalogue.control).await.map_err(database)?;
-        Ok(())
+        let share = self.find_own(caller, id).await?.share;
+        let mut tx = self.catalogue.control.begin().await.map_err(database)?;
+        let sql = "update larder.shares set revoked_at = now() where id = $1 and revoked_at is null";
+        if sqlx::query(sql).bind(id).execute(&mut *tx).await.map_err(database)?.rows_affected() > 0 {
+            record(&mut tx, caller, &told("revoke", &share)).await?;
+        }
+        tx.commit().await.map_err(database)
     }
 
     /// Ends all links of one thing that the caller may end; how many.
     pub async fn revoke_all(&self, caller: &Caller, target: &Target) -> Result<u64> {
         let sql = format!(
             "update larder.shares set revoked_at = now() where revoked_at is null
-             and id in (select s.id from larder.shares s {SHARE_JOINS} where {OWN} and {SAME})"
+             and id in (select s.id from larder.shares s {SHARE_JOINS} where {OWN} and {SAME}) returning id"
         );
         let row = TargetRow::of(target);
-        let query = sqlx::query(AssertSqlSafe(sql))
+        let mut tx = self.catalogue.control.begin().await.map_err(database)?;
+        let revoked: Vec<Uuid> = sqlx::query_scalar(AssertSqlSafe(sql))
             .bind(caller.principal)
             .bind(caller.admin)
             .bind(caller.patterns(Action::Share))
-            .bind(row.dataset_id);
-        let done = query.bind(row.document_id).bind(row.folder).execute(&self.catalogue.control).await;
-        Ok(done.map_err(database)?.rows_affected())
+            .bind(row.dataset_id)
+            .bind(row.document_id)
+            .bind(row.folder)
+            .fetch_all(&mut *tx)
+            .await
+            .map_err(database)?;
+        for id in &revoked {
+            let note = Note { dataset: row.dataset_id, ..Note::new("revoke", "share", id.to_string()) };
+            record(&mut tx, caller, &note).await?;
+        }
+        tx.commit().await.map_err(database)?;
+        Ok(revoked.len() as u64)
     }
 }

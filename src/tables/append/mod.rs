@@ -14,6 +14,7 @@ use super::{
     store::Tables,
 };
 use crate::{
+    audit::Note,
     auth::{Action, Caller},
     catalogue::{Dataset, Index, KeptAnswer, KeptFile, Kind, Lease, Patience, Pending, Precondition, Progress},
     error::{Error, Malformed, Result},
@@ -100,8 +101,14 @@ impl Tables {
         let dataset = self.catalogue.find(caller, Action::Write, Kind::Table, &rows.name).await?;
         let _turn = self.turn().await?;
         let (object_id, table) = (Uuid::now_v7(), Uuid::now_v7());
-        let lease =
-            self.catalogue.lease(Pending { object_id: Some(object_id), table_id: Some(table), document: None }).await?;
+        let lease = self
+            .catalogue
+            .lease_for(
+                caller,
+                &Note::of("append", &dataset),
+                Pending { object_id: Some(object_id), table_id: Some(table), document: None },
+            )
+            .await?;
         let Some(claimed) = &rows.idempotency else {
             return self.append_once(caller, &rows, (dataset, lease), (object_id, table), &mut incoming, answer).await;
         };

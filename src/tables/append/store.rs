@@ -2,6 +2,7 @@
 
 use super::{Answer, Appended, NewRows, Staged, conflict_index};
 use crate::{
+    audit::{Note, record_for},
     auth::Caller,
     catalogue::{Column, ColumnType, KeptAnswer, Kind, Lease, NewAppend, database, finish_job},
     error::{Error, Limit, Malformed, Result},
@@ -126,6 +127,8 @@ impl Tables {
             let kept = KeptAnswer { fingerprint: claimed.fingerprint(plan.object.sha256), answer: body.clone() };
             self.catalogue.answer_key(&mut tx, plan.caller, &claimed.key, lease.id, &kept).await?;
         }
+        let note = Note::of("append", &after).with(json!({ "rows": appended.rows }));
+        record_for(&mut tx, plan.caller, lease.id, &note).await?;
         Lease::end(lease.id, &mut tx).await?;
         tx.commit().await.map_err(database)?;
         Ok(Attempt::Done(body))

@@ -2,6 +2,7 @@
 
 use super::{ChangedRows, RowChange, RowEdit, query, values::assigned};
 use crate::{
+    audit::{Note, record},
     auth::Caller,
     catalogue::{Assigned, ChangeKind, ColumnType, Dataset, KeptAnswer, Kind, NewChange, Patience, database},
     error::{Error, Limit, Result},
@@ -214,6 +215,8 @@ impl Tables {
         let (table_id, column_count) = (target.kept, target.types.len());
         let new = NewChange { id, kind, table_id, column_count, rows, span, assigned: &assigned };
         let after = self.catalogue.record_change(connection, caller, (now.id, now.current()?), &new).await?;
+        let action = if kind == ChangeKind::Update { "update-rows" } else { "delete-rows" };
+        record(connection, caller, &Note::of(action, now).with(json!({ "rows": rows, "change": id }))).await?;
         Ok((after, id))
     }
 

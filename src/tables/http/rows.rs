@@ -6,6 +6,7 @@ use super::{
 };
 use crate::{
     app::App,
+    audit::http::Gives,
     auth::Caller,
     catalogue::{Dataset, Kind, Version},
     error::{Error, Limit, Result},
@@ -41,8 +42,9 @@ pub async fn rows(
     let mut asked = Asked::parse(query)?;
     let dataset = app.catalogue.find_version(&caller, Kind::Table, &name, asked.version.take()).await?;
     let shape = accepted(&headers, RowFormat::Json)?;
-    let path = format!("/v1/tables/{}/rows", encode_path(&name));
-    Ok(serve_rows(&app, dataset, (shape, asked), &path, &method, &headers).await?)
+    let (id, path) = (dataset.id, format!("/v1/tables/{}/rows", encode_path(&name)));
+    let response = serve_rows(&app, dataset, (shape, asked), &path, &method, &headers).await?;
+    Ok(Gives::mark(id, shape.extension(), response))
 }
 
 /// `GET /v1/tables/{name}/rows.csv`: the format by extension.
@@ -58,8 +60,9 @@ pub async fn rows_as(
     let mut asked = Asked::parse(query)?;
     let shape = Shape::Rows(RowFormat::from_extension(extension)?);
     let dataset = app.catalogue.find_version(&caller, Kind::Table, &name, asked.version.take()).await?;
-    let path = format!("/v1/tables/{}/{}", encode_path(&name), encode_path(&file));
-    Ok(serve_rows(&app, dataset, (shape, asked), &path, &method, &headers).await?)
+    let (id, path) = (dataset.id, format!("/v1/tables/{}/{}", encode_path(&name), encode_path(&file)));
+    let response = serve_rows(&app, dataset, (shape, asked), &path, &method, &headers).await?;
+    Ok(Gives::mark(id, shape.extension(), response))
 }
 
 /// A page of ours may be shown, unlike one of a user's: each text in it is escaped, and it can neither run nor load a thing.

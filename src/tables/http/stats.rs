@@ -3,6 +3,7 @@
 use super::VersionQuery;
 use crate::{
     app::App,
+    audit::http::Gives,
     auth::Caller,
     catalogue::{Kind, Version},
     error::Error,
@@ -42,7 +43,7 @@ pub async fn stats(
     answer.insert(ETAG, HeaderValue::from_str(&etag).map_err(Error::internal)?);
     answer.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     user_bytes(&mut answer);
-    Ok((answer, statistics.content).into_response())
+    Ok(Gives::mark(dataset.id, "stats", (answer, statistics.content).into_response()))
 }
 
 /// `version.revision`, and what it is of.

@@ -103,7 +103,7 @@ impl Tables {
         positions("columns", physical(&dataset)?.1, &columns)?;
         let wanted = Index::new(columns, unique, false);
         let place = |columns: &[Column]| positions("columns", columns, &wanted.columns);
-        let (index, new) = match self.build_current(dataset.id, &wanted, place).await {
+        let (index, new) = match self.build_current(caller, dataset.id, &wanted, place).await {
             Ok(built) => built,
             Err(refusal) => {
                 let (table, columns) = physical(&dataset)?;
@@ -139,8 +139,8 @@ impl Tables {
         let dataset = self.catalogue.find(caller, Action::Write, Kind::Table, name).await?;
         let index = self.catalogue.indexes(dataset.id).await?.into_iter().find(|index| index.id == id);
         match index.ok_or(Error::NotFound { what: "index" })?.kind {
-            IndexKind::Search => self.drop_search(id, physical(&dataset)?.0).await,
-            IndexKind::Btree => self.drop_everywhere(dataset.id, id).await,
+            IndexKind::Search => self.drop_search(caller, &dataset, id).await,
+            IndexKind::Btree => self.drop_everywhere(caller, dataset.id, id).await,
         }
     }
 

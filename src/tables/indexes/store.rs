@@ -1,6 +1,8 @@
 //! Indexes in Postgres. Whatever changes a table that readers see holds the lock of its dataset's row.
 
 use crate::{
+    audit::{Note, record},
+    auth::Caller,
     catalogue::{Column, Dataset, Index, Kind, Patience, database, is_busy, is_busy_code},
     error::{Error, Malformed, Result},
     tables::{
@@ -8,6 +10,7 @@ use crate::{
         store::{Tables, load_error},
     },
 };
+use serde_json::json;
 use sqlx::{AssertSqlSafe, PgConnection, error::DatabaseError};
 use uuid::Uuid;
 
@@ -86,13 +89,14 @@ impl Tables {
     /// is new.
     pub(super) async fn build_current(
         &self,
+        caller: &Caller,
         dataset: Uuid,
         wanted: &Index,
         positions: impl Fn(&[Column]) -> Result<Vec<usize>>,
     ) -> Result<(Index, bool), Refusal> {
         let mut patience = Patience::default();
         loop {
-            match self.try_build(dataset, wanted, &positions).await {
+            match self.try_build(caller, dataset, wanted, &positions).await {
                 Err(Refusal::Busy) => patience.pause().await?,
                 result => return result,
             }
@@ -101,6 +105,7 @@ impl Tables {
 
     async fn try_build(
         &self,
+        caller: &Caller,
         dataset: Uuid,
         wanted: &Index,
         positions: &impl Fn(&[Column]) -> Result<Vec<usize>>,
@@ -117,15 +122,17 @@ impl Tables {
         self.give_way(table).await?;
         build(&mut tx, wanted, table, &positions(columns)?).await?;
         self.catalogue.insert_index(&mut tx, dataset, wanted).await?;
+        let detail = json!({ "index": wanted.id, "columns": wanted.columns });
+        record(&mut tx, caller, &Note::of("create-index", &now).with(detail)).await?;
         tx.commit().await.map_err(database)?;
         Ok((wanted.clone(), true))
     }
 
     /// Off all versions of a dataset. Readers of before are waited for, though never for long at a time.
-    pub(super) async fn drop_everywhere(&self, dataset: Uuid, id: Uuid) -> Result<()> {
+    pub(super) async fn drop_everywhere(&self, caller: &Caller, dataset: Uuid, id: Uuid) -> Result<()> {
         let mut patience = Patience::default();
         loop {
-            match self.try_drop(dataset, id).await {
+            match self.try_drop(caller, dataset, id).await {
                 Err(Refusal::Busy) => patience.pause().await?,
                 Err(Refusal::Other(error)) => return Err(error),
                 Err(refusal) => return Err(Error::internal(format!("dropping an index: {refusal:?}"))),
@@ -134,9 +141,9 @@ impl Tables {
         }
     }
 
-    async fn try_drop(&self, dataset: Uuid, id: Uuid) -> Result<(), Refusal> {
+    async fn try_drop(&self, caller: &Caller, dataset: Uuid, id: Uuid) -> Result<(), Refusal> {
         let mut tx = self.loads.begin().await.map_err(database)?;
-        self.catalogue.lock(&mut tx, Kind::Table, dataset).await?;
+        let now = self.catalogue.lock(&mut tx, Kind::Table, dataset).await?;
         let there = self.catalogue.indexes_in(&mut tx, dataset).await?;
         let index = there.into_iter().find(|index| index.id == id).ok_or(Error::NotFound { what: "index" })?;
         briefly(&mut tx).await?;
@@ -149,6 +156,8 @@ impl Tables {
             }
         }
         self.catalogue.delete_index(&mut tx, id).await?;
+        let detail = json!({ "index": id, "columns": index.columns });
+        record(&mut tx, caller, &Note::of("drop-index", &now).with(detail)).await?;
         tx.commit().await.map_err(database)?;
         Ok(())
     }

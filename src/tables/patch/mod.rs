@@ -12,6 +12,7 @@ use super::{
     store::Tables,
 };
 use crate::{
+    audit::Note,
     auth::{Action, Caller},
     catalogue::{
         Dataset, DatasetChanges, KeptAppend, Kind, NewTable, NewVersion, Pending, Precondition, Progress, Replace,
@@ -83,7 +84,7 @@ impl Tables {
             self.catalogue.check_changes(caller, &dataset, &described)?;
             let done = match plan.reread {
                 true => self.reread(caller, &dataset, &plan, &described, job.as_ref()).await?,
-                false => self.change_in_place(&dataset, &plan, &described).await?,
+                false => self.change_in_place(caller, &dataset, &plan, &described).await?,
             };
             if done {
                 return self.catalogue.find(caller, Action::Write, Kind::Table, name).await;
@@ -115,7 +116,7 @@ impl Tables {
         let _turn = self.turn().await?;
         let table_id = Uuid::now_v7();
         let pending = Pending { table_id: Some(table_id), ..Pending::default() };
-        let lease = self.catalogue.lease(pending).await?;
+        let lease = self.catalogue.lease_for(caller, &Note::of("reread", dataset), pending).await?;
         let manner = Arc::new(Manner {
             content_encoding: version.content_encoding.clone(),
             hint: Hint::of_content_type(&version.content_type),
@@ -162,7 +163,7 @@ impl Tables {
             Err(error) => return Err(error),
         }
         if !described.is_empty() {
-            self.catalogue.describe_found(dataset, described, &Precondition::None).await?;
+            self.catalogue.describe_found(caller, dataset, described, &Precondition::None).await?;
         }
         Ok(true)
     }

@@ -2,6 +2,8 @@
 
 use super::Plan;
 use crate::{
+    audit::{Note, record},
+    auth::Caller,
     catalogue::{Column, Dataset, DatasetChanges, Index, KeptFile, Kind, Lease, Patience, Pending, database, is_busy},
     error::{Error, Result},
     tables::{
@@ -28,20 +30,27 @@ impl Tables {
     /// Changes names, title, who sees it, and what was told in the catalogue; false if the table changed meanwhile.
     pub(super) async fn change_in_place(
         &self,
+        caller: &Caller,
         dataset: &Dataset,
         plan: &Plan,
         described: &DatasetChanges,
     ) -> Result<bool> {
         let mut patience = Patience::default();
         loop {
-            match self.try_change(dataset, plan, described).await {
+            match self.try_change(caller, dataset, plan, described).await {
                 Err(error) if is_busy(&error) => patience.pause().await?,
                 result => return result,
             }
         }
     }
 
-    async fn try_change(&self, dataset: &Dataset, plan: &Plan, described: &DatasetChanges) -> Result<bool> {
+    async fn try_change(
+        &self,
+        caller: &Caller,
+        dataset: &Dataset,
+        plan: &Plan,
+        described: &DatasetChanges,
+    ) -> Result<bool> {
         let before = dataset.current()?;
         let mut tx = self.catalogue.control.begin().await.map_err(database)?;
         let now = self.catalogue.lock(&mut tx, Kind::Table, dataset.id).await?;
@@ -66,6 +75,8 @@ impl Tables {
             self.catalogue.rename_columns(&mut tx, before.id, &plan.columns, &json!(plan.renamed), &options).await?;
         }
         self.catalogue.set_described(&mut tx, dataset.id, described).await?;
+        let detail = json!({ "title": described.title, "visibility": described.visibility, "renamed": plan.renamed });
+        record(&mut tx, caller, &Note::of("patch", dataset).with(detail)).await?;
         tx.commit().await.map_err(database)?;
         Ok(true)
     }

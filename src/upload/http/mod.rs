@@ -7,6 +7,7 @@ pub use form::post;
 use super::evidence::{As, Evidence, INBOX, RESERVED, Route};
 use crate::{
     app::App,
+    audit::{Intent, Note},
     auth::Caller,
     blobs::NewBlob,
     catalogue::{Kind, Precondition, Replace},
@@ -293,8 +294,9 @@ async fn put_document(
         .await
         .map_err(suggest_blob)?;
     let file = (upload.path.as_str(), upload.replace());
-    let put =
-        app.documents.put_file(caller, &collection, id, body, &upload.condition, file).await.map_err(suggest_blob)?;
+    let work = app.documents.put_file(caller, &collection, id, body, &upload.condition, file);
+    let note = Note::of_document("put", &collection, id);
+    let put = Intent::around(&app.catalogue, caller, note, work).await.map_err(suggest_blob)?;
     let mut descriptor = documents::http::describe(app, &collection, put.document());
     descriptor.share(app, caller, upload.share, documents::http::target(&collection, put.document())).await?;
     Ok((descriptor, matches!(put, Put::Created(_))))

@@ -151,7 +151,7 @@ async fn put_extremes(name: &str) -> String {
     shared().sql(&EXTREMES.replace("{table}", &table)).await;
     shared()
         .sql(&format!(
-            "insert into {table} select 2000000 + n, date '2000-01-01' + (random() * 1e6 - 5e5)::int,
+            "select setseed(0.5); insert into {table} select 2000000 + n, date '2000-01-01' + (random() * 1e6 - 5e5)::int,
              timestamp '2000-01-01' + (random() - 0.5) * 400000 * interval '1 day',
              timestamptz '2000-01-01' + (random() - 0.5) * 400000 * interval '1 day',
              time '00:00' + random() * interval '1 day',
@@ -164,7 +164,7 @@ async fn put_extremes(name: &str) -> String {
     // Where the shortest digits may lie halfway between two doubles, which Postgres takes for neither.
     shared()
         .sql(&format!(
-            "insert into {table} (_row, c6) select 3000000 + n, 2::float8 ^ (n - 500) from generate_series(1, 1000) as n
+            "select setseed(0.5); insert into {table} (_row, c6) select 3000000 + n, 2::float8 ^ (n - 500) from generate_series(1, 1000) as n
              union all select 4000000 + n, (2::float8 ^ 53 + 2 * n) * 2::float8 ^ (n % 90) from generate_series(1, 4000) as n
              union all select 5000000 + n, trunc(random() * 1e17) * 10::float8 ^ (n % 25) from generate_series(1, 4000) as n"
         ))

@@ -2,6 +2,7 @@
 
 use super::{expired, in_the_way, merged, replaced, unexpected};
 use crate::{
+    audit::{Note, record},
     auth::Caller,
     catalogue::{Change, ChangeKind, ColumnType, Dataset, Kind, Patience, Precondition, database},
     error::{Error, Result},
@@ -12,6 +13,7 @@ use crate::{
         store::Tables,
     },
 };
+use serde_json::json;
 use sqlx::{AssertSqlSafe, PgConnection};
 use uuid::Uuid;
 
@@ -68,6 +70,7 @@ impl Tables {
             return Err(self.explain_edit(refusal, dataset, table).await);
         }
         let after = self.catalogue.record_undo(&mut tx, caller, dataset, &change).await?;
+        record(&mut tx, caller, &Note::of("undo", &now).with(json!({ "change": id }))).await?;
         tx.commit().await.map_err(database)?;
         Ok(after)
     }

@@ -8,11 +8,15 @@ mod store;
 use self::store::Broken;
 use super::{BuiltIndex, State, store::physical};
 use crate::{
+    audit::{Note, record},
     auth::{Action, Caller},
-    catalogue::{Build, BuildState, Index, IndexKind, Kind, Patience, Progress, database, is_busy, text_positions},
+    catalogue::{
+        Build, BuildState, Dataset, Index, IndexKind, Kind, Patience, Progress, database, is_busy, text_positions,
+    },
     error::{Error, Result},
     tables::{sql, store::Tables},
 };
+use serde_json::json;
 use std::{sync::Arc, time::Duration};
 use uuid::Uuid;
 
@@ -43,7 +47,7 @@ impl Tables {
         }
         let mut patience = Patience::default();
         let (index, new) = loop {
-            match self.declare_search(dataset.id).await {
+            match self.declare_search(caller, dataset.id).await {
                 Err(error) if is_busy(&error) => patience.pause().await?,
                 declared => break declared?,
             }
@@ -57,9 +61,9 @@ impl Tables {
     }
 
     /// The index, and whether it is new.
-    async fn declare_search(&self, dataset: Uuid) -> Result<(Index, bool)> {
+    async fn declare_search(&self, caller: &Caller, dataset: Uuid) -> Result<(Index, bool)> {
         let mut tx = self.catalogue.control.begin().await.map_err(database)?;
-        self.catalogue.lock(&mut tx, Kind::Table, dataset).await?;
+        let now = self.catalogue.lock(&mut tx, Kind::Table, dataset).await?;
         let there = self.catalogue.indexes_in(&mut tx, dataset).await?;
         if let Some(index) = there.iter().find(|index| index.kind == IndexKind::Search) {
             return Ok((index.clone(), false));
@@ -67,6 +71,8 @@ impl Tables {
         self.check_number(there.len() + 1)?;
         let index = Index::of_words();
         self.catalogue.insert_index(&mut tx, dataset, &index).await?;
+        let detail = json!({ "index": index.id, "kind": "search" });
+        record(&mut tx, caller, &Note::of("create-index", &now).with(detail)).await?;
         tx.commit().await.map_err(database)?;
         Ok((index, true))
     }
@@ -192,9 +198,13 @@ impl Tables {
     }
 
     /// The table is to have no search index any more.
-    pub(super) async fn drop_search(&self, index: Uuid, table: Uuid) -> Result<()> {
-        self.catalogue.withdraw_search(index).await?;
-        self.give_way(table).await?;
+    pub(super) async fn drop_search(&self, caller: &Caller, dataset: &Dataset, index: Uuid) -> Result<()> {
+        let mut tx = self.catalogue.control.begin().await.map_err(database)?;
+        self.catalogue.delete_index(&mut tx, index).await?;
+        let detail = json!({ "index": index, "kind": "search" });
+        record(&mut tx, caller, &Note::of("drop-index", dataset).with(detail)).await?;
+        tx.commit().await.map_err(database)?;
+        self.give_way(physical(dataset)?.0).await?;
         self.clear_builds().await
     }
 
