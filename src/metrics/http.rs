@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 use tokio::time::timeout;
 
 /// No store may hold up a scrape for longer.
-const SCRAPE_TIME: Duration = Duration::from_secs(1);
+const SCRAPE_TIME: Duration = Duration::from_secs(5);
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
 /// `GET /metrics` of the service: for admins.
@@ -41,7 +41,7 @@ async fn pools(app: &App, gauges: &mut Registry) {
     let (most, wait) = (Gauges::<[(&'static str, &'static str); 1]>::default(), Gauges::default());
     gauges.register("pool_connections", "Connections to Postgres", connections.clone());
     gauges.register("pool_connections_max", "Connections that a pool may have", most.clone());
-    gauges.register("pool_wait_seconds", "How long a request waits for a connection now, up to 1", wait.clone());
+    gauges.register("pool_wait_seconds", "How long a request waits for a connection now, up to 5", wait.clone());
     for (pool, at) in app.pools() {
         let (size, idle, max) =
             (at.size(), u32::try_from(at.num_idle()).unwrap_or(u32::MAX), at.options().get_max_connections());

@@ -57,7 +57,7 @@ async fn metrics_count_by_names_of_ours_alone() {
         ("larder_requests_total{method=\"GET\",route=\"/s/{token}\",status=\"307\"}", 1.0),
         ("larder_requests_total{method=\"other\",route=\"/v1/blobs\",status=\"405\"}", 1.0),
         ("larder_request_seconds_count{method=\"PUT\",route=\"/{*path}\"}", 2.0),
-        ("larder_store_calls_total{store=\"documents\",operation=\"UpdateItem\",outcome=\"ok\"}", 0.0),
+        ("larder_store_calls_total{store=\"documents\",operation=\"PutItem\",outcome=\"ok\"}", 0.0),
         ("larder_store_retries_total{store=\"objects\",operation=\"PutObject\"}", 0.0),
         ("larder_share_hits_total{outcome=\"redirected\"}", 1.0),
         ("larder_pool_connections_max{pool=\"control\"}", 10.0),

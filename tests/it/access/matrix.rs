@@ -150,6 +150,7 @@ const ROWS: &[Row] = &[
     row("get", "/v1/datasets/{id}", "/v1/datasets/{id}", Dataset, Empty, READ),
     row("get", "/v1/datasets/{id}/log", "/v1/datasets/{id}/log", Dataset, Empty, READ),
     row("get", "/v1/audit", "/v1/audit", Nothing, Empty, [403, 403, 403, 403, 200]),
+    row("get", "/metrics", "/metrics", Nothing, Empty, [403, 403, 403, 403, 200]),
 
     row("get", "/v1/jobs", "/v1/jobs", Job, Empty, LIST),
     row("get", "/v1/jobs/{id}", "/v1/jobs/{id}", Job, Empty, READ),

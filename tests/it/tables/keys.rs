@@ -159,8 +159,10 @@ async fn a_pinned_version_never_changes() {
     let larder = shared();
     put("k-pinned", "a\n1\n").await;
     larder.sql("update larder.versions v set pinned = true from larder.datasets d where d.current = v.id and d.name = 'k-pinned'").await;
-    problem(append("k-pinned/rows", None, "a\n2\n").await, 409, "conflict").await;
-    for n in 2..5 {
+    // The rows go to a copy of it, which is the next version.
+    assert_eq!(json(append("k-pinned/rows", None, "a\n2\n").await, 201).await["version"], 2);
+    assert_eq!(larder.text("/v1/tables/k-pinned/rows.csv").await, "a\n1\n2\n");
+    for n in 3..6 {
         put("k-pinned", format!("a\n{n}\n")).await;
     }
     let list = json(larder.get("/v1/tables/k-pinned/versions").await, 200).await;
@@ -170,7 +172,7 @@ async fn a_pinned_version_never_changes() {
         .iter()
         .map(|one| (one["version"].as_u64(), one["pinned"].as_bool()))
         .collect();
-    assert_eq!(shown, [(Some(4), Some(false)), (Some(3), Some(false)), (Some(1), Some(true))]);
+    assert_eq!(shown, [(Some(5), Some(false)), (Some(4), Some(false)), (Some(1), Some(true))]);
     assert_eq!(larder.text("/v1/tables/k-pinned/rows.csv?version=1").await, "a\n1\n");
 }
 
