@@ -5,7 +5,7 @@ use crate::{
     app::App,
     catalogue::Kind,
     error::{Error, Result},
-    http::{Client, Problem, REQUEST_ID},
+    http::{Client, Problem, REQUEST_ID, until_there},
 };
 use axum::{
     RequestExt,
@@ -19,7 +19,7 @@ use http::{Extensions, HeaderMap, Method, header::AUTHORIZATION, request::Parts}
 /// A layer: the request goes on with its caller, or ends with 401, the same whether or not the name exists.
 pub async fn authenticate(State(app): State<App>, mut request: Request, next: Next) -> Result<Response, Problem> {
     let mut caller = match token(request.headers()) {
-        Some(token) => Caller::clone(&*app.auth.caller(&token).await?),
+        Some(token) => Caller::clone(&*until_there(&app, || app.auth.caller(&token)).await?),
         None => public_reader(&app, &mut request).await?,
     };
     caller.origin = Origin { token: caller.origin.token, ..origin(request.extensions()) };
