@@ -25,6 +25,8 @@ end $$";
 const GRANT: &str = "
 do $$ begin
     if current_user = 'larder_owner' then
+        -- Two that grant at once would upset one another.
+        perform pg_advisory_xact_lock(hashtext('larder grants'));
         grant usage on schema larder to larder_app;
         grant select, insert, update, delete on all tables in schema larder to larder_app;
         grant usage, update on all sequences in schema larder to larder_app;
