@@ -38,8 +38,8 @@ async fn bring_up(connection: &mut PgConnection, user: &str) -> Result<Vec<i64>>
             )));
         }
         run(connection).await?;
-        roles::grant(connection).await?;
     }
+    roles::grant(connection).await?;
     roles::check(connection, user).await?;
     Ok(missing)
 }

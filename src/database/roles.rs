@@ -21,13 +21,16 @@ do $$ begin
     if exists (select from pg_roles where rolname = 'rds_iam') then grant rds_iam to larder_owner, larder_app; end if;
 end $$";
 
-/// What the service may do; said again after each migration, for the tables that it made.
+/// What the service may do; said again whenever the owner migrates, for the tables that a migration made.
 const GRANT: &str = "
 do $$ begin
     if current_user = 'larder_owner' then
+        -- Two that grant at once would upset one another.
+        perform pg_advisory_xact_lock(hashtext('larder grants'));
         grant usage on schema larder to larder_app;
         grant select, insert, update, delete on all tables in schema larder to larder_app;
         grant usage, update on all sequences in schema larder to larder_app;
+        grant execute on all functions in schema larder to larder_app;
         revoke insert, update, delete on larder._sqlx_migrations from larder_app;
         grant usage, create on schema rows to larder_app;
         if to_regclass('larder.audit') is not null then revoke update, delete on larder.audit from larder_app; end if;
@@ -55,7 +58,7 @@ pub(super) async fn may_migrate(connection: &mut PgConnection) -> Result<bool> {
     sqlx::query_scalar(sql).fetch_one(connection).await.map_err(unreadable)
 }
 
-/// Lets `larder_app` use what a migration by `larder_owner` has made.
+/// Lets `larder_app` use what `larder_owner` has; of any other user nothing is done.
 pub(super) async fn grant(connection: &mut PgConnection) -> Result<()> {
     let granted = sqlx::raw_sql(GRANT).execute(connection).await;
     granted
