@@ -1,10 +1,13 @@
-"""One machine without AWS: the backup that deploy/README.md tells of, and the files of compose."""
+"""One machine without AWS: the backup that deploy/README.md tells of, and that every form names settings that there are."""
 
+import re
 import shutil
 import subprocess
+import sys
+from pathlib import Path
 
 import yaml
-from service import ROOT, Service, short_folder
+from service import BINARY, ROOT, Service, clean_environment, short_folder
 from stores import Embedded
 
 
@@ -36,6 +39,19 @@ def test_a_copy_of_the_stopped_folder_is_a_whole_installation_elsewhere():
         shutil.rmtree(parent)
 
 
+def test_every_variable_that_deployments_set_is_a_setting():
+    known = subprocess.run([str(BINARY), "--help"], env=clean_environment(), capture_output=True, text=True, check=True).stdout
+    known = set(re.findall(r"\[env: ([A-Z_0-9]+)", known))
+    assert {"LARDER_LISTEN", "DATABASE_URL"} <= known
+    named = {}
+    for path in (ROOT / "deploy").rglob("*"):
+        if path.is_file() and path.suffix != ".md":
+            named[path.name] = set(re.findall(r"\bLARDER_[A-Z_]+\b", path.read_text()))
+    ours = {"LARDER_TEMPLATE", "LARDER_FEATURES"}
+    assert {name: rest for name, words in named.items() if (rest := words - known - ours)} == {}
+    assert named["larder.yaml"] and named["compose.yaml"] and named["larder.service"] and named["Dockerfile"]
+
+
 def test_the_compose_files_are_of_the_image():
     compose = yaml.safe_load((ROOT / "deploy/compose.yaml").read_text())
     larder = compose["services"]["larder"]
@@ -46,3 +62,13 @@ def test_the_compose_files_are_of_the_image():
     for one in (larder, bundle):
         assert one["read_only"] is True
         assert "scratch:/scratch" in one["volumes"]
+
+
+def test_caddy_reads_its_file_and_passes_on_to_the_service():
+    caddy = Path(sys.executable).with_name("caddy")
+    file = ROOT / "deploy/machine/Caddyfile"
+    environment = clean_environment() | {"DOMAIN": "data.example.org", "UPSTREAM": "larder:8080"}
+    adapted = subprocess.run([str(caddy), "adapt", "--config", str(file)], env=environment, capture_output=True, text=True, check=False)
+    assert adapted.returncode == 0, adapted.stderr
+    assert '"host":["data.example.org"]' in adapted.stdout
+    assert '"upstreams":[{"dial":"larder:8080"}]' in adapted.stdout

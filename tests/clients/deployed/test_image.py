@@ -72,3 +72,31 @@ def test_nothing_is_missing_in_the_image_and_nothing_is_written_there(stores, tr
         assert service.stop() == 0
     assert service.health().returncode == 1
     assert files(tree) == before
+
+
+def another_database(stores):
+    stores.postgres.sql("create role another login password 'another'")
+    stores.postgres.sql("create database another owner another")
+    return stores.postgres.url("another", "another", "another")
+
+
+def test_the_form_with_engines_keeps_its_data_in_the_volume(stores, tree, name):
+    """As deploy/compose.yaml starts it: Postgres elsewhere, S3 and DynamoDB its own."""
+    own = {"LARDER_EMBEDDED": "auto", "LARDER_DATA_DIR": "/var/lib/larder", "DATABASE_URL": another_database(stores)}
+    stores_own = {"LARDER_S3_BUCKET", "LARDER_DYNAMODB_TABLE", "AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL_DYNAMODB"}
+    before = files(tree)
+    settings = {key: value for key, value in stores.settings("").items() if key not in stores_own} | own
+
+    class Own:
+        def settings(self, url):
+            return settings | {"LARDER_PUBLIC_URL": url}
+
+    service = Contained(Own(), tree)
+    try:
+        service.client().whole("PUT", f"/v1/blobs/{name}/a", 201, data=b"bytes")
+        service.client().whole("PUT", f"/v1/documents/{name}/one", 201, data=b'{"v": 1}')
+    finally:
+        assert service.stop() == 0
+    written = {path for path, changed in files(tree).items() if before.get(path) != changed}
+    assert written and all(path.startswith("var/lib/larder") for path in written), written
+    assert all(path.lstat().st_uid == USER for path in (tree / "var/lib/larder").rglob("*"))
