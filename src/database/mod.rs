@@ -77,10 +77,16 @@ impl Database {
     }
 }
 
+/// What several requests are told of one connection that broke.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct Away(pub String);
+
 /// Whether the connection broke or could not be made: the database restarts, or another one takes its place. What only read may be done again.
 pub fn is_away(error: &Error) -> bool {
     let Error::Store { store: Store::Database, source } = error else { return false };
     match source.downcast_ref::<sqlx::Error>() {
+        None => source.is::<Away>(),
         Some(sqlx::Error::Io(_)) => true,
         // `connection_exception`, and what a server says that shuts down or starts.
         Some(sqlx::Error::Database(refusal)) => {

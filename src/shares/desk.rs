@@ -1,7 +1,10 @@
 //! A desk where concurrent requests are served in groups: whoever comes first is served at once, and those that come meanwhile together, as the next group. So
 //! one round trip and one commit serve many, and no request waits for company.
 
-use crate::error::{Error, Result, Store};
+use crate::{
+    database,
+    error::{Error, Result, Store},
+};
 use std::future::Future;
 use tokio::sync::{mpsc, oneshot};
 
@@ -102,6 +105,7 @@ fn for_each(error: &Error) -> Error {
         source = cause.source();
     }
     match error {
+        Error::Store { .. } if database::is_away(error) => Error::store(Store::Database, database::Away(text)),
         Error::Store { .. } => Error::store(Store::Database, text),
         _ => Error::internal(text),
     }

@@ -18,8 +18,6 @@ pub struct Card {
     pub downloads: Vec<Download>,
     /// The address that people pass on.
     pub link: Option<String>,
-    /// More beside the buttons.
-    pub actions: Markup,
     pub preview: Markup,
     pub snippets: Vec<Snippet>,
 }
@@ -78,7 +76,6 @@ impl Card {
                 @if let Some(link) = &self.link {
                     button.button type="button" hidden data-copy=(link) { (Icon::Copy.draw()) span aria-live="polite" { "Copy link" } }
                 }
-                (self.actions)
             }
         }
     }

@@ -18,14 +18,12 @@ pub struct Page {
     pub title: String,
     /// More for `<head>`: what previews of the link show.
     pub head: Markup,
-    /// At the right of the top: who is signed in, where else to go.
-    pub menu: Markup,
     pub main: Markup,
 }
 
 impl Page {
     pub fn new(title: impl Into<String>, main: Markup) -> Self {
-        Self { status: StatusCode::OK, title: title.into(), head: html! {}, menu: html! {}, main }
+        Self { status: StatusCode::OK, title: title.into(), head: html! {}, main }
     }
 
     fn render(&self) -> Markup {
@@ -48,7 +46,6 @@ impl Page {
                     a.skip href="#main" { "Skip to the content" }
                     header.top {
                         a.brand href="/" { (Icon::Jar.draw()) "Larder" }
-                        @if !self.menu.0.is_empty() { nav aria-label="Account" { (self.menu) } }
                     }
                     main #main { (self.main) }
                     footer.bottom {

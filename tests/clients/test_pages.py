@@ -126,7 +126,7 @@ def test_a_page_shows_what_it_is_to_everyone_on_every_screen(service, links, vis
 
 def test_previews_show_what_is_inside(links, visit):
     page = visit(links["picture"])
-    assert page.locator(".media img").evaluate("img => img.complete && img.naturalWidth") > 100
+    assert page.locator(".media img").evaluate("img => img.complete && img.naturalWidth") == 100
     page = visit(links["sound"])
     page.wait_for_function("document.querySelector('audio').readyState >= 1")
     page = visit(links["table"])

@@ -61,7 +61,6 @@ impl Shown<'_> {
                 size_bytes: Some(version.size_bytes),
             }],
             link: None,
-            actions: html! {},
             preview: preview.unwrap_or_default(),
             snippets: vec![Snippet { tool: "curl", code: format!("curl -fLO {password}'{address}'") }],
         })
@@ -107,7 +106,6 @@ impl Shown<'_> {
             facts,
             downloads: downloads.collect(),
             link: None,
-            actions: html! {},
             preview,
             snippets: match format {
                 Some(format) => vec![curl(&address(format), self.protected)],
@@ -143,7 +141,6 @@ impl Shown<'_> {
                 size_bytes: Some(document.size_bytes),
             }],
             link: None,
-            actions: html! {},
             preview,
             snippets: vec![curl(&address, self.protected), Snippet { tool: "Python", code: python }],
         }
@@ -161,7 +158,6 @@ impl Shown<'_> {
             facts: vec![("Changed", moment(collection.updated_at))],
             downloads: Vec::new(),
             link: None,
-            actions: html! {},
             preview: tree.map(|tree| preview::pane(heading, &tree)).unwrap_or_default(),
             snippets: vec![curl_to_screen(&self.address(app, ""), self.protected)],
         }

@@ -31,7 +31,6 @@ impl Shown<'_> {
             facts: Vec::new(),
             downloads: Vec::new(),
             link: None,
-            actions: html! {},
             preview: html! {
                 @if let Some(room) = room { (self.drop_box(room)) }
                 @if let Some(level) = level { (preview::level(level)) }
