@@ -18,7 +18,7 @@ use axum::{
 };
 use http::{
     HeaderMap, Method, StatusCode,
-    header::{AUTHORIZATION, CACHE_CONTROL},
+    header::{AUTHORIZATION, CACHE_CONTROL, CONTENT_LENGTH},
 };
 use uuid::Uuid;
 
@@ -199,7 +199,12 @@ impl<'a> Visit<'a> {
         if self.noted.is_none() {
             self.note().await?;
         }
-        let (place, cookie) = place.unzip();
+        let (mut place, cookie) = place.unzip();
+        // Of an answer without bytes nobody asks for the last one.
+        let empty = response.headers().get(CONTENT_LENGTH).is_some_and(|length| length == "0");
+        if let Some(place) = place.take_if(|_| empty) {
+            self.app.shares.give(&place, self.app.config.times.lease()).await?;
+        }
         let mut response = counted(self.app, self.hit, place, response);
         response.headers_mut().extend(cookie.flatten());
         Ok(response)

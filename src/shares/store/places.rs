@@ -4,7 +4,7 @@
 
 use super::Shares;
 use crate::{
-    catalogue::database,
+    catalogue::{database, is_busy},
     error::{Error, Result},
 };
 use sqlx::{PgConnection, Row};
@@ -46,6 +46,12 @@ impl Shares {
     /// # Errors
     /// `Gone` if all are used up, `DownloadsInUse` if others may still give theirs back.
     pub async fn take_place(&self, asked: &PlaceAsked, lease: Duration) -> Result<Place> {
+        // So many come at once that the lock of the share is not to be had: they may come again.
+        let busy = |error| if is_busy(&error) { Error::DownloadsInUse } else { error };
+        self.try_take_place(asked, lease).await.map_err(busy)
+    }
+
+    async fn try_take_place(&self, asked: &PlaceAsked, lease: Duration) -> Result<Place> {
         let mut tx = self.catalogue.control.begin().await.map_err(database)?;
         let (max, done) = lock(&mut tx, asked.share).await?;
         let length = asked.range.end - asked.range.start;
