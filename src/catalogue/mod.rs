@@ -25,6 +25,7 @@ mod migrate;
 mod names;
 mod pin;
 mod publish;
+mod quota;
 mod rendition;
 mod store;
 mod sweep;
