@@ -29,6 +29,7 @@ install_packages() {
     local missing=()
     ls /usr/lib/postgresql/*/bin/postgres >/dev/null 2>&1 || missing+=(postgresql)
     command -v curl >/dev/null || missing+=(curl)
+    ls /usr/lib/*/faketime/libfaketimeMT.so.1 >/dev/null 2>&1 || missing+=(faketime)
     python3 -c 'import ensurepip' 2>/dev/null || missing+=(python3-venv)
     command -v chromium >/dev/null || missing+=(chromium)
     [ ${#missing[@]} = 0 ] && return

@@ -4,11 +4,13 @@ use crate::{
     audit::Audit,
     auth::{Auth, SecretKeys},
     blobs::Blobs,
-    catalogue::{Catalogue, LOCK_TIMEOUT, migrate},
+    catalogue::Catalogue,
     config::Config,
+    database::{Database, Pools, migrate},
     documents::Documents,
     error::{Error, Result},
     guards::Guards,
+    metrics::Calls,
     objects::Objects,
     shares::{Passwords, Shares},
     tables::Tables,
@@ -16,26 +18,20 @@ use crate::{
 use aws_config::{BehaviorVersion, SdkConfig, retry::RetryConfig, timeout::TimeoutConfig};
 use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider};
 use aws_sdk_s3::error::DisplayErrorContext;
-use sqlx::{
-    Connection, PgPool,
-    postgres::{PgConnectOptions, PgPoolOptions},
-};
 use std::{
     ops::Deref,
-    str::FromStr,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering::Relaxed},
     },
     time::Duration,
 };
+use tokio::time::timeout;
 
 /// Attempts of one call of a store, and the time each may take to connect.
 const STORE_ATTEMPTS_MAX: u32 = 4;
 const CONNECT_TIME: Duration = Duration::from_secs(5);
-/// A connection that was idle for longer is tested before it is used.
-const UNTESTED_TIME: Duration = Duration::from_secs(1);
-/// For statements that run when the service ends.
+/// For what is still to be written when the service ends.
 const CLOSE_TIME: Duration = Duration::from_secs(5);
 
 /// What every handler gets; a clone is a pointer.
@@ -57,7 +53,7 @@ pub struct Parts {
     pub documents: Documents,
     pub shares: Shares,
     pub passwords: Passwords,
-    pools: [PgPool; 3],
+    pools: Pools,
     draining: AtomicBool,
 }
 
@@ -71,7 +67,7 @@ impl Deref for App {
 
 /// Where the three stores are: configured, or embedded.
 pub struct Stores {
-    pub database: PgConnectOptions,
+    pub database: Database,
     pub objects: ObjectsAt,
     pub documents: DocumentsAt,
 }
@@ -94,11 +90,12 @@ impl App {
     /// Connects to the stores, brings the database up to date, and compares the installation's id in all three.
     pub async fn connect(config: Config, public_url: String, keys: SecretKeys, stores: Stores) -> Result<Self> {
         migrate(&stores.database, config.times.request()).await?;
-        let pools = pools(&config, &stores.database);
-        let [control, queries, loads] = pools.clone();
+        let pools = Pools::new(&config, &stores.database).await?;
+        let (control, queries, loads) = (pools.control.clone(), pools.queries.clone(), pools.loads.clone());
         let catalogue = Catalogue::new(control.clone(), &config);
         let objects = objects(&config, stores.objects)?;
-        let client = aws_sdk_dynamodb::Client::new(&stores.documents.sdk);
+        let client = aws_sdk_dynamodb::config::Builder::from(&stores.documents.sdk).interceptor(Calls::of("documents"));
+        let client = aws_sdk_dynamodb::Client::from_conf(client.build());
         let documents = Documents::new(client, stores.documents.table, catalogue.clone(), objects.clone(), &config);
         if stores.documents.ours {
             documents.ensure_table().await?;
@@ -140,20 +137,21 @@ impl App {
         self.draining.load(Relaxed)
     }
 
-    /// Writes what is still counted in memory, and closes the pools, so that the database can stop without waiting for us; a statement that is still running is left to it.
+    /// The pools with the names that they have in metrics.
+    pub fn pools(&self) -> [(&'static str, &sqlx::PgPool); 3] {
+        self.pools.named()
+    }
+
+    /// Writes what is still counted in memory, and closes what is open to the stores.
     pub async fn close(&self) {
-        let closed = async {
+        let written = async {
             self.audit.flush().await;
-            if let Err(error) = self.shares.flush().await {
-                tracing::warn!(?error, "the bytes of the last hits of links were not written");
-            }
-            for pool in &self.pools {
-                pool.close().await;
-            }
+            self.shares.flush().await
         };
-        if tokio::time::timeout(CLOSE_TIME, closed).await.is_err() {
-            tracing::warn!("statements were still running at the end");
+        if let Ok(Err(error)) = timeout(CLOSE_TIME, written).await {
+            tracing::warn!(?error, "the bytes of the last hits of links were not written");
         }
+        self.pools.close().await;
     }
 }
 
@@ -188,48 +186,8 @@ pub fn timeouts(config: &Config) -> TimeoutConfig {
     TimeoutConfig::builder().connect_timeout(CONNECT_TIME).read_timeout(config.times.request()).build()
 }
 
-/// The database of DATABASE_URL.
-pub fn database_options(url: &str) -> Result<PgConnectOptions> {
-    // libpq's form for a socket, `postgres://user@/database?host=/folder`, has no host, which the URL standard wants beside a user.
-    let url = url.replacen("@/", "@localhost/", 1);
-    // The error of the driver can quote the URL, and with it a password.
-    PgConnectOptions::from_str(&url)
-        .map_err(|_| Error::startup("DATABASE_URL is not a valid URL such as postgres://user@host/database."))
-}
-
-/// Control (authentication, catalogue, shares), queries and loads, apart, so that slow exports never starve a share link.
-fn pools(config: &Config, database: &PgConnectOptions) -> [PgPool; 3] {
-    let pool = |name: &'static str, statement_seconds: u64| {
-        let settings = [
-            ("statement_timeout", format!("{statement_seconds}s")),
-            ("lock_timeout", LOCK_TIMEOUT.to_owned()),
-            ("idle_in_transaction_session_timeout", "10min".to_owned()),
-            // The server stops a statement whose client has gone.
-            ("client_connection_check_interval", "10s".to_owned()),
-            ("timezone", "UTC".to_owned()),
-            ("datestyle", "ISO, YMD".to_owned()),
-            ("intervalstyle", "iso_8601".to_owned()),
-            ("extra_float_digits", "1".to_owned()),
-        ];
-        PgPoolOptions::new()
-            .max_connections(u32::try_from(config.limits.pool_connections_max).unwrap_or(u32::MAX))
-            .acquire_timeout(config.times.request())
-            // A question and an answer before each statement would cost a short query a third of its time.
-            .test_before_acquire(false)
-            .before_acquire(|connection, known| {
-                Box::pin(async move {
-                    if known.idle_for > UNTESTED_TIME {
-                        connection.ping().await?;
-                    }
-                    Ok(true)
-                })
-            })
-            .connect_lazy_with(database.clone().application_name(&format!("larder {name}")).options(settings))
-    };
-    [pool("control", config.times.request_seconds), pool("queries", config.times.query_seconds), pool("loads", 0)]
-}
-
-fn objects(config: &Config, at: ObjectsAt) -> Result<Objects> {
+/// A bucket: that of the installation, or one that an export is in.
+pub fn objects(config: &Config, at: ObjectsAt) -> Result<Objects> {
     let credentials = at.sdk.credentials_provider();
     let credentials: SharedCredentialsProvider = credentials.ok_or_else(no_credentials)?;
     // Virtual-host addressing is what AWS wants; servers given by address have no names for buckets.
@@ -237,11 +195,13 @@ fn objects(config: &Config, at: ObjectsAt) -> Result<Objects> {
         || at.public_endpoint.is_some()
         || std::env::var_os("AWS_ENDPOINT_URL_S3").is_some();
     let builder = aws_sdk_s3::config::Builder::from(&at.sdk).force_path_style(path_style);
-    let client = aws_sdk_s3::Client::from_conf(builder.clone().build());
+    let client = aws_sdk_s3::Client::from_conf(builder.clone().interceptor(Calls::of("objects")).build());
+    // Minting a URL is no call.
     let signer = match at.public_endpoint {
-        Some(endpoint) => aws_sdk_s3::Client::from_conf(builder.endpoint_url(endpoint).build()),
-        None => client.clone(),
+        Some(endpoint) => builder.endpoint_url(endpoint),
+        None => builder,
     };
+    let signer = aws_sdk_s3::Client::from_conf(signer.build());
     Ok(Objects::new(client, signer, credentials, at.bucket, config.times.presign()))
 }
 

@@ -6,6 +6,7 @@ use crate::{
     app::{self, App, DocumentsAt, ObjectsAt, Stores},
     auth::SecretKeys,
     config::{Config, Secret},
+    database::{self, Database},
     error::{Error, Result},
 };
 use axum::Router;
@@ -24,7 +25,7 @@ impl Base {
     /// Starts the engines that are needed; `address` is where the listener is.
     pub async fn start(config: &Config, address: SocketAddr) -> Result<Self> {
         if let Some(url) = &config.database_url {
-            app::database_options(url.expose())?;
+            database::options(url.expose())?;
         }
         let public_url = config.public_url.clone().unwrap_or_else(|| format!("http://{address}"));
         #[cfg(feature = "embedded")]
@@ -38,11 +39,16 @@ impl Base {
         Ok(Self { address, public_url })
     }
 
+    /// Connects to the stores as they are.
+    pub async fn open(&self, config: Config) -> Result<App> {
+        let (stores, keys) = (self.stores(&config).await?, SecretKeys::new(self.secret_keys(&config)?));
+        App::connect(config, self.public_url.clone(), keys, stores).await
+    }
+
     /// Connects to the stores, and lets the admin in.
     pub async fn connect(&self, config: Config) -> Result<App> {
-        let stores = self.stores(&config).await?;
-        let (keys, token) = (SecretKeys::new(self.secret_keys(&config)?), self.admin_token(&config)?);
-        let app = App::connect(config, self.public_url.clone(), keys, stores).await?;
+        let token = self.admin_token(&config)?;
+        let app = self.open(config).await?;
         match token {
             Some(token) => app.auth.add_admin_token("bootstrap", &token).await?,
             None if app.auth.has_tokens().await? => {}
@@ -64,7 +70,7 @@ impl Base {
         let sdk = app::configured_sdk(config).await?;
         let database = config.database_url.as_ref().ok_or_else(missing)?;
         Ok(Stores {
-            database: app::database_options(database.expose())?,
+            database: Database::configured(config, database.expose(), Some(&sdk))?,
             objects: ObjectsAt {
                 sdk: sdk.clone(),
                 public_endpoint: None,

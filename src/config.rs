@@ -37,7 +37,7 @@ pub struct Cli {
 pub enum Command {
     /// Run the service. The default command: every flag below is also an environment variable.
     #[command(
-        after_help = "Other commands:\n  larder token create --admin   make a new admin token, to recover a lost one\n  larder token --help           make, list, revoke and rotate tokens\n  larder health                 ask the service on this machine whether it lives"
+        after_help = "Other commands:\n  larder token create --admin   make a new admin token, to recover a lost one\n  larder token --help           make, list, revoke and rotate tokens\n  larder health                 ask the service on this machine whether it lives\n  larder migrate                bring the database to this version's schema, as its owner\n  larder database-roles         make the two database users, as an administrator of the database\n  larder export PLACE           write all of the installation to a folder or to s3://bucket/prefix\n  larder import PLACE           make it an installation again, in stores that are new"
     )]
     Serve(Config),
     /// Ask the service that listens here whether it lives, and end with an error if not: the health check of a container.
@@ -45,6 +45,22 @@ pub enum Command {
         /// Address that the service listens on.
         #[arg(long, env = "LARDER_LISTEN", default_value = "127.0.0.1:8080")]
         listen: SocketAddr,
+    },
+    /// Bring the database of DATABASE_URL to the schema of this version, and end: for a user that may, such as larder_owner.
+    Migrate(Config),
+    /// Make the users larder_owner and larder_app in the database of DATABASE_URL, as an administrator of it; once.
+    DatabaseRoles(Config),
+    /// Write all of the installation to a folder or to `s3://bucket/prefix`, while it serves.
+    Export {
+        place: String,
+        #[command(flatten)]
+        config: Config,
+    },
+    /// Make an export an installation again, in stores that nobody has served from.
+    Import {
+        place: String,
+        #[command(flatten)]
+        config: Config,
     },
     /// Work on tokens from the machine itself.
     #[command(subcommand)]
@@ -79,6 +95,11 @@ pub struct Config {
     #[arg(long, env = "LARDER_PUBLIC_URL", value_parser = parse_public_url)]
     pub public_url: Option<String>,
 
+    /// Address of a listener that serves `/metrics` alone, without a token: one that only your collector reaches. Without it they are at `/metrics` of the service,
+    /// for admins.
+    #[arg(long, env = "LARDER_METRICS_LISTEN")]
+    pub metrics_listen: Option<SocketAddr>,
+
     /// Folder of the embedded engines' data; one process at a time.
     #[arg(long, env = "LARDER_DATA_DIR", default_value = "./larder-data")]
     pub data_dir: PathBuf,
@@ -102,6 +123,10 @@ pub struct Config {
     /// Postgres, as `postgres://user@host/database?sslmode=verify-full&sslrootcert=…`; embedded if not given.
     #[arg(long, env = "DATABASE_URL", hide_env_values = true)]
     pub database_url: Option<Secret>,
+
+    /// How to log in to DATABASE_URL. `iam`: by tokens that the AWS role of the service signs, as RDS takes them, over verified TLS.
+    #[arg(long, env = "LARDER_DATABASE_AUTH", default_value = "url")]
+    pub database_auth: DatabaseAuth,
 
     /// `never`: refuse to start while a store is unconfigured, so that production data cannot land on a container's disk.
     #[arg(long, env = "LARDER_EMBEDDED", default_value = "auto")]
@@ -162,6 +187,15 @@ pub enum Embedded {
     Never,
 }
 
+/// What the password for the database is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum DatabaseAuth {
+    /// The one in DATABASE_URL, if any.
+    Url,
+    /// A token of the role.
+    Iam,
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum LogFormat {
     Auto,
@@ -202,6 +236,11 @@ impl Config {
                 "LARDER_PUBLIC_URL must say what links begin with, since LARDER_LISTEN={} is reached from other machines.",
                 self.listen
             )));
+        }
+        if self.database_auth == DatabaseAuth::Iam && self.database_url.is_none() {
+            return Err(Error::startup(
+                "LARDER_DATABASE_AUTH=iam needs DATABASE_URL: the embedded database knows no role.",
+            ));
         }
         if self.secret_keys.len() > 2 || self.secret_keys.iter().any(|key| key.expose().len() < 32) {
             return Err(Error::startup("LARDER_SECRET_KEYS takes one or two keys of at least 32 characters each."));

@@ -5,8 +5,11 @@
 pub mod app;
 pub mod base;
 pub mod config;
+pub mod database;
 pub mod error;
 pub mod health;
+pub mod metrics;
+pub mod operator_command;
 pub mod router;
 pub mod serve;
 pub mod sweep;
@@ -27,6 +30,7 @@ pub mod tables;
 
 pub mod datasets;
 pub mod shares;
+pub mod transfer;
 pub mod upload;
 pub mod web;
 

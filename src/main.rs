@@ -5,16 +5,17 @@ use larder::{
     base::Base,
     config::{Cli, Command, Config},
     error::{Error, Result},
-    health,
-    router::router,
+    health, operator_command,
+    router::{metrics_router, router},
     serve::serve,
     sweep, telemetry, token_command,
 };
-use std::process::ExitCode;
+use std::{future::pending, net::SocketAddr, process::ExitCode};
 use tokio::{
     net::TcpListener,
     signal::unix::{SignalKind, signal},
 };
+use tokio_util::task::AbortOnDropHandle;
 
 fn main() -> ExitCode {
     let cli = Cli::parse_with_default_command();
@@ -23,6 +24,10 @@ fn main() -> ExitCode {
         runtime.block_on(async {
             match cli.command {
                 Command::Serve(config) => run(config).await,
+                Command::Export { place, config } => operator_command::export(&place, config).await,
+                Command::Import { place, config } => operator_command::import(&place, config).await,
+                Command::Migrate(config) => operator_command::migrate(config).await,
+                Command::DatabaseRoles(config) => operator_command::make_database_roles(config).await,
                 Command::Health { listen } => health::ask(listen).await,
                 Command::Token(command) => token_command::run(command).await,
             }
@@ -46,12 +51,21 @@ fn main() -> ExitCode {
 async fn run(config: Config) -> Result<()> {
     config.check()?;
     telemetry::init(&config)?;
-    let listener = TcpListener::bind(config.listen).await;
-    let listener = listener
-        .map_err(|error| Error::startup(format!("LARDER_LISTEN: cannot listen on {}: {error}.", config.listen)))?;
+    let listener = listen("LARDER_LISTEN", config.listen).await?;
+    let metrics = match config.metrics_listen {
+        Some(address) => Some(listen("LARDER_METRICS_LISTEN", address).await?),
+        None => None,
+    };
     let base = Base::start(&config, listener.local_addr().map_err(Error::internal)?).await?;
     let app = base.connect(config).await?;
     let sweeper = tokio::spawn(sweep::run(app.clone()));
+    // It goes with the process, so that the drain can be watched.
+    let _metrics = metrics.map(|listener| {
+        let address = listener.local_addr().map_or_else(|_| String::new(), |address| address.to_string());
+        tracing::info!(address, "listening for collectors of metrics");
+        let (routes, times) = (metrics_router(&app), app.config.times.clone());
+        AbortOnDropHandle::new(tokio::spawn(async move { serve(listener, routes, &times, pending()).await }))
+    });
     base.banner(&app).await?;
     let routes = base.routes(router(&app));
     if !serve(listener, routes, &app.config.times, stop_signal(app.clone())).await {
@@ -62,6 +76,11 @@ async fn run(config: Config) -> Result<()> {
     base.stop().await;
     tracing::info!("stopped");
     Ok(())
+}
+
+async fn listen(setting: &str, address: SocketAddr) -> Result<TcpListener> {
+    let listener = TcpListener::bind(address).await;
+    listener.map_err(|error| Error::startup(format!("{setting}: cannot listen on {address}: {error}.")))
 }
 
 /// Waits for SIGTERM or Ctrl-C, and takes the service out of readiness.

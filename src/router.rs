@@ -8,10 +8,10 @@ use crate::{
     guards::http::limit,
     health,
     http::{
-        client, not_found, openapi, panicked, plain_answers, problem_page, problem_pages, request_id, request_span,
-        settle, strict_transport,
+        client, not_found, openapi, panicked, plain_answers, problem_page, problem_pages, read_again, request_id,
+        request_span, settle, strict_transport,
     },
-    jobs, shares, tables, upload, web,
+    jobs, metrics, shares, tables, upload, web,
 };
 use axum::{
     Router,
@@ -48,6 +48,7 @@ pub fn router(app: &App) -> Router {
             .merge(open())
             .fallback(not_found)
             .method_not_allowed_fallback(upload::http::other_method)
+            .layer(from_fn_with_state(app.clone(), read_again))
             .layer(from_fn_with_state(app.clone(), client))
             .layer(from_fn_with_state(app.clone(), strict_transport))
             .with_state(app.clone()),
@@ -111,6 +112,7 @@ fn api(app: &App) -> Router<App> {
         .route("/v1/tokens", get(tokens::http::list).post(tokens::http::create))
         .route("/v1/tokens/{id}", get(tokens::http::get).patch(tokens::http::patch).delete(tokens::http::revoke))
         .route("/v1/tokens/{id}/rotate", post(tokens::http::rotate))
+        .route("/metrics", get(metrics::http::metrics))
         .route("/v1/shares", get(shares::http::list).post(shares::http::create).delete(shares::http::revoke_all))
         .route("/v1/shares/{id}", get(shares::http::get).patch(shares::http::change).delete(shares::http::revoke))
         .route("/v1/shares/{id}/log", get(shares::http::log))
@@ -150,6 +152,12 @@ fn open() -> Router<App> {
         .route("/assets/{name}", get(web::asset))
         .route("/problems", get(problem_pages))
         .route("/problems/{slug}", get(problem_page))
+}
+
+/// What `LARDER_METRICS_LISTEN` serves: to whoever reaches that address, and nothing else.
+pub fn metrics_router(app: &App) -> Router {
+    let routes = Router::new().route("/metrics", get(metrics::http::open)).fallback(not_found);
+    with_frame(routes.with_state(app.clone()))
 }
 
 /// What every request passes, the embedded bucket's included.

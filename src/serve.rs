@@ -20,7 +20,7 @@ use tokio::{
     net::{TcpListener, TcpStream},
     pin,
     task::JoinSet,
-    time::timeout,
+    time::{sleep, timeout},
 };
 use tokio_io_timeout::TimeoutStream;
 use tower::ServiceExt;
@@ -28,35 +28,33 @@ use tower::ServiceExt;
 /// After the kernel refused a connection, for want of file descriptors most likely.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
-/// Serves until `stop`, then lets running requests end, but no longer than the setting says; the rest is cut off. Answers whether all of them did end.
+/// Serves until `stop`. Then, for `LARDER_DRAIN_SECONDS`, it goes on, while each answer is the last of its connection: a load balancer learns from `/health/ready`
+/// that we go, and nothing that it sends until then meets a closed door. Then idle connections are closed and running requests may end, for as long as
+/// `LARDER_SHUTDOWN_SECONDS` says; the rest is cut off. Answers whether all of them did end.
 ///
-/// As long as some run, new connections are still taken, for one request each: a load balancer learns from `/health/ready` that we go, and what it sends until
-/// then is not refused.
+/// As long as some run, new connections are still taken, for one request each.
 pub async fn serve(listener: TcpListener, router: Router, times: &Times, stop: impl Future<Output = ()>) -> bool {
     let (running, mut connections) = (GracefulShutdown::new(), Connections::new(times));
-    pin!(stop);
-    loop {
-        tokio::select! {
-            // First, so that whoever has seen that we are not ready meets the drain.
-            biased;
-            () = &mut stop => break,
-            stream = accept(&listener) => connections.spawn(stream, router.clone(), &running),
+    let stopping = Arc::new(AtomicBool::new(false));
+    let seen = stopping.clone();
+    let router = router.layer(map_response(move |mut response: Response| {
+        if seen.load(Relaxed) {
+            response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
         }
-    }
-    let drain = async {
-        let (running, late) = (running.shutdown(), GracefulShutdown::new());
-        let router = router.layer(map_response(last_of_its_connection));
-        pin!(running);
-        loop {
-            tokio::select! {
-                biased;
-                () = &mut running => break,
-                stream = accept(&listener) => connections.spawn(stream, router.clone(), &late),
-            }
-        }
+        std::future::ready(response)
+    }));
+    let drained = async {
+        stop.await;
+        stopping.store(true, Relaxed);
+        sleep(Duration::from_secs(times.drain_seconds)).await;
+    };
+    connections.accept_until(&listener, &router, &running, drained).await;
+    let ended = async {
+        let late = GracefulShutdown::new();
+        connections.accept_until(&listener, &router, &late, running.shutdown()).await;
         late.shutdown().await;
     };
-    timeout(Duration::from_secs(times.shutdown_seconds), drain).await.is_ok()
+    timeout(Duration::from_secs(times.shutdown_seconds), ended).await.is_ok()
 }
 
 async fn accept(listener: &TcpListener) -> (TcpStream, Peer) {
@@ -68,7 +66,7 @@ async fn accept(listener: &TcpListener) -> (TcpStream, Peer) {
             },
             Err(error) => {
                 tracing::warn!(%error, "a connection was not accepted");
-                tokio::time::sleep(ACCEPT_PAUSE).await;
+                sleep(ACCEPT_PAUSE).await;
             }
         }
     }
@@ -88,6 +86,24 @@ impl Connections {
         builder.http1().timer(TokioTimer::new()).header_read_timeout(idle);
         builder.http2().timer(TokioTimer::new()).keep_alive_interval(idle);
         Self { builder, idle, tasks: JoinSet::new() }
+    }
+
+    async fn accept_until(
+        &mut self,
+        listener: &TcpListener,
+        router: &Router,
+        watch: &GracefulShutdown,
+        end: impl Future<Output = ()>,
+    ) {
+        pin!(end);
+        loop {
+            tokio::select! {
+                // First, so that whoever has seen that we are not ready meets the drain.
+                biased;
+                () = &mut end => break,
+                accepted = accept(listener) => self.spawn(accepted, router.clone(), watch),
+            }
+        }
     }
 
     fn spawn(&mut self, (stream, peer): (TcpStream, Peer), router: Router, watch: &GracefulShutdown) {
@@ -119,9 +135,4 @@ impl Connections {
             }
         });
     }
-}
-
-async fn last_of_its_connection(mut response: Response) -> Response {
-    response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
-    response
 }

@@ -6,7 +6,7 @@ use crate::{
     catalogue::Kind,
     config::Secret,
     error::{Error, Result},
-    http::{Client, Problem, REQUEST_ID},
+    http::{Client, Problem, REQUEST_ID, until_there},
 };
 use axum::{
     RequestExt,
@@ -21,8 +21,12 @@ use http::{Extensions, HeaderMap, Method, header::AUTHORIZATION, request::Parts}
 pub async fn authenticate(State(app): State<App>, mut request: Request, next: Next) -> Result<Response, Problem> {
     let credential = Credential::of(&app, request.headers());
     let found = match &credential {
-        Some(Credential::Bearer(token) | Credential::Basic(token)) => app.auth.caller(token.expose()).await.map(Some),
-        Some(Credential::Session(cookie)) => app.auth.caller_of_session(cookie.expose()).await.map(Some),
+        Some(Credential::Bearer(token) | Credential::Basic(token)) => {
+            until_there(&app, || app.auth.caller(token.expose())).await.map(Some)
+        }
+        Some(Credential::Session(cookie)) => {
+            until_there(&app, || app.auth.caller_of_session(cookie.expose())).await.map(Some)
+        }
         None => Ok(None),
     };
     let from = origin(request.extensions());

@@ -17,6 +17,11 @@ impl SecretKeys {
         Self(keys)
     }
 
+    /// What tells whether two installations have the same keys, and nothing of the keys.
+    pub fn fingerprints(&self) -> Vec<String> {
+        self.0.iter().map(|key| hex::encode(signature(key, "fingerprint", b""))).collect()
+    }
+
     /// `value` and its signature in URL-safe base64. `purpose` keeps a cursor from passing for a share.
     pub fn seal(&self, purpose: &str, value: &[u8]) -> String {
         let mut sealed = value.to_vec();

@@ -230,12 +230,12 @@ impl Catalogue {
         Ok(())
     }
 
-    /// Takes one row of garbage that is due and that nobody else has taken, in order of age, after `after`.
+    /// Takes one row of garbage that is due and that nobody else has taken, in order of age, after `after`; none while an export holds on to all of it.
     pub async fn claim_garbage(&self, after: Uuid) -> Result<Option<GarbageClaim>> {
         let mut tx = self.control.begin().await.map_err(database)?;
         let garbage = sqlx::query_as(
             "select id, object_id, multipart_id, table_id, collection_id, shards from larder.garbage
-             where due_at < now() and id > $1 order by id limit 1 for update skip locked",
+             where due_at < now() and id > $1 and not exists (select from larder.holds where held_until > now()) order by id limit 1 for update skip locked",
         )
         .bind(after)
         .fetch_optional(&mut *tx)

@@ -90,7 +90,7 @@ pub struct Limits {
 #[derive(Debug, Clone, Args)]
 pub struct Times {
     /// An upload whose client sends no byte for so long is given up.
-    #[arg(long, env = "LARDER_IDLE_SECONDS", default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..=SECONDS_MAX), help_heading = "Times")]
+    #[arg(long, env = "LARDER_IDLE_SECONDS", default_value_t = 75, value_parser = clap::value_parser!(u64).range(1..=SECONDS_MAX), help_heading = "Times")]
     pub idle_seconds: u64,
 
     /// A call of a store that is no transfer is given up after this time; the answer is 503.
@@ -109,7 +109,11 @@ pub struct Times {
     #[arg(long, env = "LARDER_SEARCH_SECONDS", default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=SECONDS_MAX), help_heading = "Times")]
     pub search_seconds: u64,
 
-    /// After SIGTERM: how long running transfers may take to end.
+    /// After SIGTERM: how long the service goes on as before, but not ready, so that a load balancer has learnt of it before any connection is closed.
+    #[arg(long, env = "LARDER_DRAIN_SECONDS", default_value_t = 0, value_parser = clap::value_parser!(u64).range(0..=3600), help_heading = "Times")]
+    pub drain_seconds: u64,
+
+    /// After SIGTERM and LARDER_DRAIN_SECONDS: how long running transfers may take to end.
     #[arg(long, env = "LARDER_SHUTDOWN_SECONDS", default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..=SECONDS_MAX), help_heading = "Times")]
     pub shutdown_seconds: u64,
 

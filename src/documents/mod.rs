@@ -9,6 +9,7 @@
 //! A native body keeps every value exactly and forgets its spelling: keys come back sorted, without white space, and `1.0` as `1`. There is no row per document in Postgres;
 //! only a document with an object needs it.
 
+mod copy;
 pub mod http;
 mod item;
 mod list;
@@ -20,6 +21,7 @@ mod sweep;
 mod table;
 pub mod value;
 
+pub use copy::CarriedItem;
 pub use list::Page;
 pub use put::Put;
 pub use store::{Document, Documents};

@@ -67,7 +67,7 @@ impl Documents {
                     requests.push(WriteRequest::builder().delete_request(request).build());
                 }
                 for batch in requests.chunks(BATCH_ITEMS_MAX) {
-                    self.delete_batch(batch.to_vec()).await?;
+                    self.write_batch(batch.to_vec()).await?;
                 }
                 last_key = answer.last_evaluated_key;
                 if last_key.is_none() {
@@ -79,7 +79,7 @@ impl Documents {
     }
 
     /// DynamoDB may do a part of a batch only, when it is busy.
-    async fn delete_batch(&self, mut requests: Vec<WriteRequest>) -> Result<()> {
+    pub(super) async fn write_batch(&self, mut requests: Vec<WriteRequest>) -> Result<()> {
         for turn in 0..BATCH_TRIES_MAX {
             let request = self.client.batch_write_item().request_items(&self.table, requests);
             let unprocessed = request.send().await.map_err(unavailable)?.unprocessed_items;

@@ -6,7 +6,8 @@ use super::{
 use crate::{
     app::{self, DocumentsAt, ObjectsAt, Stores},
     auth::{NewToken, random_text},
-    config::{Config, Secret},
+    config::{Config, DatabaseAuth, Secret},
+    database::Database,
     error::{Error, Result},
     router::with_frame,
 };
@@ -75,7 +76,7 @@ impl Engines {
     /// The stores: ours where an engine runs, else as configured.
     pub async fn stores(&self, config: &Config, public_url: &str) -> Result<Stores> {
         let configured = match (&self.s3, &self.dynamodb) {
-            (Some(_), Some(_)) => None,
+            (Some(_), Some(_)) if config.database_auth == DatabaseAuth::Url => None,
             _ => Some(app::configured_sdk(config).await?),
         };
         let sdk = |engine: Option<SocketAddr>| match (engine, &configured) {
@@ -97,8 +98,8 @@ impl Engines {
             ours: self.dynamodb.is_some(),
         };
         let database = match (&self.postgres, &config.database_url) {
-            (Some(postgres), _) => postgres.options(),
-            (None, Some(url)) => app::database_options(url.expose())?,
+            (Some(postgres), _) => Database { options: postgres.options(), login: None },
+            (None, Some(url)) => Database::configured(config, url.expose(), configured.as_ref())?,
             (None, None) => return Err(Error::internal("the database is neither embedded nor configured")),
         };
         Ok(Stores { database, objects, documents })

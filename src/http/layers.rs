@@ -1,7 +1,7 @@
 //! What every request passes: an id, a span, and an answer even after a panic.
 
-use super::Problem;
-use crate::{app::App, error::Error};
+use super::{Problem, trace::Trace};
+use crate::{app::App, error::Error, metrics};
 use axum::{
     extract::{MatchedPath, Request, State},
     middleware::Next,
@@ -43,12 +43,18 @@ pub async fn request_id(request: Request, next: Next) -> Response {
 pub async fn request_span(request: Request, next: Next) -> Response {
     let path = request.extensions().get::<MatchedPath>().map_or("-", MatchedPath::as_str);
     let id = REQUEST_ID.try_with(Clone::clone).unwrap_or_default();
-    let span = tracing::info_span!("request", method = %request.method(), path, request_id = id, client = Empty, principal = Empty);
-    let started = std::time::Instant::now();
+    let Trace { trace_id, span_id, parent_id } = Trace::of(request.headers());
+    let method = request.method().clone();
+    let span = tracing::info_span!(
+        "request", %method, path, request_id = id, trace_id, span_id, parent_id, client = Empty, principal = Empty
+    );
+    let (path, started) = (path.to_owned(), std::time::Instant::now());
     async move {
         let response = next.run(request).await;
         let status = response.status().as_u16();
-        let duration_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
+        let took = started.elapsed();
+        metrics::answered(&method, &path, status, took);
+        let duration_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
         tracing::info!(status, duration_ms, "answered");
         response
     }

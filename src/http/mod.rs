@@ -1,5 +1,6 @@
 //! What every slice's `http.rs` uses: problems, extractors, ETags, descriptors, and the serving of bytes.
 
+mod again;
 mod client;
 mod descriptor;
 mod digest;
@@ -13,7 +14,9 @@ mod page;
 mod problem;
 mod rejection;
 mod serve;
+mod trace;
 
+pub use again::{read_again, until_there};
 pub use client::{Client, Peer, client};
 pub use descriptor::{Descriptor, Links, answer_upload, check_share, share_life, upload_share};
 pub use digest::claims;

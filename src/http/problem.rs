@@ -5,7 +5,7 @@ mod kinds;
 
 use self::describe::describe;
 pub use self::kinds::{PROBLEMS, ProblemType};
-use super::REQUEST_ID;
+use super::{REQUEST_ID, again};
 use crate::error::{Error, Limit};
 use axum::{
     extract::Path,
@@ -106,6 +106,7 @@ impl IntoResponse for Problem {
         if let Some(refusal) = Refusal::of(&self.0) {
             response.extensions_mut().insert(refusal);
         }
+        again::mark(&self.0, &mut response);
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         match self.0 {

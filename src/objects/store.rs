@@ -2,6 +2,7 @@
 
 use crate::{
     error::{BoxError, Error, Result, Store},
+    metrics::{self, Direction},
     objects::{ObjectWriter, Presigner},
 };
 use aws_credential_types::provider::SharedCredentialsProvider;
@@ -49,25 +50,37 @@ impl Objects {
 
     /// Starts an object; nothing is visible before `ObjectWriter::finish`, and nothing is kept without a commit of the catalogue.
     pub fn writer(&self, id: Uuid) -> ObjectWriter {
-        ObjectWriter::new(self.clone(), id)
+        ObjectWriter::new(self.clone(), id, key(id))
+    }
+
+    /// The same at a key that is none of an object's: of an export in a bucket of its own.
+    pub fn writer_at(&self, key: String) -> ObjectWriter {
+        ObjectWriter::new(self.clone(), Uuid::nil(), key)
     }
 
     /// The object's bytes, or those of `range`, as they come.
     pub async fn read(&self, id: Uuid, range: Option<RangeInclusive<u64>>) -> Result<ObjectBytes> {
         let range = range.map(|range| format!("bytes={}-{}", range.start(), range.end()));
         let request = self.client.get_object().bucket(&self.bucket).key(key(id)).set_range(range);
-        let body = request.send().await.map_err(unavailable)?.body;
-        Ok(Box::pin(futures::stream::try_unfold(body, |mut body: ByteStream| async move {
-            let chunk = body.try_next().await.map_err(unavailable)?;
-            Ok(chunk.map(|chunk| (chunk, body)))
-        })))
+        Ok(stream(request.send().await.map_err(unavailable)?.body))
+    }
+
+    /// The bytes at a key; `None` if there is nothing.
+    pub async fn find_at(&self, key: &str) -> Result<Option<ObjectBytes>> {
+        match self.client.get_object().bucket(&self.bucket).key(key).send().await {
+            Ok(object) => Ok(Some(stream(object.body))),
+            Err(error) if error.code() == Some("NoSuchKey") => Ok(None),
+            Err(error) => Err(unavailable(error)),
+        }
     }
 
     /// The whole object in memory; for documents, whose size has a limit.
     pub async fn read_whole(&self, id: Uuid) -> Result<Bytes> {
         let request = self.client.get_object().bucket(&self.bucket).key(key(id));
         let body = request.send().await.map_err(unavailable)?.body;
-        Ok(body.collect().await.map_err(unavailable)?.into_bytes())
+        let bytes = body.collect().await.map_err(unavailable)?.into_bytes();
+        metrics::moved("objects", Direction::Out, bytes.len() as u64);
+        Ok(bytes)
     }
 
     /// Deletes an object that nothing refers to; one that is not there is no error.
@@ -159,6 +172,14 @@ impl Objects {
             None => format!("S3 does not answer for {bucket}: {}", DisplayErrorContext(error)),
         })
     }
+}
+
+fn stream(body: ByteStream) -> ObjectBytes {
+    Box::pin(futures::stream::try_unfold(body, |mut body| async move {
+        let chunk = body.try_next().await.map_err(unavailable)?;
+        metrics::moved("objects", Direction::Out, chunk.as_ref().map_or(0, |chunk| chunk.len() as u64));
+        Ok(chunk.map(|chunk| (chunk, body)))
+    }))
 }
 
 pub(super) fn key(id: Uuid) -> String {

@@ -2,7 +2,7 @@
 //!
 //! Every part is held in memory until S3 has it, so that the SDK can repeat it; S3 compares our CRC-64/NVME of each part and of the whole.
 
-use super::store::{Objects, key, unavailable};
+use super::store::{Objects, unavailable};
 use crate::{
     catalogue::Lease,
     error::{Error, Result},
@@ -34,6 +34,7 @@ pub struct Stored {
 pub struct ObjectWriter {
     objects: Objects,
     id: Uuid,
+    key: String,
     part: BytesMut,
     multipart_id: Option<String>,
     parts_started: usize,
@@ -45,10 +46,11 @@ pub struct ObjectWriter {
 }
 
 impl ObjectWriter {
-    pub(super) fn new(objects: Objects, id: Uuid) -> Self {
+    pub(super) fn new(objects: Objects, id: Uuid, key: String) -> Self {
         Self {
             objects,
             id,
+            key,
             part: BytesMut::new(),
             multipart_id: None,
             parts_started: 0,
@@ -60,8 +62,10 @@ impl ObjectWriter {
         }
     }
 
-    /// Takes the next bytes; waits while two parts are on their way.
-    pub async fn write(&mut self, lease: &Lease, mut bytes: Bytes) -> Result<()> {
+    /// Takes the next bytes; waits while two parts are on their way. The lease is told of a multipart upload that begins; without one a lifecycle rule ends what
+    /// breaks off.
+    pub async fn write<'a>(&mut self, lease: impl Into<Option<&'a Lease>>, mut bytes: Bytes) -> Result<()> {
+        let lease = lease.into();
         self.size_bytes += bytes.len() as u64;
         self.sha256.update(&bytes);
         self.crc.update(&bytes);
@@ -76,7 +80,7 @@ impl ObjectWriter {
     }
 
     /// Completes the object. It stays invisible to users until the catalogue commits a version that refers to it.
-    pub async fn finish(mut self, lease: &Lease) -> Result<Stored> {
+    pub async fn finish<'a>(mut self, lease: impl Into<Option<&'a Lease>>) -> Result<Stored> {
         let stored = Stored {
             id: self.id,
             size_bytes: self.size_bytes,
@@ -87,7 +91,7 @@ impl ObjectWriter {
             self.put_whole(&stored).await?;
         } else {
             if !self.part.is_empty() {
-                self.send_part(lease).await?;
+                self.send_part(lease.into()).await?;
             }
             self.complete(&stored).await?;
         }
@@ -99,13 +103,13 @@ impl ObjectWriter {
     }
 
     async fn put_whole(&mut self, stored: &Stored) -> Result<()> {
-        let request = self.objects.client.put_object().bucket(&self.objects.bucket).key(key(self.id));
+        let request = self.objects.client.put_object().bucket(&self.objects.bucket).key(&self.key);
         let request = request.checksum_crc64_nvme(BASE64_STANDARD.encode(stored.crc64nvme));
         request.body(self.part.split().freeze().into()).send().await.map_err(unavailable)?;
         Ok(())
     }
 
-    async fn send_part(&mut self, lease: &Lease) -> Result<()> {
+    async fn send_part(&mut self, lease: Option<&Lease>) -> Result<()> {
         let multipart_id = match &self.multipart_id {
             Some(id) => id.clone(),
             None => self.start_multipart(lease).await?,
@@ -117,7 +121,7 @@ impl ObjectWriter {
         let number = i32::try_from(self.parts_started).map_err(Error::internal)?;
         let body = self.part.split().freeze();
         let crc = BASE64_STANDARD.encode(crc_fast::checksum(Crc64Nvme, &body).to_be_bytes());
-        let request = self.objects.client.upload_part().bucket(&self.objects.bucket).key(key(self.id));
+        let request = self.objects.client.upload_part().bucket(&self.objects.bucket).key(&self.key);
         let request = request.upload_id(multipart_id).part_number(number).checksum_crc64_nvme(&crc).body(body.into());
         self.in_flight.spawn(async move {
             let part = request.send().await.map_err(unavailable)?;
@@ -127,12 +131,14 @@ impl ObjectWriter {
         Ok(())
     }
 
-    async fn start_multipart(&mut self, lease: &Lease) -> Result<String> {
-        let request = self.objects.client.create_multipart_upload().bucket(&self.objects.bucket).key(key(self.id));
+    async fn start_multipart(&mut self, lease: Option<&Lease>) -> Result<String> {
+        let request = self.objects.client.create_multipart_upload().bucket(&self.objects.bucket).key(&self.key);
         let request = request.checksum_algorithm(ChecksumAlgorithm::Crc64Nvme).checksum_type(ChecksumType::FullObject);
         let created = request.send().await.map_err(unavailable)?;
         let id = created.upload_id.ok_or_else(|| unavailable("CreateMultipartUpload answered without an upload id"))?;
-        lease.set_multipart(&id).await?;
+        if let Some(lease) = lease {
+            lease.set_multipart(&id).await?;
+        }
         self.multipart_id = Some(id.clone());
         Ok(id)
     }
@@ -150,7 +156,7 @@ impl ObjectWriter {
         }
         self.parts.sort_by_key(|part| part.part_number);
         let parts = CompletedMultipartUpload::builder().set_parts(Some(std::mem::take(&mut self.parts))).build();
-        let request = self.objects.client.complete_multipart_upload().bucket(&self.objects.bucket).key(key(self.id));
+        let request = self.objects.client.complete_multipart_upload().bucket(&self.objects.bucket).key(&self.key);
         let request = request.set_upload_id(self.multipart_id.clone()).multipart_upload(parts);
         let request = request.checksum_type(ChecksumType::FullObject);
         let request = request.checksum_crc64_nvme(BASE64_STANDARD.encode(stored.crc64nvme));

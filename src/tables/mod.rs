@@ -11,6 +11,7 @@
 mod append;
 mod bounded;
 mod change;
+mod copy;
 mod decompress;
 mod export;
 mod fetch;
@@ -31,6 +32,7 @@ mod store;
 
 pub use append::{Answered, Appended, IdempotencyKey, NewRows};
 pub use change::{ChangedRows, RowChange, RowEdit};
+pub use copy::RowTable;
 pub use decompress::is_compressed;
 pub use export::{Export, ExportOptions, RowFormat, XLSX_ROWS_MAX};
 pub use indexes::{BuiltIndex, State};

@@ -9,6 +9,7 @@ use crate::{
     catalogue::{Catalogue, Lease, database},
     config::Config,
     error::{Error, Limit, Malformed, Result},
+    metrics::{self, Direction},
     objects::Objects,
 };
 use bytes::Bytes;
@@ -118,6 +119,7 @@ impl Tables {
         loop {
             match events.recv().await {
                 Some(LoadEvent::Rows(rows)) => {
+                    metrics::moved("database", Direction::In, rows.len() as u64);
                     copy.send(rows).await.map_err(load_error)?;
                 }
                 Some(LoadEvent::End) => break,

@@ -90,8 +90,8 @@ class Process:
 class Service(Process):
     """Larder in a process of its own, on a port of its own."""
 
-    def __init__(self, stores, data_dir, address="127.0.0.1", settings=None):
-        port = free_port(address)
+    def __init__(self, stores, data_dir, address="127.0.0.1", settings=None, port=None):
+        port = port or free_port(address)
         self.url = f"http://{address}:{port}"
         self.data_dir = Path(data_dir)
         # As a user starts it: on loopback the public URL follows from the listener, unless the stores say that it must be told.

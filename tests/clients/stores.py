@@ -1,21 +1,15 @@
 """Where the three stores of a service under test are: embedded in it, or real servers elsewhere, which the service finds by environment alone."""
 
-import contextlib
-import glob
 import json
-import os
-import pwd
 import secrets
-import socket
-import subprocess
 import sys
 from pathlib import Path
 
 import boto3
 from botocore.config import Config
-from service import Process, clean_environment, free_port, short_folder
+from postgres import ADDRESS, Postgres, listens
+from service import Process, free_port, short_folder
 
-ADDRESS = "127.0.0.1"
 TOKEN = "larder-test-admin-token"
 BUCKET = TABLE = "larder-test"
 
@@ -42,7 +36,7 @@ class Elsewhere:
     def __init__(self):
         self.folder = short_folder("larder-stores-")
         self.access_key, self.secret_key, self.signing_key = (secrets.token_hex(16) for _ in range(3))
-        self.processes = []
+        self.processes, self.postgres = [], None
         try:
             self.s3 = self.start_s3()
             self.dynamodb = self.start_dynamodb()
@@ -71,7 +65,9 @@ class Elsewhere:
     def stop(self):
         # SeaweedFS would take 25 s over an orderly end, and its data is thrown away.
         for process in self.processes:
-            process.stop() if process.command[0].endswith("/postgres") else process.kill()
+            process.kill()
+        if self.postgres:
+            self.postgres.stop()
 
     def start(self, name, command, port, **options):
         process = Process(command, self.folder / f"{name}.log", **options)
@@ -127,43 +123,12 @@ class Elsewhere:
         return url
 
     def start_postgres(self):
-        """A cluster with a role that owns its database and is no superuser, as on RDS."""
-        bin_dir = Path(max(glob.glob("/usr/lib/postgresql/*/bin"), key=lambda path: int(Path(path).parent.name)))
-        # Postgres refuses to run as root.
-        user = "postgres" if os.geteuid() == 0 else None
-        home = self.folder / "postgres"
-        home.mkdir(mode=0o700)
-        port, password = free_port(), secrets.token_hex(16)
-        (password_file := home / "password").write_text(password)
-        if user:
-            account = pwd.getpwnam(user)
-            for path in (home, password_file):
-                os.chown(path, account.pw_uid, account.pw_gid)
-        environment = clean_environment() | {"PGPASSWORD": password, "LC_ALL": "C.UTF-8"}
-
-        def run(program, *arguments, text=None):
-            options = {"user": user, "group": user, "extra_groups": []} if user else {}
-            command = [str(bin_dir / program), *arguments]
-            subprocess.run(
-                command, input=text, env=environment, cwd=home, text=True, check=True, stdout=subprocess.DEVNULL, **options
-            )
-
-        options = ["--auth=scram-sha-256", "--username=postgres", "--encoding=UTF8", "--no-sync"]
-        run("initdb", *options, f"--pwfile={password_file}", f"--pgdata={home / 'data'}")
-        settings = {"listen_addresses": ADDRESS, "port": port, "unix_socket_directories": str(home), "fsync": "off"}
-        flags = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
-        server = [str(bin_dir / "postgres"), "-D", str(home / "data"), *flags]
-        self.start("postgres", server, port, environment=environment, user=user, cwd=home)
-        psql = ["--no-psqlrc", "--quiet", f"--host={ADDRESS}", f"--port={port}", "--username=postgres", "--set=ON_ERROR_STOP=1"]
-        role = f"create role larder login password '{password}'; "
-        run("psql", *psql, text=f"{role}\ncreate database larder owner larder;\n")
-        return f"postgres://larder:{password}@{ADDRESS}:{port}/larder"
-
-
-def listens(port):
-    with contextlib.suppress(OSError), socket.create_connection((ADDRESS, port), timeout=5):
-        return True
-    return False
+        """A role that owns its database and is no superuser, as on RDS."""
+        self.postgres = Postgres(self.folder / "postgres")
+        password = secrets.token_hex(16)
+        self.postgres.sql(f"create role larder login password '{password}'")
+        self.postgres.sql("create database larder owner larder")
+        return self.postgres.url("larder", "larder", password)
 
 
 def create_table(client, name):

@@ -178,7 +178,7 @@ async fn nobody_but_the_owner_of_the_table_changes_the_audit_and_nobody_forgets_
         )
         .await;
     let stores = service.base.stores(&service.app.config).await.unwrap();
-    let mut app = PgConnection::connect_with(&stores.database).await.unwrap();
+    let mut app = PgConnection::connect_with(&stores.database.options_now().await.unwrap()).await.unwrap();
     sqlx::raw_sql("set role larder_app").execute(&mut app).await.unwrap();
     for sql in [
         "update larder.audit set principal = 'somebody else'",

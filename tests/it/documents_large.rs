@@ -11,7 +11,8 @@ use bytes::Bytes;
 use http::{Method, StatusCode, Uri};
 use larder::{
     auth::Caller,
-    catalogue::{Catalogue, Dataset, ExpiredDocument, Pending, PendingDocument, Precondition, migrate},
+    catalogue::{Catalogue, Dataset, ExpiredDocument, Pending, PendingDocument, Precondition},
+    database::{Database, migrate},
     documents::{Documents, Put},
     error::Error,
     objects::Objects,
@@ -45,7 +46,8 @@ async fn fixture() -> Fixture {
     let postgres = Postgres::start();
     let options = postgres.options();
     let mut tries = 0;
-    while let Err(error) = migrate(&options, Duration::from_secs(5)).await {
+    let database = Database { options: options.clone(), login: None };
+    while let Err(error) = migrate(&database, Duration::from_secs(5)).await {
         tries += 1;
         assert!(tries < 6000, "{error}");
         tokio::time::sleep(Duration::from_millis(50)).await;

@@ -2,7 +2,7 @@
 
 use crate::support::{
     json,
-    process::{Folder, Larder, bare, larder, read_trimmed, refused, run},
+    process::{Folder, Larder, bare, larder, read_trimmed, refused, run, within},
 };
 use clap::Args;
 use larder::config::Config;
@@ -16,7 +16,10 @@ use std::{
     path::Path,
     process::{Command, Stdio},
 };
-use tokio::sync::mpsc;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    sync::mpsc,
+};
 
 fn mode(path: &Path) -> u32 {
     fs::metadata(path).expect("a file").permissions().mode() & 0o777
@@ -353,6 +356,32 @@ async fn sigterm_lets_running_transfers_end_and_takes_the_service_out_of_readine
     let kept = service.get("/v1/blobs/slow.bin").await.bytes().await.expect("a body");
     assert_eq!(Sha256::digest(&kept), Sha256::digest(&bytes));
     service.stop().await;
+}
+
+#[tokio::test]
+async fn while_it_drains_it_serves_whoever_comes_and_each_answer_is_the_last_of_its_connection() {
+    let folder = Folder::new();
+    // Longer than the test: without it, the service would end at once, since nothing runs.
+    let service = Larder::start(&folder.data(), &["--drain-seconds", "3600"]).await;
+    let address = service.url.trim_start_matches("http://");
+    let mut kept = tokio::net::TcpStream::connect(address).await.expect("a connection");
+    let request = "GET /health/live HTTP/1.1\r\nhost: x\r\n\r\n";
+    kept.write_all(request.as_bytes()).await.expect("it takes a request");
+    let mut first = [0; 1024];
+    let read = within("an answer", kept.read(&mut first)).await.expect("an answer");
+    assert!(!String::from_utf8_lossy(&first[..read]).contains("connection: close"));
+
+    service.terminate();
+    service.wait_for_readiness(503).await;
+    // A balancer's connections: one from before, and a new one.
+    kept.write_all(request.as_bytes()).await.expect("it is still open");
+    let mut last = String::new();
+    within("the end of the connection", kept.read_to_string(&mut last)).await.expect("an answer");
+    assert!(last.starts_with("HTTP/1.1 200") && last.contains("connection: close"), "{last}");
+    let late = service.put("/v1/blobs/late", "bytes").await;
+    assert_eq!(late.headers()["connection"], "close");
+    json(late, 201).await;
+    service.kill();
 }
 
 #[tokio::test]

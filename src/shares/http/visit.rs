@@ -8,6 +8,7 @@ use crate::{
     documents,
     error::{Error, Result},
     http::{Client, File, PageOf, Path, Problem, Query, REQUEST_ID, disposition, mint, prefers_redirect, serve_object},
+    metrics,
     shares::{Arrival, Hit, Share, Target, open_token},
     web::wants_page,
 };
@@ -157,6 +158,7 @@ impl<'a> Visit<'a> {
             Error::PasswordNeeded => "password",
             _ => "refused",
         };
+        metrics::share_hit(self.hit.outcome);
         if self.noted != Some(self.hit.outcome) {
             self.app.shares.note(self.hit.clone()).await?;
             self.noted = Some(self.hit.outcome);
@@ -181,6 +183,7 @@ impl<'a> Visit<'a> {
         if status == StatusCode::NOT_MODIFIED {
             self.hit.outcome = "unchanged";
         }
+        metrics::share_hit(self.hit.outcome);
         if self.wanted == Wanted::Page || self.method != Method::GET || !status.is_success() {
             self.note().await?;
             return Ok(response);

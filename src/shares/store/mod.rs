@@ -152,6 +152,8 @@ impl Shares {
                 Ok(found.share)
             }
             None => {
+                // Nobody waits for a second connection with one in hand.
+                drop(tx);
                 let new = NewShare { target: target.clone(), expiry, terms: Terms::plain(), pin: None };
                 self.create(caller, &new).await.map(|made| made.share)
             }

@@ -131,10 +131,9 @@ fn is_date(text: &[u8]) -> bool {
     month && ((digits(a, &[4]) && digits(c, &[1, 2])) || (digits(a, &[1, 2]) && digits(c, &[2, 4])))
 }
 
-/// `H:MM`, with seconds, a fraction, `AM` or `PM`, an offset or `Z`.
+/// `H:MM`, with seconds, a fraction, `AM` or `PM`, an offset, `Z` or ` UTC`.
 fn is_time(text: &[u8]) -> bool {
-    let end = text.len() - usize::from(text.ends_with(b"Z"));
-    let text = &text[..end];
+    let text = [&b"Z"[..], b" UTC"].iter().find_map(|zone| text.strip_suffix(*zone)).unwrap_or(text);
     let half =
         text.len() > 2 && [&b"am"[..], b"pm"].iter().any(|half| text[text.len() - 2..].eq_ignore_ascii_case(half));
     let text = if half { text[..text.len() - 2].trim_ascii_end() } else { text };
@@ -201,8 +200,16 @@ mod tests {
         for number in ["1", "-2,5", "1.234,56", "1,234,567.8", "$5", "3 €", "12%", ".5", "1e5", "1'000"] {
             assert_eq!(Kind::of(number.as_bytes()), Kind::Number, "{number}");
         }
-        for moment in ["2024-01-31", "1.2.2024", "31/12/99", "12:30", "9:05 pm", "2024-01-01T10:00:00.5Z", "2-Jan-2024"]
-        {
+        for moment in [
+            "2024-01-31",
+            "1.2.2024",
+            "31/12/99",
+            "12:30",
+            "9:05 pm",
+            "2024-01-01T10:00:00.5Z",
+            "2024-01-01 10:00:00 UTC",
+            "2-Jan-2024",
+        ] {
             assert_eq!(Kind::of(moment.as_bytes()), Kind::Moment, "{moment}");
         }
         for text in ["Smith", "1,2,3 go", "abc def", ",5 x"] {

@@ -34,6 +34,11 @@ fn table(id: Uuid) -> String {
     format!("rows.t_{}", id.simple())
 }
 
+/// For the catalogue of Postgres, as a value.
+pub fn table_name(id: Uuid) -> String {
+    table(id)
+}
+
 /// `_row` is the file's order, its primary key built after the load; text sorts by its bytes.
 pub fn create_table(id: Uuid, types: &[ColumnType]) -> String {
     let mut sql = format!("create table {} (_row bigint not null", table(id));
@@ -63,6 +68,13 @@ pub fn add_primary_key(id: Uuid) -> String {
 pub fn analyze(id: Uuid, columns: usize) -> String {
     let columns: Vec<_> = (1..=columns.min(ANALYZED_COLUMNS_MAX)).map(|position| format!(", c{position}")).collect();
     format!("analyze {} (_row{})", table(id), columns.concat())
+}
+
+/// All rows in the order of the file, in binary; what `copy_in` takes.
+pub fn copy_out(id: Uuid, columns_count: usize) -> String {
+    let comma = if columns_count == 0 { "" } else { ", " };
+    let columns = columns("", 0..columns_count);
+    format!("copy (select _row{comma}{columns} from {} order by _row) to stdout with (format binary)", table(id))
 }
 
 pub fn drop_table(id: Uuid) -> String {

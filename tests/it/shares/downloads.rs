@@ -103,6 +103,13 @@ async fn what_gives_no_bytes_takes_no_place_and_all_that_does_is_streamed() {
     assert_eq!(send(get(&[("if-none-match", &etag)])).await.status(), 304);
     problem(send(get(&[("range", "bytes=10-")])).await, 416, "range-not-satisfiable").await;
     problem(send(larder.anonymous(Method::GET, &format!("{}?preview", url(&share)))).await, 403, "not-shared").await;
+    let (window, bot) =
+        ("text/html,application/xhtml+xml,*/*;q=0.8", "Slackbot-LinkExpanding 1.0 (+https://api.slack.com/robots)");
+    for headers in [[("accept", window), ("user-agent", "Mozilla/5.0")], [("accept", "*/*"), ("user-agent", bot)]] {
+        let page = send(get(&headers)).await;
+        assert_eq!(page.status(), 200);
+        assert!(page.headers()["content-type"].to_str().unwrap().starts_with("text/html"));
+    }
     let shown = made(&larder, "/v1/blobs/a.txt", json!({ "max_downloads": 1, "allow": ["view", "download"] })).await;
     problem(send(larder.anonymous(Method::GET, &format!("{}?preview", url(&shown)))).await, 403, "not-shared").await;
     let places = "select count(*) from larder.share_downloads";

@@ -2,6 +2,7 @@
 
 pub mod copy;
 pub mod cpu;
+pub mod deployment;
 mod people;
 mod raw;
 mod stores;

@@ -17,7 +17,7 @@ impl Service {
     pub async fn person(&self) -> Person<'_> {
         let token = NewToken::random().expect("random bytes").0.expose().to_owned();
         let stores = self.base.stores(&self.app.config).await.expect("the stores");
-        let mut database = PgConnection::connect_with(&stores.database).await.expect("the database");
+        let mut database = PgConnection::connect_with(&stores.database.options).await.expect("the database");
         sqlx::query(
             "with principal as (insert into larder.principals (id, name, kind) values ($1, $2, 'person') returning id)
              insert into larder.tokens (id, principal_id, name, hash, prefix) select id, id, 'test', $3, '' from principal",

@@ -119,6 +119,11 @@ impl Process {
         Self { child, stdout, stderr }
     }
 
+    /// What it has logged so far.
+    pub fn stderr(&self) -> String {
+        self.stderr.so_far()
+    }
+
     pub fn id(&self) -> u32 {
         self.child.id()
     }

@@ -14,7 +14,7 @@ use uuid::Uuid;
 impl Service {
     pub async fn database(&self) -> PgConnection {
         let stores = self.base.stores(&self.app.config).await.expect("the stores");
-        PgConnection::connect_with(&stores.database).await.expect("the database")
+        PgConnection::connect_with(&stores.database.options).await.expect("the database")
     }
 
     /// Runs a statement, as the database's superuser; how many rows it touched.
