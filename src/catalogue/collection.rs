@@ -51,7 +51,8 @@ impl Catalogue {
         if created.rows_affected() > 0 {
             let note = Note { dataset: Some(id), ..Note::new("create", Kind::Collection.as_str(), name) };
             record(&mut tx, caller, &note).await?;
-            self.check_quota(&mut tx, &find_by_id(&mut tx, id).await?, true).await?;
+            let created = find_by_id(&mut tx, id).await?;
+            self.check_quota(&mut tx, &created, true).await?;
         }
         tx.commit().await.map_err(database)
     }

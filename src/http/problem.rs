@@ -126,7 +126,7 @@ impl IntoResponse for Problem {
             | Error::Limit { limit: Limit::Loads | Limit::PasswordChecks, .. } => {
                 headers.insert(RETRY_AFTER, HeaderValue::from_static("5"));
             }
-            Error::TooManyAttempts { seconds } => _ = headers.insert(RETRY_AFTER, HeaderValue::from(*seconds)),
+            Error::TooManyAttempts { seconds } => _ = headers.insert(RETRY_AFTER, HeaderValue::from(seconds)),
             Error::Limit { limit: Limit::TokenRequests | Limit::AddressRequests, .. } => {
                 headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
             }
