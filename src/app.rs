@@ -9,6 +9,7 @@ use crate::{
     database::{Database, Pools, migrate},
     documents::Documents,
     error::{Error, Result},
+    guards::Guards,
     metrics::Calls,
     objects::Objects,
     shares::{Passwords, Shares},
@@ -44,6 +45,7 @@ pub struct Parts {
     pub keys: SecretKeys,
     pub audit: Audit,
     pub auth: Auth,
+    pub guards: Guards,
     pub catalogue: Catalogue,
     pub objects: Objects,
     pub blobs: Blobs,
@@ -105,6 +107,7 @@ impl App {
             public_url,
             keys,
             audit: Audit::new(control.clone(), config.times.audit_days),
+            guards: Guards::new(&config.guarding),
             auth: Auth::new(control, &config),
             blobs: Blobs::new(catalogue.clone(), objects.clone()),
             tables: Tables::new(catalogue.clone(), objects.clone(), queries, loads, &config),
@@ -118,6 +121,11 @@ impl App {
             config,
         };
         Ok(Self(Arc::new(parts)))
+    }
+
+    /// Whether browsers reach us by https.
+    pub fn is_https(&self) -> bool {
+        self.public_url.starts_with("https:")
     }
 
     /// From now on the service is not ready, so that a load balancer sends its requests elsewhere.

@@ -2,12 +2,14 @@
 //!
 //! **Invariants.** No credential of AWS is ever read from here: the SDK's own chain finds them. Secrets print as `…`, in `Debug` and in `--help`.
 
+mod guarding;
 mod limits;
 mod network;
 mod secret;
 mod sharing;
 mod token;
 
+pub use guarding::Guarding;
 pub use limits::{Limits, Times};
 pub use network::Network;
 pub use secret::Secret;
@@ -171,6 +173,9 @@ pub struct Config {
 
     #[command(flatten)]
     pub times: Times,
+
+    #[command(flatten)]
+    pub guarding: Guarding,
 
     #[command(flatten)]
     pub sharing: Sharing,

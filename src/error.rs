@@ -77,6 +77,14 @@ pub enum Error {
     #[error("{0}")]
     Malformed(Box<Malformed>),
 
+    /// Wrong tokens or passwords before; this one was not looked at, or nobody learns how that went.
+    #[error("Too many wrong tokens or passwords came from your address; try again in {seconds} s.")]
+    TooManyAttempts { seconds: u64 },
+
+    /// What one principal may have.
+    #[error("{}", quota.sentence(*max, *current))]
+    Quota { quota: Quota, max: u64, current: u64 },
+
     /// A documented limit was passed.
     #[error("{}", limit.sentence(*max, *line))]
     Limit {
@@ -272,6 +280,8 @@ pub enum Limit {
     Indexes,
     Tokens,
     PasswordChecks,
+    TokenRequests,
+    AddressRequests,
 }
 
 impl Limit {
@@ -299,6 +309,8 @@ impl Limit {
             Self::Indexes => "LARDER_INDEXES_MAX",
             Self::Tokens => "LARDER_TOKENS_MAX",
             Self::PasswordChecks => "LARDER_PASSWORD_CHECKS_MAX",
+            Self::TokenRequests => "LARDER_REQUESTS_PER_SECOND_MAX",
+            Self::AddressRequests => "LARDER_ADDRESS_REQUESTS_PER_SECOND_MAX",
         }
     }
 
@@ -331,6 +343,8 @@ impl Limit {
             Self::SearchSeconds => ("A search of a table that has no search index yet", "seconds"),
             Self::Indexes => ("A table", "indexes"),
             Self::Tokens => ("A principal", "tokens that are not over"),
+            Self::TokenRequests => ("A token", "requests a second"),
+            Self::AddressRequests => ("An address", "requests a second"),
             Self::PasswordChecks => {
                 ("Each replica", "passwords being checked at once, and others have waited as long as they may; it")
             }
@@ -343,6 +357,30 @@ impl Limit {
             _ => "",
         };
         format!("{at}{what} has at most {max} {unit} here ({}).{hint}", self.setting())
+    }
+}
+
+/// What is counted of all that a principal owns.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Quota {
+    Bytes,
+    Datasets,
+}
+
+impl Quota {
+    pub fn setting(self) -> &'static str {
+        match self {
+            Self::Bytes => "LARDER_PRINCIPAL_BYTES_MAX",
+            Self::Datasets => "LARDER_PRINCIPAL_DATASETS_MAX",
+        }
+    }
+
+    fn sentence(self, max: u64, current: u64) -> String {
+        let unit = if self == Self::Bytes { "bytes" } else { "datasets" };
+        format!(
+            "A principal has at most {max} {unit} here ({}), and its owner would have {current}. Delete something, or ask an admin.",
+            self.setting()
+        )
     }
 }
 

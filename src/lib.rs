@@ -19,6 +19,7 @@ pub mod token_command;
 pub mod audit;
 pub mod auth;
 pub mod catalogue;
+pub mod guards;
 pub mod http;
 pub mod jobs;
 pub mod objects;

@@ -3,11 +3,13 @@
 use crate::{
     app::App,
     audit,
-    auth::{http::authenticate, principals, tokens},
-    blobs, datasets, documents, health,
+    auth::{http::authenticate, principals, session, tokens},
+    blobs, datasets, documents,
+    guards::http::limit,
+    health,
     http::{
         client, not_found, openapi, panicked, plain_answers, problem_page, problem_pages, read_again, request_id,
-        request_span, settle,
+        request_span, settle, strict_transport,
     },
     jobs, metrics, shares, tables, upload, web,
 };
@@ -41,11 +43,14 @@ pub fn router(app: &App) -> Router {
     with_frame(
         private
             .merge(links())
+            .merge(sessions(app))
+            .route_layer(from_fn_with_state(app.clone(), limit))
             .merge(open())
             .fallback(not_found)
             .method_not_allowed_fallback(upload::http::other_method)
             .layer(from_fn_with_state(app.clone(), read_again))
             .layer(from_fn_with_state(app.clone(), client))
+            .layer(from_fn_with_state(app.clone(), strict_transport))
             .with_state(app.clone()),
     )
 }
@@ -112,6 +117,16 @@ fn api(app: &App) -> Router<App> {
         .route("/v1/shares/{id}", get(shares::http::get).patch(shares::http::change).delete(shares::http::revoke))
         .route("/v1/shares/{id}/log", get(shares::http::log))
         .layer(DefaultBodyLimit::max(usize::try_from(app.config.limits.request_bytes_max).unwrap_or(usize::MAX)))
+}
+
+fn sessions(app: &App) -> Router<App> {
+    Router::new()
+        .route("/login", get(session::http::page).post(session::http::login))
+        .route("/logout", post(session::http::logout))
+        .route_layer(from_fn_with_state(app.clone(), audit::http::watch))
+        .layer(from_fn(settle))
+        .method_not_allowed_fallback(upload::http::other_method)
+        .layer(DefaultBodyLimit::max(16 << 10))
 }
 
 /// Whoever holds a link may read it from any page, but never with the reader's own credentials.

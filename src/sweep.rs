@@ -38,6 +38,7 @@ pub async fn once(app: &App) -> Result<()> {
         ("hits of links", app.shares.expire_hits(oldest_hit(app)).await),
         ("garbage", collect(app).await),
         ("the audit", app.audit.expire().await),
+        ("sessions", app.auth.expire_sessions().await),
     ];
     app.tables.tend_searches();
     let mut failed = Ok(());

@@ -53,6 +53,12 @@ impl Caller {
         self.principal.is_nil()
     }
 
+    /// The same, by a request from there.
+    #[must_use]
+    pub fn from(&self, origin: Origin) -> Self {
+        Self { origin: Origin { token: self.origin.token, ..origin }, ..self.clone() }
+    }
+
     /// What the caller may do to a dataset:
     ///
     /// - it is its own, or its team's: what a scope of the token permits;

@@ -1,9 +1,10 @@
-//! From the `Authorization` header to the [`Caller`], before any route looks at the rest of the request.
+//! From the `Authorization` header, or the cookie of a session, to the [`Caller`], before any route looks at the rest of the request.
 
-use super::{Caller, Origin};
+use super::{Caller, Origin, session::http::session_cookie};
 use crate::{
     app::App,
     catalogue::Kind,
+    config::Secret,
     error::{Error, Result},
     http::{Client, Problem, REQUEST_ID, until_there},
 };
@@ -18,15 +19,33 @@ use http::{Extensions, HeaderMap, Method, header::AUTHORIZATION, request::Parts}
 
 /// A layer: the request goes on with its caller, or ends with 401, the same whether or not the name exists.
 pub async fn authenticate(State(app): State<App>, mut request: Request, next: Next) -> Result<Response, Problem> {
-    let mut caller = match token(request.headers()) {
-        Some(token) => Caller::clone(&*until_there(&app, || app.auth.caller(&token)).await?),
-        None => public_reader(&app, &mut request).await?,
+    let credential = Credential::of(&app, request.headers());
+    let found = match &credential {
+        Some(Credential::Bearer(token) | Credential::Basic(token)) => {
+            until_there(&app, || app.auth.caller(token.expose())).await.map(Some)
+        }
+        Some(Credential::Session(cookie)) => {
+            until_there(&app, || app.auth.caller_of_session(cookie.expose())).await.map(Some)
+        }
+        None => Ok(None),
     };
-    caller.origin = Origin { token: caller.origin.token, ..origin(request.extensions()) };
-    guard_cross_site(request.method(), request.headers())?;
+    let from = origin(request.extensions());
+    let caller = match found {
+        Ok(Some(caller)) => caller.from(from),
+        Ok(None) => public_reader(&app, &mut request).await?.from(from),
+        Err(Error::Unauthenticated) => return Err(app.guards.wrong_token(from.address).into()),
+        Err(error) => return Err(error.into()),
+    };
+    if !request.method().is_safe() && !matches!(credential, Some(Credential::Bearer(_))) {
+        same_origin(&app, request.headers(), matches!(credential, Some(Credential::Session(_))))?;
+    }
+    let standing = caller.origin.token.map(|token| app.guards.token(token)).transpose()?.flatten();
     tracing::Span::current().record("principal", caller.name.as_str());
     request.extensions_mut().insert(caller.clone());
     let mut response = next.run(request).await;
+    if let Some(standing) = standing {
+        standing.tell(response.headers_mut());
+    }
     // For the audit.
     response.extensions_mut().insert(caller);
     Ok(response)
@@ -71,31 +90,41 @@ pub fn origin(extensions: &Extensions) -> Origin {
     }
 }
 
-/// `Bearer <token>`, or Basic with the token as the password and any user name.
-fn token(headers: &HeaderMap) -> Option<String> {
-    let (scheme, value) = headers.get(AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
-    if scheme.eq_ignore_ascii_case("bearer") {
-        return Some(value.trim().to_owned());
-    }
-    if !scheme.eq_ignore_ascii_case("basic") {
-        return None;
-    }
-    let pair = String::from_utf8(BASE64_STANDARD.decode(value.trim()).ok()?).ok()?;
-    pair.split_once(':').map(|(_, password)| password.to_owned())
+/// What a request shows of who sends it.
+enum Credential {
+    Bearer(Secret),
+    /// With the token as the password, and any user name.
+    Basic(Secret),
+    /// The cookie of a browser that has signed in; a header goes before it.
+    Session(Secret),
 }
 
-/// A browser sends Basic credentials by itself, also for another site's form: such a write needs a Bearer token.
-fn guard_cross_site(method: &Method, headers: &HeaderMap) -> Result<()> {
-    let site = headers.get("sec-fetch-site").and_then(|value| value.to_str().ok());
-    let foreign = site.is_some_and(|site| !matches!(site, "same-origin" | "none"));
-    let bearer = headers
-        .get(AUTHORIZATION)
-        .and_then(|value| value.to_str().ok())
-        .is_some_and(|value| value.len() > 7 && value[..7].eq_ignore_ascii_case("bearer "));
-    if foreign && !method.is_safe() && !bearer {
-        return Err(Error::Forbidden { action: "write from another site's page; a Bearer token may" });
+impl Credential {
+    /// A header that is none of ours shows nothing.
+    fn of(app: &App, headers: &HeaderMap) -> Option<Self> {
+        let Some(header) = headers.get(AUTHORIZATION) else { return session_cookie(app, headers).map(Self::Session) };
+        let (scheme, value) = header.to_str().ok()?.split_once(' ')?;
+        if scheme.eq_ignore_ascii_case("bearer") {
+            return Some(Self::Bearer(Secret::new(value.trim())));
+        }
+        let pair = BASE64_STANDARD.decode(value.trim()).ok().filter(|_| scheme.eq_ignore_ascii_case("basic"))?;
+        String::from_utf8(pair).ok()?.split_once(':').map(|(_, password)| Self::Basic(Secret::new(password)))
     }
-    Ok(())
+}
+
+/// A browser sends Basic credentials and cookies by itself, for another site's page too: such a write needs a Bearer token, or comes from a page of ours. Programs say nothing
+/// of where they come from; who has a cookie is none, and `proof` is asked of it.
+///
+/// # Errors
+/// `Forbidden`
+pub fn same_origin(app: &App, headers: &HeaderMap, proof: bool) -> Result<()> {
+    let said = |name: &str| headers.get(name).map(|value| value.to_str().unwrap_or_default());
+    let ours = match (said("sec-fetch-site"), said("origin")) {
+        (Some(site), _) => site == "same-origin" || site == "none" && !proof,
+        (None, Some(origin)) => origin == app.public_url,
+        (None, None) => !proof,
+    };
+    if ours { Ok(()) } else { Err(Error::Forbidden { action: "write from another site's page; a Bearer token may" }) }
 }
 
 impl FromRequestParts<App> for Caller {

@@ -9,6 +9,7 @@ pub mod http;
 mod keys;
 pub mod principals;
 mod scope;
+pub mod session;
 mod store;
 pub mod tokens;
 

@@ -11,7 +11,7 @@ use crate::{
 };
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use sha2::{Digest, Sha256};
-use sqlx::PgPool;
+use sqlx::{AssertSqlSafe, PgPool};
 use std::{sync::Arc, time::Duration};
 use uuid::Uuid;
 
@@ -64,21 +64,23 @@ impl Auth {
 
     /// The caller that a token stands for, if it is valid now.
     pub async fn caller(&self, token: &str) -> Result<Arc<Caller>> {
-        let hash = hash(token);
+        let sql = "from larder.tokens t join larder.principals p on p.id = t.principal_id where t.hash = $1";
+        self.valid(hash(token), "t.expires_at", sql).await
+    }
+
+    /// The caller whose token `t` is found by `hash`, which is valid until `end`.
+    pub(super) async fn valid(&self, hash: TokenHash, end: &str, found_by: &str) -> Result<Arc<Caller>> {
         let asked_at = match self.cache.find(&hash) {
             Ok(caller) => return Ok(caller),
             Err(asked_at) => asked_at,
         };
-        let found: Option<Found> = sqlx::query_as(
-            "select t.id as token, t.scopes, p.id as principal, p.name, p.admin, extract(epoch from t.expires_at - now())::float8 as seconds,
+        let sql = format!(
+            "select t.id as token, t.scopes, p.id as principal, p.name, p.admin, extract(epoch from {end} - now())::float8 as seconds,
                  coalesce(t.last_used_at < now() - interval '1 minute', true) as stale
-             from larder.tokens t join larder.principals p on p.id = t.principal_id
-             where t.hash = $1 and t.revoked_at is null and (t.expires_at is null or t.expires_at > now()) and p.disabled_at is null",
-        )
-        .bind(hash.as_slice())
-        .fetch_optional(&self.control)
-        .await
-        .map_err(database)?;
+             {found_by} and t.revoked_at is null and (t.expires_at is null or t.expires_at > now()) and p.disabled_at is null"
+        );
+        let found = sqlx::query_as(AssertSqlSafe(sql)).bind(hash.as_slice()).fetch_optional(&self.control).await;
+        let found: Option<Found> = found.map_err(database)?;
         let found = found.ok_or(Error::Unauthenticated)?;
         if found.stale {
             self.note_use(found.token).await;

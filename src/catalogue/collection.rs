@@ -1,6 +1,6 @@
 //! Collections: their row is committed before their first document.
 
-use super::{Catalogue, Dataset, Kind, store::database};
+use super::{Catalogue, Dataset, Kind, publish::find_by_id, store::database};
 use crate::{
     audit::{Note, record},
     auth::{Action, Caller},
@@ -51,6 +51,8 @@ impl Catalogue {
         if created.rows_affected() > 0 {
             let note = Note { dataset: Some(id), ..Note::new("create", Kind::Collection.as_str(), name) };
             record(&mut tx, caller, &note).await?;
+            let created = find_by_id(&mut tx, id).await?;
+            self.check_quota(&mut tx, &created, true).await?;
         }
         tx.commit().await.map_err(database)
     }

@@ -26,6 +26,7 @@ mod names;
 mod pin;
 mod publish;
 mod queues;
+mod quota;
 mod rendition;
 mod store;
 mod sweep;

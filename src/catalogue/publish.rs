@@ -209,6 +209,11 @@ impl Catalogue {
                 Outcome::Created(find_by_id(&mut tx, id).await?)
             }
         };
+        match &outcome {
+            Outcome::Created(dataset) => self.check_quota(&mut tx, dataset, true).await?,
+            Outcome::Replaced(dataset) => self.check_quota(&mut tx, dataset, false).await?,
+            Outcome::Unchanged(_) => {}
+        }
         let (action, unchanged) = match &outcome {
             Outcome::Created(_) => ("create", false),
             Outcome::Replaced(_) => ("replace", false),

@@ -23,6 +23,8 @@ pub struct Catalogue {
     pub(super) visibility: Visibility,
     pub(super) public_datasets: bool,
     pub(super) collection_shards: u64,
+    pub(super) principal_bytes_max: u64,
+    pub(super) principal_datasets_max: u64,
 }
 
 /// Which stores carry the installation's id already.
@@ -42,6 +44,8 @@ impl Catalogue {
             visibility: config.visibility,
             public_datasets: config.public_datasets,
             collection_shards: config.limits.collection_shards,
+            principal_bytes_max: config.guarding.principal_bytes_max,
+            principal_datasets_max: config.guarding.principal_datasets_max,
         }
     }
 

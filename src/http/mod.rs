@@ -26,7 +26,7 @@ pub use headers::{
     content_encoding, content_type, guess_content_type, idempotency_key, plain_document, preference, prefers_redirect,
 };
 pub use incoming::{in_time, incoming, incoming_field, pump, settle};
-pub use layers::{REQUEST_ID, panicked, plain_answers, request_id, request_span};
+pub use layers::{REQUEST_ID, panicked, plain_answers, request_id, request_span, strict_transport};
 pub use openapi::openapi;
 pub use page::{Cursor, PageOf, encode_path, page_size, parse_life};
 pub use problem::{PROBLEMS, Problem, Refusal, Told, not_found, problem_page, problem_pages};

@@ -126,6 +126,10 @@ impl IntoResponse for Problem {
             | Error::Limit { limit: Limit::Loads | Limit::PasswordChecks, .. } => {
                 headers.insert(RETRY_AFTER, HeaderValue::from_static("5"));
             }
+            Error::TooManyAttempts { seconds } => _ = headers.insert(RETRY_AFTER, HeaderValue::from(seconds)),
+            Error::Limit { limit: Limit::TokenRequests | Limit::AddressRequests, .. } => {
+                headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
+            }
             Error::RangeNotSatisfiable { size } => content_range(headers, &format!("bytes */{size}")),
             Error::RowsNotSatisfiable { rows } => content_range(headers, &format!("items */{rows}")),
             _ => {}

@@ -7,7 +7,7 @@ use crate::support::{
 use clap::Args;
 use larder::config::Config;
 use reqwest::{Body, Method};
-use serde_json::Value;
+use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use std::{
     fs,
@@ -478,6 +478,25 @@ async fn logs_are_json_with_one_line_for_each_request_and_hold_no_secret() {
     }
     let wrong = service.anonymous(Method::GET, "/v1/shares").bearer_auth("a-wrong-token");
     assert_eq!(wrong.send().await.expect("an answer").status(), 401);
+    let token =
+        json(service.request(Method::POST, "/v1/tokens").json(&json!({ "name": "x" })).send().await.unwrap(), 201)
+            .await;
+    secrets.push(token["token"].as_str().expect("a token").to_owned());
+    let login = service.anonymous(Method::POST, "/login").json(&json!({ "token": token["token"] }));
+    let login = login.send().await.expect("an answer");
+    let cookie =
+        login.headers()["set-cookie"].to_str().expect("ASCII").split(['=', ';']).nth(1).expect("a value").to_owned();
+    let session = service.anonymous(Method::GET, "/v1/audit").header("cookie", format!("larder-session={cookie}"));
+    assert_eq!(session.send().await.expect("an answer").status(), 200);
+    let locked = json!({ "target": "/v1/tables/people", "password": "an-open-sesame" });
+    let locked = json(service.request(Method::POST, "/v1/shares").json(&locked).send().await.unwrap(), 201).await;
+    for password in ["an-open-sesame", "a-closed-sesame"] {
+        let request = service.anonymous(Method::GET, locked["url"].as_str().expect("a link"));
+        request.basic_auth("", Some(password)).send().await.expect("an answer");
+        secrets.push(password.to_owned());
+    }
+    secrets
+        .extend([cookie, locked["url"].as_str().and_then(|url| url.rsplit('/').next()).expect("a token").to_owned()]);
     let broken = service.put("/broken.csv", "a,b\n1,2\n3,\"private-cell\n").await;
     crate::support::problem(broken, 422, "malformed").await;
     let broken = service.put("/v1/documents/notes/x", "{\"a\": private-cell}").await;
@@ -507,7 +526,7 @@ async fn logs_are_json_with_one_line_for_each_request_and_hold_no_secret() {
         ("PUT", "/v1/documents/{collection}/{id}", 422, 1),
         ("PUT", "/v1/blobs/{*key}", 201, 1),
         ("GET", "/s/{token}", 307, 1),
-        ("GET", "/s/{token}", 200, 1),
+        ("GET", "/s/{token}", 200, 2),
         ("GET", "/s/{token}", 404, 1),
         ("GET", "/v1/shares", 401, 2),
         ("GET", "/larder-objects/{*key}", 200, 1),

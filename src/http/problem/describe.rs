@@ -1,6 +1,6 @@
 //! Which problem an error is.
 
-use crate::error::{Error, Limit};
+use crate::error::{Error, Limit, Quota};
 use serde_json::{Value, json};
 
 /// The slug of an error, and the fields of its own.
@@ -26,6 +26,13 @@ pub(super) fn describe(error: &Error) -> (&'static str, Value) {
         }
         Error::Limit { limit, max, line } => {
             (limit_slug(*limit), json!({ "limit": max, "setting": limit.setting(), "line": line }))
+        }
+        Error::TooManyAttempts { seconds } => ("too-many-attempts", json!({ "retry_after_seconds": seconds })),
+        Error::Quota { quota: Quota::Bytes, max, current } => {
+            ("quota-bytes", json!({ "limit": max, "current": current, "setting": Quota::Bytes.setting() }))
+        }
+        Error::Quota { quota: Quota::Datasets, max, current } => {
+            ("quota-datasets", json!({ "limit": max, "current": current, "setting": Quota::Datasets.setting() }))
         }
         Error::ChecksumMismatch { algorithm, computed } => {
             ("checksum-mismatch", json!({ "algorithm": algorithm, "computed": computed }))
@@ -68,6 +75,7 @@ fn limit_slug(limit: Limit) -> &'static str {
         Limit::ShareSeconds => "share-too-long",
         Limit::PresignSeconds => "presign-too-long",
         Limit::PasswordChecks => "too-many-password-checks",
+        Limit::TokenRequests | Limit::AddressRequests => "too-many-requests",
         Limit::Indexes => "too-many-indexes",
         Limit::Tokens => "too-many-tokens",
         Limit::QuerySeconds => "query-too-slow",

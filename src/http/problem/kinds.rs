@@ -325,4 +325,28 @@ pub const PROBLEMS: &[ProblemType] = &[
         "Too many passwords are being checked",
         "Set by LARDER_PASSWORD_CHECKS_MAX: checking a password takes a moment of a processor by intention. Try again after `Retry-After`.",
     ),
+    problem(
+        "too-many-requests",
+        S::TOO_MANY_REQUESTS,
+        "Too many requests",
+        "Set by LARDER_REQUESTS_PER_SECOND_MAX for a token and LARDER_ADDRESS_REQUESTS_PER_SECOND_MAX for an address, on average over ten seconds. Go on after `Retry-After`; `RateLimit` tells how a token stands.",
+    ),
+    problem(
+        "too-many-attempts",
+        S::TOO_MANY_REQUESTS,
+        "Too many wrong tokens or passwords",
+        "Set by LARDER_WRONG_TOKENS_PER_SECOND_MAX and LARDER_WRONG_PASSWORDS_MAX. Wait as long as `Retry-After` says; after each wrong password of a link the wait doubles.",
+    ),
+    problem(
+        "quota-bytes",
+        S::PAYLOAD_TOO_LARGE,
+        "The owner has too many bytes",
+        "Set by LARDER_PRINCIPAL_BYTES_MAX: `current` is what the owner's blobs and uploads of tables would have together. Nothing was changed. Delete something, or ask an admin.",
+    ),
+    problem(
+        "quota-datasets",
+        S::TOO_MANY_REQUESTS,
+        "The owner has too many datasets",
+        "Set by LARDER_PRINCIPAL_DATASETS_MAX: `current` is how many blobs, tables and collections the owner would have. Nothing was changed. Delete something, or ask an admin.",
+    ),
 ];

@@ -32,19 +32,25 @@ impl Visit<'_> {
             return Ok(());
         }
         let given = basic_password(self.headers).ok_or(Error::PasswordNeeded)?;
-        match self.app.passwords.verify(given, phc.clone()).await? {
-            true => Ok(()),
-            false => Err(Error::PasswordNeeded),
-        }
+        self.try_password(given, phc).await
     }
 
     /// The cookie of a browser that has given the right password in a form.
     pub async fn admit_browser(&self, given: Secret) -> Result<HeaderValue> {
         let Some(phc) = &self.share.terms.password else { return Err(Error::NotShared { action: "a password" }) };
-        match self.app.passwords.verify(given, phc.clone()).await? {
-            true => self.cookie(ADMITTED, &admission(&self.app.keys, &self.share, phc), ADMITTED_SECONDS),
-            false => Err(Error::PasswordNeeded),
-        }
+        self.try_password(given, phc).await?;
+        self.cookie(ADMITTED, &admission(&self.app.keys, &self.share, phc), ADMITTED_SECONDS)
+    }
+
+    /// # Errors
+    /// `PasswordNeeded`; `TooManyAttempts` after wrong ones, whether or not this one is right.
+    async fn try_password(&self, given: Secret, phc: &Secret) -> Result<()> {
+        let (guards, address) = (&self.app.guards, self.client.address);
+        guards.may_try(self.share.id, address)?;
+        let right = self.app.passwords.verify(given, phc.clone()).await?;
+        guards.may_try(self.share.id, address)?;
+        guards.tried(self.share.id, address, right);
+        if right { Ok(()) } else { Err(Error::PasswordNeeded) }
     }
 
     /// A place for the answer among those that are counted, and the cookie by which a browser is known when it comes for the rest.
@@ -75,7 +81,7 @@ impl Visit<'_> {
 
     /// For this link alone, and for no script.
     fn cookie(&self, name: &str, value: &str, seconds: i64) -> Result<HeaderValue> {
-        let secure = if self.app.public_url.starts_with("https:") { "; Secure" } else { "" };
+        let secure = if self.app.is_https() { "; Secure" } else { "" };
         let cookie =
             format!("{name}={value}; Path=/s/{}; Max-Age={seconds}; HttpOnly; SameSite=Lax{secure}", self.token);
         HeaderValue::from_str(&cookie).map_err(Error::internal)

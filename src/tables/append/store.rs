@@ -118,6 +118,7 @@ impl Tables {
             options: &options(plan.new, plan.staged),
         };
         let after = self.catalogue.record_append(&mut tx, plan.caller, plan.dataset, version, &append).await?;
+        self.catalogue.check_quota(&mut tx, &after, false).await?;
         self.catalogue.discard(&mut tx, None, Some(plan.staged.table)).await?;
         let body = answer(&after, &appended);
         if let Some((job, _)) = &plan.new.job {

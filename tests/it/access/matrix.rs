@@ -89,8 +89,11 @@ const REPLACE: [u16; 5] = [403, 409, 403, 200, 200];
 const LIST: [u16; 5] = [200; 5];
 
 /// Without a token.
-const OPEN: [(&str, &str); 11] = [
+const OPEN: [(&str, &str); 14] = [
     ("get", "/"),
+    ("get", "/login"),
+    ("post", "/login"),
+    ("post", "/logout"),
     ("get", "/s/{token}"),
     ("post", "/s/{token}"),
     ("get", "/s/{token}/{path}"),

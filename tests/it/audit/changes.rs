@@ -97,8 +97,8 @@ fn steps() -> Vec<Step> {
     ]
 }
 
-/// What is ended by it has ended before this test can send it; `jobs` has a test of its own.
-const ELSEWHERE: [(&str, &str); 1] = [("delete", "/v1/jobs/{id}")];
+/// They have tests of their own: a job has ended before this test can cancel it, and sessions need cookies.
+const ELSEWHERE: [(&str, &str); 3] = [("delete", "/v1/jobs/{id}"), ("post", "/login"), ("post", "/logout")];
 
 #[tokio::test]
 async fn every_change_is_written_down_once() {

@@ -1,0 +1,35 @@
+//! The layer that counts requests of addresses, and the headers that tell a token how it stands (draft-ietf-httpapi-ratelimit-headers).
+
+use super::{Standing, WINDOW_SECONDS};
+use crate::{
+    app::App,
+    http::{Client, Problem},
+};
+use axum::{
+    extract::{Request, State},
+    middleware::Next,
+    response::Response,
+};
+use http::{HeaderMap, HeaderName, HeaderValue};
+
+const RATELIMIT: HeaderName = HeaderName::from_static("ratelimit");
+const RATELIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
+
+/// A layer around all that asks a store.
+pub async fn limit(State(app): State<App>, request: Request, next: Next) -> Result<Response, Problem> {
+    if let Some(client) = request.extensions().get::<Client>() {
+        app.guards.address(client.address)?;
+    }
+    Ok(next.run(request).await)
+}
+
+impl Standing {
+    /// `RateLimit-Policy: "token";q=10000;w=10` and `RateLimit: "token";r=9999;t=1`.
+    pub fn tell(self, headers: &mut HeaderMap) {
+        let policy = format!("\"token\";q={};w={WINDOW_SECONDS}", self.quota);
+        let standing = format!("\"token\";r={};t={}", self.left, self.full_in_seconds);
+        for (name, value) in [(RATELIMIT_POLICY, policy), (RATELIMIT, standing)] {
+            headers.extend(HeaderValue::from_str(&value).ok().map(|value| (name, value)));
+        }
+    }
+}
