@@ -108,7 +108,7 @@ async fn rows_leave_with_the_headers_of_users_bytes() {
     let mut headers: Vec<String> = answer
         .headers()
         .iter()
-        .filter(|(name, _)| !matches!(name.as_str(), "date" | "x-request-id" | "etag" | "vary"))
+        .filter(|(name, _)| !matches!(name.as_str(), "date" | "x-request-id" | "etag" | "vary" | "ratelimit"))
         .filter(|(name, _)| !name.as_str().starts_with("access-control-"))
         .map(|(name, value)| format!("{name}: {}", value.to_str().unwrap()))
         .collect();
@@ -119,6 +119,8 @@ async fn rows_leave_with_the_headers_of_users_bytes() {
     content-disposition: inline; filename="q-headers.csv"; filename*=UTF-8''q%2Dheaders%2Ecsv
     content-security-policy: sandbox
     content-type: text/csv; charset=utf-8; header=present
+    ratelimit-policy: "token";q=10000;w=10
+    referrer-policy: no-referrer
     transfer-encoding: chunked
     x-content-type-options: nosniff
     "#);
