@@ -1,7 +1,7 @@
 //! URLs that serve an object by themselves for a while.
 //!
-//! The SDK signs one when it is first asked, which tells where the bucket is and how it is signed for. The others are signed by the SDK's own signer alone: a link's hit is answered by one, and all that the SDK does around
-//! it costs ten times the signature.
+//! The SDK signs one when it is first asked, which tells where the bucket is and how it is signed for. The others are signed by the SDK's own signer alone: a link's hit is answered by one,
+//! and needs nothing of all that the SDK does around it.
 
 use super::store::{key, unavailable};
 use crate::error::{Error, Result};
