@@ -180,8 +180,9 @@ def test_secrets_are_made_long(stack, aws):
 
 
 def test_alarms_reach_the_topic_and_the_dashboard_shows_what_they_are_of(stack, aws):
-    alarms = aws("cloudwatch").describe_alarms()["MetricAlarms"]
-    assert len(alarms) == len([one for one in stack.resources.values() if one["ResourceType"] == "AWS::CloudWatch::Alarm"])
+    made = {one["PhysicalResourceId"] for one in stack.resources.values() if one["ResourceType"] == "AWS::CloudWatch::Alarm"}
+    alarms = [one for one in aws("cloudwatch").describe_alarms()["MetricAlarms"] if one["AlarmName"] in made]
+    assert {one["AlarmName"] for one in alarms} == made
     assert {action for alarm in alarms for action in alarm["AlarmActions"]} == {stack.id("Alarms")}
     subscriptions = aws("sns").list_subscriptions_by_topic(TopicArn=stack.id("Alarms"))["Subscriptions"]
     assert [one["Endpoint"] for one in subscriptions] == [PARAMETERS["AlarmEmail"]]
