@@ -137,9 +137,8 @@ impl App {
         self.draining.load(Relaxed)
     }
 
-    /// The pools with the names that they have in metrics.
-    pub fn pools(&self) -> [(&'static str, &sqlx::PgPool); 3] {
-        self.pools.named()
+    pub fn pools(&self) -> &Pools {
+        &self.pools
     }
 
     /// Writes what is still counted in memory, and closes what is open to the stores.

@@ -3,14 +3,14 @@
 use crate::{
     app::App,
     audit,
-    auth::{http::authenticate, principals, session, tokens},
+    auth::{
+        http::{as_caller, as_stranger},
+        principals, session, tokens,
+    },
     blobs, datasets, documents,
     guards::http::limit,
     health,
-    http::{
-        client, not_found, openapi, panicked, plain_answers, problem_page, problem_pages, read_again, request_id,
-        request_span, settle, strict_transport,
-    },
+    http::{entrance, frame, not_found, openapi, problem_page, problem_pages},
     jobs, metrics, shares, tables, upload, web,
 };
 use axum::{
@@ -20,19 +20,14 @@ use axum::{
     routing::{delete, get, patch, post, put},
 };
 use http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderName, IF_MATCH, IF_NONE_MATCH, RANGE};
-use tower_http::{
-    catch_panic::CatchPanicLayer,
-    cors::{Any, CorsLayer},
-};
+use tower_http::cors::{Any, CorsLayer};
 
 const PREFER: HeaderName = HeaderName::from_static("prefer");
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 
 pub fn router(app: &App) -> Router {
-    let authenticate = from_fn_with_state(app.clone(), authenticate);
     let private = uploads().merge(api(app)).method_not_allowed_fallback(upload::http::other_method);
-    let private = private.route_layer(authenticate).route_layer(from_fn_with_state(app.clone(), audit::http::watch));
-    let private = private.layer(from_fn(settle)).layer(
+    let private = private.route_layer(from_fn_with_state(app.clone(), as_caller)).layer(
         CorsLayer::new()
             .allow_origin(app.config.cors_origins.clone())
             .allow_methods(Any)
@@ -42,15 +37,12 @@ pub fn router(app: &App) -> Router {
 
     with_frame(
         private
-            .merge(links())
+            .merge(links(app))
             .merge(sessions(app))
-            .route_layer(from_fn_with_state(app.clone(), limit))
             .merge(open())
             .fallback(not_found)
             .method_not_allowed_fallback(upload::http::other_method)
-            .layer(from_fn_with_state(app.clone(), read_again))
-            .layer(from_fn_with_state(app.clone(), client))
-            .layer(from_fn_with_state(app.clone(), strict_transport))
+            .layer(from_fn_with_state(app.clone(), entrance))
             .with_state(app.clone()),
     )
 }
@@ -123,20 +115,17 @@ fn sessions(app: &App) -> Router<App> {
     Router::new()
         .route("/login", get(session::http::page).post(session::http::login))
         .route("/logout", post(session::http::logout))
-        .route_layer(from_fn_with_state(app.clone(), audit::http::watch))
-        .layer(from_fn(settle))
+        .route_layer(from_fn_with_state(app.clone(), as_stranger))
         .method_not_allowed_fallback(upload::http::other_method)
         .layer(DefaultBodyLimit::max(16 << 10))
 }
 
 /// Whoever holds a link may read it from any page, but never with the reader's own credentials.
-fn links() -> Router<App> {
+fn links(app: &App) -> Router<App> {
     Router::new()
-        .route("/s/{token}", get(shares::http::follow).merge(post(shares::http::post).layer(from_fn(settle))))
-        .route(
-            "/s/{token}/{*path}",
-            get(shares::http::follow_path).merge(put(shares::http::put).layer(from_fn(settle))),
-        )
+        .route("/s/{token}", get(shares::http::follow).post(shares::http::post))
+        .route("/s/{token}/{*path}", get(shares::http::follow_path).put(shares::http::put))
+        .route_layer(from_fn_with_state(app.clone(), limit))
         .layer(DefaultBodyLimit::disable())
         // Before the layer, which answers a browser's OPTIONS.
         .method_not_allowed_fallback(upload::http::other_method)
@@ -162,10 +151,5 @@ pub fn metrics_router(app: &App) -> Router {
 
 /// What every request passes, the embedded bucket's included.
 pub fn with_frame(router: Router) -> Router {
-    router
-        .layer(CatchPanicLayer::custom(panicked))
-        .layer(from_fn(web::problems_as_pages))
-        .layer(from_fn(plain_answers))
-        .layer(from_fn(request_span))
-        .layer(from_fn(request_id))
+    router.layer(from_fn(frame))
 }

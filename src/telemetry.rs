@@ -5,16 +5,17 @@ use crate::{
     error::{Error, Result},
 };
 use std::io::{IsTerminal, stderr};
-use tracing_subscriber::{EnvFilter, fmt, layer::SubscriberExt, util::SubscriberInitExt};
+use tracing::level_filters::LevelFilter;
+use tracing_subscriber::{filter::Targets, fmt, layer::SubscriberExt, util::SubscriberInitExt};
 
 /// Libraries that write whole requests to the log when asked for more than this: signatures, presigned URLs, users' bytes.
-const SECRETIVE: [&str; 6] = [
-    "s3s=off",
-    "aws_sigv4=warn",
-    "aws_smithy_runtime=info",
-    "aws_smithy_runtime_api=info",
-    "aws_smithy_http_client=info",
-    "hyper=info",
+const SECRETIVE: [(&str, LevelFilter); 6] = [
+    ("s3s", LevelFilter::OFF),
+    ("aws_sigv4", LevelFilter::WARN),
+    ("aws_smithy_runtime", LevelFilter::INFO),
+    ("aws_smithy_runtime_api", LevelFilter::INFO),
+    ("aws_smithy_http_client", LevelFilter::INFO),
+    ("hyper", LevelFilter::INFO),
 ];
 
 /// Sets up logging once for the process.
@@ -22,10 +23,9 @@ pub fn init(config: &Config) -> Result<()> {
     // The engines' and the SDK's chatter at info is nothing that an operator asked for.
     let directives = format!("warn,larder={}", config.log);
     let directives = if config.log.contains(['=', ',']) { &config.log } else { &directives };
-    let mut filter = EnvFilter::try_new(directives).map_err(|error| Error::startup(format!("LARDER_LOG: {error}")))?;
-    for directive in SECRETIVE {
-        filter = filter.add_directive(directive.parse().map_err(Error::internal)?);
-    }
+    // Of targets alone, since a filter that knows spans looks at each of them whenever a request goes on.
+    let filter: Targets = directives.parse().map_err(|error| Error::startup(format!("LARDER_LOG: {error}")))?;
+    let filter = filter.with_targets(SECRETIVE);
     let human = match config.log_format {
         LogFormat::Auto => stderr().is_terminal(),
         LogFormat::Human => true,

@@ -10,7 +10,6 @@ use crate::{
 use axum::{
     body::{Body, HttpBody},
     extract::{MatchedPath, Request, State},
-    middleware::Next,
     response::{IntoResponse, Response},
 };
 use bytes::Bytes;
@@ -50,14 +49,18 @@ impl Gives {
     }
 }
 
-/// A layer around authentication: a caller's refusal is written down before its answer goes, a read once it has gone.
-pub async fn watch(State(app): State<App>, request: Request, next: Next) -> Response {
+/// Around authentication: a caller's refusal is written down before its answer goes, a read once it has gone.
+pub async fn watch<F: Future<Output = Response>>(
+    app: &App,
+    request: Request,
+    next: impl FnOnce(Request) -> F,
+) -> Response {
     let path = request.extensions().get::<MatchedPath>().map_or("-", MatchedPath::as_str);
     let action = format!("{} {path}", request.method());
     let origin = origin(request.extensions());
     let uri = request.uri().clone();
     let gets = request.method() == Method::GET;
-    let mut response = next.run(request).await;
+    let mut response = next(request).await;
     let caller = response.extensions_mut().remove::<Caller>();
     if let Some(refusal) = response.extensions_mut().remove::<Refusal>() {
         let name: String = percent_decode_str(uri.path()).decode_utf8_lossy().chars().take(NAME_CHARS_MAX).collect();

@@ -3,41 +3,57 @@
 use super::{Caller, Origin, session::http::session_cookie};
 use crate::{
     app::App,
+    audit::http::watch,
     catalogue::Kind,
     config::Secret,
     error::{Error, Result},
+    guards::http::count,
     http::{Client, Problem, REQUEST_ID, until_there},
 };
 use axum::{
     RequestExt,
     extract::{FromRequestParts, MatchedPath, RawPathParams, Request, State},
     middleware::Next,
-    response::Response,
+    response::{IntoResponse, Response},
 };
 use base64::{Engine, prelude::BASE64_STANDARD};
 use http::{Extensions, HeaderMap, Method, header::AUTHORIZATION, request::Parts};
 
-/// A layer: the request goes on with its caller, or ends with 401, the same whether or not the name exists.
-pub async fn authenticate(State(app): State<App>, mut request: Request, next: Next) -> Result<Response, Problem> {
-    let credential = Credential::of(&app, request.headers());
+/// A layer around routes that somebody's token opens: their address is counted, their refusals and reads are audited.
+pub async fn as_caller(State(app): State<App>, request: Request, next: Next) -> Result<Response, Problem> {
+    count(&app, &request)?;
+    let answer =
+        |request| async { authenticate(&app, request, next).await.unwrap_or_else(IntoResponse::into_response) };
+    Ok(watch(&app, request, answer).await)
+}
+
+/// The same where nobody has shown a token yet.
+pub async fn as_stranger(State(app): State<App>, request: Request, next: Next) -> Result<Response, Problem> {
+    count(&app, &request)?;
+    Ok(watch(&app, request, |request| next.run(request)).await)
+}
+
+/// The request goes on with its caller, or ends with 401, the same whether or not the name exists.
+async fn authenticate(app: &App, mut request: Request, next: Next) -> Result<Response, Problem> {
+    let credential = Credential::of(app, request.headers());
     let found = match &credential {
         Some(Credential::Bearer(token) | Credential::Basic(token)) => {
-            until_there(&app, || app.auth.caller(token.expose())).await.map(Some)
+            until_there(app, || app.auth.caller(token.expose())).await.map(Some)
         }
         Some(Credential::Session(cookie)) => {
-            until_there(&app, || app.auth.caller_of_session(cookie.expose())).await.map(Some)
+            until_there(app, || app.auth.caller_of_session(cookie.expose())).await.map(Some)
         }
         None => Ok(None),
     };
     let from = origin(request.extensions());
     let caller = match found {
         Ok(Some(caller)) => caller.from(from),
-        Ok(None) => public_reader(&app, &mut request).await?.from(from),
+        Ok(None) => public_reader(app, &mut request).await?.from(from),
         Err(Error::Unauthenticated) => return Err(app.guards.wrong_token(from.address).into()),
         Err(error) => return Err(error.into()),
     };
     if !request.method().is_safe() && !matches!(credential, Some(Credential::Bearer(_))) {
-        same_origin(&app, request.headers(), matches!(credential, Some(Credential::Session(_))))?;
+        same_origin(app, request.headers(), matches!(credential, Some(Credential::Session(_))))?;
     }
     let standing = caller.origin.token.map(|token| app.guards.token(token)).transpose()?.flatten();
     tracing::Span::current().record("principal", caller.name.as_str());

@@ -50,6 +50,8 @@ pub struct Dataset {
     pub shards: u32,
     pub created_at: OffsetDateTime,
     pub updated_at: OffsetDateTime,
+    /// Another one after each change of the dataset or of the version below: the transactions that have written their rows, of 32 bits each.
+    pub state: i64,
     /// The version that readers see; a collection has none.
     pub version: Option<Version>,
 }
@@ -118,7 +120,16 @@ impl Version {
 /// The columns that [`Dataset`] and [`Version`] are read from; `d`, `p`, `v` and `o` are datasets, principals, versions and objects.
 pub(crate) const DATASET_COLUMNS: &str = "d.id, d.kind, d.name, d.title, d.original_name, d.owner, p.name as owner_name, d.visibility, d.shards, \
      d.created_at, d.updated_at, v.id as version_id, v.number, v.revision, v.object_id, o.size_bytes, o.sha256, o.crc64nvme, v.content_type, \
-     v.content_encoding, v.table_id, v.columns, v.row_count, v.ingest, v.options, v.pinned, v.created_at as version_created_at";
+     v.content_encoding, v.table_id, v.columns, v.row_count, v.ingest, v.options, v.pinned, v.created_at as version_created_at, \
+     (d.xmin::text::bigint << 32) | coalesce(v.xmin::text::bigint, 0) as state";
+
+/// The `state` of the dataset whose id is the parameter, as one value of a statement; NULL once it is deleted.
+pub(crate) fn state_now(parameter: &str) -> String {
+    format!(
+        "(select (d.xmin::text::bigint << 32) | v.xmin::text::bigint from larder.datasets d join larder.versions v on v.id = d.current \
+         where d.id = {parameter} and d.deleted_at is null)"
+    )
+}
 
 impl FromRow<'_, PgRow> for Dataset {
     fn from_row(row: &PgRow) -> sqlx::Result<Self> {
@@ -134,6 +145,7 @@ impl FromRow<'_, PgRow> for Dataset {
             shards: row.try_get::<Option<i32>, _>("shards")?.unwrap_or_default().unsigned_abs(),
             created_at: row.try_get("created_at")?,
             updated_at: row.try_get("updated_at")?,
+            state: row.try_get("state")?,
             version: match row.try_get::<Option<Uuid>, _>("version_id")? {
                 Some(id) => Some(version_from_row(id, row)?),
                 None => None,

@@ -4,6 +4,7 @@ use super::{
     Dataset, Kind, Patience,
     dataset::{DATASET_COLUMNS, readable},
     is_busy,
+    recent::Recent,
 };
 use crate::{
     audit::{Note, record},
@@ -12,6 +13,7 @@ use crate::{
     error::{Error, Result, Store},
 };
 use sqlx::{AssertSqlSafe, PgPool, error::DatabaseError};
+use std::sync::Arc;
 use uuid::Uuid;
 
 /// The catalogue in Postgres, through the pool that slow queries never hold up.
@@ -25,6 +27,7 @@ pub struct Catalogue {
     pub(super) collection_shards: u64,
     pub(super) principal_bytes_max: u64,
     pub(super) principal_datasets_max: u64,
+    pub(super) recent: Arc<Recent>,
 }
 
 /// Which stores carry the installation's id already.
@@ -46,6 +49,7 @@ impl Catalogue {
             collection_shards: config.limits.collection_shards,
             principal_bytes_max: config.guarding.principal_bytes_max,
             principal_datasets_max: config.guarding.principal_datasets_max,
+            recent: Arc::default(),
         }
     }
 

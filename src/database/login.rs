@@ -14,11 +14,9 @@ use aws_sigv4::{
     sign::v4::SigningParams,
 };
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
-use sqlx::{PgPool, postgres::PgConnectOptions};
+use sqlx::postgres::PgConnectOptions;
 use std::time::{Duration, SystemTime};
-use tokio::time::sleep;
 
-const RENEWAL_TIME: Duration = Duration::from_secs(60);
 /// What RDS allows at most.
 const TOKEN_LIFE: Duration = Duration::from_secs(15 * 60);
 const SIGNATURE: &str = "X-Amz-Signature";
@@ -47,17 +45,12 @@ impl Login {
         Ok(options.clone().password(&token))
     }
 
-    /// Gives the pools a new token each minute.
-    pub(super) async fn keep_valid(self, pools: [PgPool; 3]) {
-        loop {
-            sleep(RENEWAL_TIME).await;
-            for pool in &pools {
-                match self.renew(&pool.connect_options()).await {
-                    Ok(options) => pool.set_connect_options(options),
-                    Err(error) => tracing::warn!(?error, "no new token for the database; the next minute tries again"),
-                }
-            }
-        }
+    /// The same, of a pool, which keeps what it has if that fails.
+    pub(super) async fn renewed(&self, options: &PgConnectOptions) -> Option<PgConnectOptions> {
+        let renewed = self.renew(options).await;
+        renewed
+            .inspect_err(|error| tracing::warn!(?error, "no new token for the database; the next minute tries again"))
+            .ok()
     }
 }
 

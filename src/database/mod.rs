@@ -2,10 +2,12 @@
 
 mod login;
 mod migrate;
+mod queries;
 mod roles;
 
 pub use login::Login;
 pub use migrate::migrate;
+pub use queries::{Queries, QueryConnection};
 pub use roles::make_roles;
 
 use crate::{
@@ -20,13 +22,14 @@ use sqlx::{
     postgres::{PgConnectOptions, PgPoolOptions, PgSslMode},
 };
 use std::{str::FromStr, time::Duration};
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 use tokio_util::task::AbortOnDropHandle;
 
 /// A connection that was idle for longer is tested before it is used.
 const UNTESTED_TIME: Duration = Duration::from_secs(1);
 /// For statements that run when the service ends.
 const CLOSE_TIME: Duration = Duration::from_secs(5);
+const UPKEEP_TIME: Duration = Duration::from_secs(60);
 
 /// Where the database is and how to log in.
 #[derive(Debug, Clone)]
@@ -108,44 +111,92 @@ pub fn options(url: &str) -> Result<PgConnectOptions> {
 /// Control (authentication, catalogue, shares), queries and loads, apart, so that slow exports never starve a share link.
 pub struct Pools {
     pub control: PgPool,
-    pub queries: PgPool,
+    pub queries: Queries,
     pub loads: PgPool,
-    /// Dropping it ends the renewal of tokens.
-    _renewal: Option<AbortOnDropHandle<()>>,
+    /// Dropping it ends it.
+    _upkeep: AbortOnDropHandle<()>,
+}
+
+/// A pool as metrics see it.
+pub struct PoolState {
+    pub name: &'static str,
+    pub connections: u32,
+    pub idle: u32,
+    pub max: u32,
 }
 
 impl Pools {
     pub async fn new(config: &Config, database: &Database) -> Result<Self> {
         let options = database.options_now().await?;
-        let (control, queries, loads) = (
-            pool(config, &options, "control", config.times.request_seconds),
-            pool(config, &options, "queries", config.times.query_seconds),
-            pool(config, &options, "loads", 0),
-        );
-        let pools = [control.clone(), queries.clone(), loads.clone()];
-        let renewal = database.login.clone().map(|login| AbortOnDropHandle::new(tokio::spawn(login.keep_valid(pools))));
-        Ok(Self { control, queries, loads, _renewal: renewal })
+        let max = usize::try_from(config.limits.pool_connections_max).unwrap_or(usize::MAX);
+        let control = pool(config, named(&options, "control", config.times.request_seconds));
+        let queries =
+            Queries::new(named(&options, "queries", config.times.query_seconds), max, config.times.request())?;
+        let loads = pool(config, named(&options, "loads", 0));
+        let upkeep = upkeep(database.login.clone(), [control.clone(), loads.clone()], queries.clone());
+        Ok(Self { control, queries, loads, _upkeep: AbortOnDropHandle::new(tokio::spawn(upkeep)) })
     }
 
-    /// With the names that they have in metrics.
-    pub fn named(&self) -> [(&'static str, &PgPool); 3] {
-        [("control", &self.control), ("queries", &self.queries), ("loads", &self.loads)]
+    pub fn states(&self) -> [PoolState; 3] {
+        let of = |name, pool: &PgPool| {
+            let max = pool.options().get_max_connections();
+            PoolState { name, connections: pool.size(), idle: count(pool.num_idle()), max }
+        };
+        let queries = self.queries.status();
+        let queries = PoolState {
+            name: "queries",
+            connections: count(queries.size),
+            idle: count(queries.available),
+            max: count(queries.max_size),
+        };
+        [of("control", &self.control), queries, of("loads", &self.loads)]
+    }
+
+    /// Waits for a connection of one of them, which goes back at once; an error shows elsewhere.
+    pub async fn probe(&self, name: &str) {
+        match name {
+            "control" => drop(self.control.acquire().await),
+            "loads" => drop(self.loads.acquire().await),
+            _ => {
+                if let Ok(connection) = self.queries.acquire().await {
+                    connection.give_back();
+                }
+            }
+        }
     }
 
     /// Closes them, so that the database can stop without waiting for us; a statement that is still running is left to it.
     pub async fn close(&self) {
-        let closed = async {
-            for (_, pool) in self.named() {
-                pool.close().await;
-            }
-        };
+        self.queries.close();
+        let closed = async { tokio::join!(self.control.close(), self.loads.close()) };
         if timeout(CLOSE_TIME, closed).await.is_err() {
             tracing::warn!("statements were still running at the end");
         }
     }
 }
 
-fn pool(config: &Config, database: &PgConnectOptions, name: &str, statement_seconds: u64) -> PgPool {
+fn count(connections: usize) -> u32 {
+    u32::try_from(connections).unwrap_or(u32::MAX)
+}
+
+/// Each minute gives the pools a token that is valid, if they log in by tokens, and closes connections of queries that nobody needs.
+async fn upkeep(login: Option<Login>, pools: [PgPool; 2], queries: Queries) {
+    loop {
+        sleep(UPKEEP_TIME).await;
+        queries.prune();
+        let Some(login) = &login else { continue };
+        for pool in &pools {
+            if let Some(options) = login.renewed(&pool.connect_options()).await {
+                pool.set_connect_options(options);
+            }
+        }
+        if let Some(options) = login.renewed(&queries.options()).await {
+            queries.set_options(options);
+        }
+    }
+}
+
+fn named(database: &PgConnectOptions, name: &str, statement_seconds: u64) -> PgConnectOptions {
     let settings = [
         ("statement_timeout", format!("{statement_seconds}s")),
         ("lock_timeout", LOCK_TIMEOUT.to_owned()),
@@ -157,6 +208,10 @@ fn pool(config: &Config, database: &PgConnectOptions, name: &str, statement_seco
         ("intervalstyle", "iso_8601".to_owned()),
         ("extra_float_digits", "1".to_owned()),
     ];
+    database.clone().application_name(&format!("larder {name}")).options(settings)
+}
+
+fn pool(config: &Config, options: PgConnectOptions) -> PgPool {
     PgPoolOptions::new()
         .max_connections(u32::try_from(config.limits.pool_connections_max).unwrap_or(u32::MAX))
         .acquire_timeout(config.times.request())
@@ -170,5 +225,5 @@ fn pool(config: &Config, database: &PgConnectOptions, name: &str, statement_seco
                 Ok(true)
             })
         })
-        .connect_lazy_with(database.clone().application_name(&format!("larder {name}")).options(settings))
+        .connect_lazy_with(options)
 }

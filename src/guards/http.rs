@@ -1,8 +1,9 @@
-//! The layer that counts requests of addresses, and the headers that tell a token how it stands (draft-ietf-httpapi-ratelimit-headers).
+//! The counting of requests of addresses, and the headers that tell a token how it stands (draft-ietf-httpapi-ratelimit-headers).
 
 use super::{Standing, WINDOW_SECONDS};
 use crate::{
     app::App,
+    error::Result,
     http::{Client, Problem},
 };
 use axum::{
@@ -15,12 +16,21 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 const RATELIMIT: HeaderName = HeaderName::from_static("ratelimit");
 const RATELIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
 
-/// A layer around all that asks a store.
+/// A layer around links, which need no token.
 pub async fn limit(State(app): State<App>, request: Request, next: Next) -> Result<Response, Problem> {
-    if let Some(client) = request.extensions().get::<Client>() {
-        app.guards.address(client.address)?;
-    }
+    count(&app, &request)?;
     Ok(next.run(request).await)
+}
+
+/// Counts a request of its address.
+///
+/// # Errors
+/// `Limit::AddressRequests`
+pub fn count(app: &App, request: &Request) -> Result<()> {
+    match request.extensions().get::<Client>() {
+        Some(client) => app.guards.address(client.address),
+        None => Ok(()),
+    }
 }
 
 impl Standing {

@@ -5,12 +5,7 @@ use crate::{
     database,
     error::{Error, Result},
 };
-use axum::{
-    body::Body,
-    extract::{Request, State},
-    middleware::Next,
-    response::Response,
-};
+use axum::{body::Body, extract::Request, middleware::Next, response::Response};
 use std::{future::Future, time::Duration};
 use tokio::time::{Instant, sleep};
 
@@ -20,11 +15,8 @@ const PAUSE: Duration = Duration::from_millis(200);
 #[derive(Debug, Clone, Copy)]
 pub struct DatabaseAway;
 
-/// A layer: what only reads is done again, from its beginning, for up to `LARDER_REQUEST_SECONDS`.
-pub async fn read_again(State(app): State<App>, request: Request, next: Next) -> Response {
-    if !matches!(*request.method(), ::http::Method::GET | ::http::Method::HEAD) {
-        return next.run(request).await;
-    }
+/// Does what only reads again, from its beginning, for up to `LARDER_REQUEST_SECONDS`.
+pub(super) async fn read_again(app: &App, request: Request, next: Next) -> Response {
     let end = Instant::now() + app.config.times.request();
     let (parts, _) = request.into_parts();
     loop {

@@ -9,11 +9,7 @@ use crate::{
     config::{Config, Forwarding, Network},
     error::Error,
 };
-use axum::{
-    extract::{FromRequestParts, Request, State},
-    middleware::Next,
-    response::Response,
-};
+use axum::extract::{FromRequestParts, Request};
 use http::{HeaderMap, header::USER_AGENT, request::Parts};
 use std::{net::IpAddr, sync::Arc};
 
@@ -33,17 +29,16 @@ pub struct Client {
     pub agent: Option<Arc<str>>,
 }
 
-/// A layer: finds out who the client is, for all that come behind.
-pub async fn client(State(app): State<App>, mut request: Request, next: Next) -> Response {
-    if let Some(Peer(peer)) = request.extensions().get::<Peer>().copied() {
-        let client = Client::of(&app.config, peer, request.headers());
-        tracing::Span::current().record("client", tracing::field::display(client.network()));
-        request.extensions_mut().insert(client);
-    }
-    next.run(request).await
-}
-
 impl Client {
+    /// Finds out who the client of a request is, for all that come behind.
+    pub(super) fn find(config: &Config, request: &mut Request) {
+        if let Some(Peer(peer)) = request.extensions().get::<Peer>().copied() {
+            let client = Self::of(config, peer, request.headers());
+            tracing::Span::current().record("client", tracing::field::display(client.network()));
+            request.extensions_mut().insert(client);
+        }
+    }
+
     fn of(config: &Config, peer: IpAddr, headers: &HeaderMap) -> Self {
         let agent = headers.get(USER_AGENT).map(|agent| String::from_utf8_lossy(agent.as_bytes()));
         Self {

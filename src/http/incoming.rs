@@ -74,9 +74,9 @@ pub async fn in_time<T>(idle: Duration, reading: impl Future<Output = Result<T, 
     timeout(idle, reading).await.map_err(late)?.map_err(|error| Error::Interrupted { detail: error.body_text() })
 }
 
-/// A layer around uploads: after a refusal it reads on for a moment, so that a client in the middle of sending sees the answer instead of a reset
+/// Around uploads: after a refusal it reads on for a moment, so that a client in the middle of sending sees the answer instead of a reset
 /// connection. A client that waits for `100 Continue` is not made to send.
-pub async fn settle(request: Request, next: Next) -> Response {
+pub(super) async fn settle(request: Request, next: Next) -> Response {
     let (parts, body) = request.into_parts();
     let waits = parts.headers.contains_key(EXPECT);
     let shared = Arc::new(Mutex::new(Shared { body: body.into_data_stream(), polled: false }));

@@ -16,8 +16,8 @@ mod rejection;
 mod serve;
 mod trace;
 
-pub use again::{read_again, until_there};
-pub use client::{Client, Peer, client};
+pub use again::until_there;
+pub use client::{Client, Peer};
 pub use descriptor::{Descriptor, Links, answer_upload, check_share, share_life, upload_share};
 pub use digest::claims;
 pub use etag::{is_fresh, precondition};
@@ -25,8 +25,8 @@ pub use extract::{Json, NoParameters, Path, Query, flag};
 pub use headers::{
     content_encoding, content_type, guess_content_type, idempotency_key, plain_document, preference, prefers_redirect,
 };
-pub use incoming::{in_time, incoming, incoming_field, pump, settle};
-pub use layers::{REQUEST_ID, panicked, plain_answers, request_id, request_span, strict_transport};
+pub use incoming::{in_time, incoming, incoming_field, pump};
+pub use layers::{REQUEST_ID, entrance, frame};
 pub use openapi::openapi;
 pub use page::{Cursor, PageOf, encode_path, page_size, parse_life};
 pub use problem::{PROBLEMS, Problem, Refusal, Told, not_found, problem_page, problem_pages};

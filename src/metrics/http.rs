@@ -4,6 +4,7 @@ use super::{Gauges, encode};
 use crate::{
     app::App,
     auth::Caller,
+    database::PoolState,
     error::{Error, Result},
     http::Problem,
 };
@@ -42,9 +43,7 @@ async fn pools(app: &App, gauges: &mut Registry) {
     gauges.register("pool_connections", "Connections to Postgres", connections.clone());
     gauges.register("pool_connections_max", "Connections that a pool may have", most.clone());
     gauges.register("pool_wait_seconds", "How long a request waits for a connection now, up to 5", wait.clone());
-    for (pool, at) in app.pools() {
-        let (size, idle, max) =
-            (at.size(), u32::try_from(at.num_idle()).unwrap_or(u32::MAX), at.options().get_max_connections());
+    for PoolState { name: pool, connections: size, idle, max } in app.pools().states() {
         connections.get_or_create(&[("pool", pool), ("state", "idle")]).set(f64::from(idle));
         connections.get_or_create(&[("pool", pool), ("state", "used")]).set(f64::from(size.saturating_sub(idle)));
         most.get_or_create(&[("pool", pool)]).set(f64::from(max));
@@ -52,8 +51,7 @@ async fn pools(app: &App, gauges: &mut Registry) {
         // Only where all are in use does anybody wait.
         let waited = idle == 0 && size >= max;
         if waited {
-            // Its connection goes back at once, and an error shows elsewhere.
-            drop(timeout(SCRAPE_TIME, at.acquire()).await);
+            drop(timeout(SCRAPE_TIME, app.pools().probe(pool)).await);
         }
         let seconds = if waited { began.elapsed().as_secs_f64() } else { 0.0 };
         wait.get_or_create(&[("pool", pool)]).set(seconds);

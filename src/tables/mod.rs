@@ -42,6 +42,6 @@ pub use query::{Parameters, RowQuery};
 pub use read::{Hint, Options, TableFormat, Told};
 pub use rows::{Count, Page};
 pub use search::Searched;
-pub use sql::OnDuplicate;
+pub use sql::{OnDuplicate, Witness};
 pub use stats::Statistics;
 pub use store::Tables;

@@ -6,7 +6,7 @@ use super::{
     query::RowQuery,
     search::{Parts, TimeLeft},
     spool::Spool,
-    sql::{self, Statement},
+    sql::{self, Statement, Witness},
     store::Tables,
 };
 use crate::{
@@ -15,7 +15,7 @@ use crate::{
 };
 use bytes::Bytes;
 use futures::{Stream, TryStreamExt};
-use sqlx::{AssertSqlSafe, Postgres, Row, error::DatabaseError, pool::PoolConnection};
+use sqlx::{AssertSqlSafe, PgConnection, Row, error::DatabaseError};
 use std::{mem, time::Duration};
 use tokio::{
     sync::{
@@ -39,8 +39,8 @@ pub struct Page {
     pub rows: u64,
     /// The keys of the last row, if others follow it.
     pub next: Option<Vec<Option<String>>>,
-    /// That of the snapshot; unknown where no row tells it.
-    pub revision: Option<i64>,
+    /// What the rows tell of the snapshot, if there are any.
+    pub witness: Option<i64>,
 }
 
 /// `Prefer: count=…`
@@ -107,7 +107,7 @@ impl Tables {
         tell: oneshot::Sender<Option<i64>>,
         sender: &Sender<Result<Bytes>>,
     ) -> Result<()> {
-        let mut connection = self.reader().await?;
+        let mut connection = self.queries.acquire().await?;
         // One snapshot of the rows and of their revision.
         begin_snapshot(&mut connection).await?;
         // Nobody asks any more when the client has gone.
@@ -156,8 +156,8 @@ impl Tables {
         encoder.end(&mut out).await?;
         sender.send(Ok(out.into())).await.unwrap_or_default();
         // All rows are sent, so its failure is nothing to tell.
-        if sqlx::raw_sql("commit").execute(&mut **connection).await.is_ok() {
-            connection.done();
+        if sqlx::raw_sql("commit").execute(&mut *connection).await.is_ok() {
+            connection.give_back();
         }
         Ok(())
     }
@@ -170,14 +170,14 @@ impl Tables {
         &self,
         table_id: Uuid,
         query: &RowQuery,
-        limit: u64,
-        after: Option<&[Option<String>]>,
+        (limit, after): (u64, Option<&[Option<String>]>),
+        witness: Witness,
         export: &Export,
     ) -> Result<Page> {
-        let mut page = Page { body: Spool::default(), rows: 0, next: None, revision: None };
+        let mut page = Page { body: Spool::default(), rows: 0, next: None, witness: None };
         let (mut out, mut more) = (Vec::new(), false);
         let mut time = TimeLeft(self.search_time(table_id, query).await?);
-        let mut connection = self.reader().await?;
+        let mut connection = self.queries.acquire().await?;
         let extents = export.is_typed().then(|| sql::extents(table_id, query)).flatten();
         let snapshot = extents.is_some();
         if snapshot {
@@ -187,10 +187,10 @@ impl Tables {
         let extents = time.spend(self.extents(&mut connection, extents)).await;
         let mut encoder = RowEncoder::new(export, &extents.ok_or_else(|| self.search_too_slow())??)?;
         encoder.begin(&mut out);
-        let mut parts = Parts::of_page(table_id, query, limit.saturating_add(1), after)?;
+        let mut parts = Parts::of_page(table_id, query, limit.saturating_add(1), after, witness)?;
         while let Some(statement) = parts.next(page.rows, page.next.as_deref()) {
             // The plan of a search depends on how common its words are.
-            let mut rows = bound(&statement).persistent(query.search.is_none()).fetch(&mut **connection);
+            let mut rows = bound(&statement).persistent(query.search.is_none()).fetch(&mut *connection);
             let mut last = None;
             while let Some(row) = time
                 .spend(rows.try_next())
@@ -214,16 +214,16 @@ impl Tables {
             }
             if let Some(row) = last {
                 page.next = Some(keys(&cells(&row, row.len())?, &statement.keys)?);
-                page.revision = row.try_get(row.len().saturating_sub(1)).map_err(database)?;
+                page.witness = row.try_get(row.len().saturating_sub(1)).map_err(database)?;
             }
             if more {
                 break;
             }
         }
         if snapshot || time.0.is_some() {
-            sqlx::raw_sql("commit").execute(&mut **connection).await.map_err(database)?;
+            sqlx::raw_sql("commit").execute(&mut *connection).await.map_err(database)?;
         }
-        connection.done();
+        connection.give_back();
         encoder.end(&mut out).await?;
         page.body.take(&mut out, &self.source_limits).await?;
         page.next = page.next.filter(|_| more);
@@ -233,11 +233,11 @@ impl Tables {
     /// How many rows a query has in all, whatever its window.
     pub async fn count(&self, table_id: Uuid, query: &RowQuery, count: Count) -> Result<u64> {
         let mut time = TimeLeft(self.search_time(table_id, query).await?);
-        let mut connection = self.reader().await?;
+        let mut connection = self.queries.acquire().await?;
         announce(&time, &mut connection, false).await?;
         let mut rows = None;
         if count != Count::Exact {
-            let plan = bound(&sql::plan(table_id, query)).fetch_one(&mut **connection).await;
+            let plan = bound(&sql::plan(table_id, query)).fetch_one(&mut *connection).await;
             let plan: serde_json::Value =
                 plan.and_then(|row| row.try_get(0)).map_err(|error| self.query_error(error))?;
             rows = plan.pointer("/0/Plan/Plan Rows").and_then(serde_json::Value::as_f64).map(expected);
@@ -245,30 +245,26 @@ impl Tables {
         let few = rows.is_none_or(|rows| rows <= COUNTED_ROWS_MAX);
         if count == Count::Exact || (count == Count::Estimated && few) {
             let statement = sql::count(table_id, query);
-            let counted = time.spend(bound(&statement).fetch_one(&mut **connection)).await;
+            let counted = time.spend(bound(&statement).fetch_one(&mut *connection)).await;
             let counted = counted.ok_or_else(|| self.search_too_slow())?;
             let counted: i64 = counted.and_then(|row| row.try_get(0)).map_err(|error| self.query_error(error))?;
             rows = Some(counted.unsigned_abs());
         }
         if time.0.is_some() {
-            sqlx::raw_sql("commit").execute(&mut **connection).await.map_err(database)?;
+            sqlx::raw_sql("commit").execute(&mut *connection).await.map_err(database)?;
         }
-        connection.done();
+        connection.give_back();
         rows.ok_or_else(|| Error::internal("a plan that says no number of rows"))
     }
 
     /// What the values of each column need, if a statement asks; none, if it does not.
-    async fn extents(&self, connection: &mut Reader, statement: Option<Statement>) -> Result<Vec<Extent>> {
+    async fn extents(&self, connection: &mut PgConnection, statement: Option<Statement>) -> Result<Vec<Extent>> {
         let Some(statement) = statement else { return Ok(Vec::new()) };
-        let asked = bound(&statement).persistent(false).fetch_one(&mut ***connection).await;
+        let asked = bound(&statement).persistent(false).fetch_one(&mut *connection).await;
         let found: Vec<Option<String>> =
             asked.and_then(|row| row.try_get(0)).map_err(|error| self.query_error(error))?;
         let pairs = found.as_chunks::<2>().0;
         Ok(pairs.iter().map(|[most, decimals]| Extent { most: most.clone(), decimals: decimals.clone() }).collect())
-    }
-
-    async fn reader(&self) -> Result<Reader> {
-        Ok(Reader { connection: self.queries.acquire().await.map_err(database)?, busy: true })
     }
 
     /// What Postgres makes of a query that was sound by itself: its words may quote values, so ours stand for them.
@@ -293,8 +289,8 @@ impl Tables {
     }
 }
 
-async fn begin_snapshot(connection: &mut Reader) -> Result<()> {
-    let begin = sqlx::raw_sql("begin isolation level repeatable read read only").execute(&mut ***connection).await;
+async fn begin_snapshot(connection: &mut PgConnection) -> Result<()> {
+    let begin = sqlx::raw_sql("begin isolation level repeatable read read only").execute(&mut *connection).await;
     begin.map(drop).map_err(database)
 }
 
@@ -309,45 +305,11 @@ fn expected(rows: f64) -> u64 {
 }
 
 /// Lets Postgres itself end what is still at work then, soon after us, in a transaction that may have begun; only for answers that no client holds up.
-async fn announce(time: &TimeLeft, connection: &mut Reader, begun: bool) -> Result<()> {
+async fn announce(time: &TimeLeft, connection: &mut PgConnection, begun: bool) -> Result<()> {
     let Some(left) = time.0 else { return Ok(()) };
     let begin = if begun { "" } else { "begin read only; " };
     let bound = format!("{begin}set local statement_timeout = {}", left.as_millis().saturating_add(500));
-    sqlx::raw_sql(AssertSqlSafe(bound)).execute(&mut ***connection).await.map(|_| ()).map_err(database)
-}
-
-/// A connection that is closed, not used again, if it is given up in the middle of an answer.
-struct Reader {
-    connection: PoolConnection<Postgres>,
-    busy: bool,
-}
-
-impl Reader {
-    fn done(&mut self) {
-        self.busy = false;
-    }
-}
-
-impl std::ops::Deref for Reader {
-    type Target = PoolConnection<Postgres>;
-
-    fn deref(&self) -> &Self::Target {
-        &self.connection
-    }
-}
-
-impl std::ops::DerefMut for Reader {
-    fn deref_mut(&mut self) -> &mut Self::Target {
-        &mut self.connection
-    }
-}
-
-impl Drop for Reader {
-    fn drop(&mut self) {
-        if self.busy {
-            self.connection.close_on_drop();
-        }
-    }
+    sqlx::raw_sql(AssertSqlSafe(bound)).execute(&mut *connection).await.map(|_| ()).map_err(database)
 }
 
 /// What a page begins behind that follows the row, whose keys stand where its statement says.

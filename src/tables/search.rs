@@ -2,7 +2,7 @@
 
 use super::{
     query::{RowQuery, Search},
-    sql::{self, Place, RANKED_MAX, Statement},
+    sql::{self, Place, RANKED_MAX, Statement, Witness},
     store::Tables,
 };
 use crate::error::{Error, Limit, Result};
@@ -85,8 +85,16 @@ impl<'a> Parts<'a> {
     }
 
     /// Up to `limit` rows, behind the one that has the keys `after`.
-    pub fn of_page(id: Uuid, query: &'a RowQuery, limit: u64, after: Option<&[Option<String>]>) -> Result<Self> {
-        let Some(search) = query.ranking() else { return Ok(Self::Plain(sql::page(id, query, limit, after).into())) };
+    pub fn of_page(
+        id: Uuid,
+        query: &'a RowQuery,
+        limit: u64,
+        after: Option<&[Option<String>]>,
+        witness: Witness,
+    ) -> Result<Self> {
+        let Some(search) = query.ranking() else {
+            return Ok(Self::Plain(sql::page(id, query, limit, after, witness).into()));
+        };
         let place = match after {
             None => None,
             Some(keys) => {

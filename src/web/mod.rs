@@ -21,5 +21,5 @@ pub use assets::asset;
 pub use home::home;
 pub use negotiate::wants_page;
 pub use preview::{Entry, Level};
-pub use problem::problems_as_pages;
+pub use problem::problem_as_page;
 pub use share::{Shown, What, share_page};

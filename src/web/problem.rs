@@ -4,7 +4,6 @@ use super::{icon::Icon, layout::Page, negotiate::wants_page, share::password_pag
 use crate::http::Told;
 use axum::{
     extract::Request,
-    middleware::Next,
     response::{IntoResponse, Response},
 };
 use http::{
@@ -13,14 +12,17 @@ use http::{
 };
 use maud::html;
 
-/// A layer: the problem of an answer becomes a page of the same status, with the same headers beside it.
-pub async fn problems_as_pages(request: Request, next: Next) -> Response {
+/// For a browser, the problem of an answer becomes a page of the same status, with the same headers beside it.
+pub async fn problem_as_page<F: Future<Output = Response>>(
+    request: Request,
+    next: impl FnOnce(Request) -> F,
+) -> Response {
     let method = request.method().clone();
     if !matches!(method, Method::GET | Method::POST) || !wants_page(request.headers()) {
-        return next.run(request).await;
+        return next(request).await;
     }
     let token = request.uri().path().strip_prefix("/s/").map(|path| path.split('/').next().unwrap_or(path).to_owned());
-    let response = next.run(request).await;
+    let response = next(request).await;
     let Some(told) = response.extensions().get::<Told>() else { return response };
     let (page, not_kept) = match &token {
         // Without a challenge, to which the browser would ask in a window of its own.

@@ -119,6 +119,7 @@ pub fn collection(owner: &Caller) -> Dataset {
         shards: 4,
         created_at: OffsetDateTime::now_utc(),
         updated_at: OffsetDateTime::now_utc(),
+        state: 0,
         version: None,
     }
 }

@@ -10,6 +10,7 @@ mod habits;
 mod keys;
 mod patches;
 mod queries;
+mod recent;
 mod search;
 mod search_indexes;
 mod stats;

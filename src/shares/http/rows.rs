@@ -43,7 +43,7 @@ impl Visit<'_> {
         }
         let name = self.path.map(|path| format!("/{}", encode_path(path))).unwrap_or_default();
         let path = format!("/s/{}{name}", self.token);
-        serve_rows(self.app, dataset, (shape, asked), &path, self.method, self.headers).await
+        serve_rows(self.app, dataset, (shape, &asked), &path, self.method, self.headers).await
     }
 
     /// The one format that the share says, else by extension, else by `Accept`.

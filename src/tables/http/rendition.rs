@@ -33,7 +33,7 @@ pub async fn rendition(
     asked.options.check(shape.format())?;
     let version = dataset.current()?;
     let query = RowQuery::parse(&version.columns, &asked.parameters)?;
-    let asked_hash = asked_hash(&query, shape, asked);
+    let asked_hash = asked_hash(shape, asked);
     let mut key = RenditionKey { version: version.id, revision: version.revision, asked: asked_hash };
     let mut found = app.catalogue.rendition(&key).await?;
     if found.is_none() && wanted && app.catalogue.renditions(version.id).await? < app.config.sharing.renditions_max {

@@ -8,10 +8,10 @@ use crate::{
     app::App,
     audit::http::Gives,
     auth::Caller,
-    catalogue::{Dataset, Kind, Version},
+    catalogue::{Dataset, Found, Kind, Version},
     error::{Error, Limit, Result},
     http::{Path, Problem, Query, disposition, encode_path, is_fresh, preference, user_bytes},
-    tables::{Count, Export, Page, RowFormat, RowQuery, Searched, XLSX_ROWS_MAX},
+    tables::{Count, Export, Page, RowFormat, RowQuery, Searched, Witness, XLSX_ROWS_MAX},
 };
 use axum::{
     body::Body,
@@ -24,7 +24,7 @@ use http::{
     HeaderMap, HeaderName, HeaderValue, Method, StatusCode,
     header::{
         ACCEPT_RANGES, CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_SECURITY_POLICY,
-        CONTENT_TYPE, ETAG, IF_RANGE, LINK, VARY,
+        CONTENT_TYPE, ETAG, IF_NONE_MATCH, IF_RANGE, LINK, VARY,
     },
 };
 use sha2::{Digest, Sha256};
@@ -39,12 +39,8 @@ pub async fn rows(
     method: Method,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let mut asked = Asked::parse(query)?;
-    let dataset = app.catalogue.find_version(&caller, Kind::Table, &name, asked.version.take()).await?;
-    let shape = accepted(&headers, RowFormat::Json)?;
-    let (id, path) = (dataset.id, format!("/v1/tables/{}/rows", encode_path(&name)));
-    let response = serve_rows(&app, dataset, (shape, asked), &path, &method, &headers).await?;
-    Ok(Gives::mark(id, shape.extension(), response))
+    let (path, shape) = (format!("/v1/tables/{}/rows", encode_path(&name)), accepted(&headers, RowFormat::Json));
+    read(&app, (&caller, &name), (shape, Asked::parse(query)?), &path, &method, &headers).await
 }
 
 /// `GET /v1/tables/{name}/rows.csv`: the format by extension.
@@ -57,12 +53,48 @@ pub async fn rows_as(
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let extension = file.strip_prefix("rows.").ok_or(Error::NotFound { what: "page" })?;
-    let mut asked = Asked::parse(query)?;
+    let asked = Asked::parse(query)?;
     let shape = Shape::Rows(RowFormat::from_extension(extension)?);
-    let dataset = app.catalogue.find_version(&caller, Kind::Table, &name, asked.version.take()).await?;
-    let (id, path) = (dataset.id, format!("/v1/tables/{}/{}", encode_path(&name), encode_path(&file)));
-    let response = serve_rows(&app, dataset, (shape, asked), &path, &method, &headers).await?;
-    Ok(Gives::mark(id, shape.extension(), response))
+    let path = format!("/v1/tables/{}/{}", encode_path(&name), encode_path(&file));
+    read(&app, (&caller, &name), (Ok(shape), asked), &path, &method, &headers).await
+}
+
+async fn read(
+    app: &App,
+    (caller, name): (&Caller, &str),
+    (shape, mut asked): (Result<Shape>, Asked),
+    path: &str,
+    method: &Method,
+    headers: &HeaderMap,
+) -> Result<Response, Problem> {
+    let number = asked.version.take();
+    let short = number.is_none()
+        && asked.parameters.limit.is_some()
+        && method == Method::GET
+        && !headers.contains_key(IF_NONE_MATCH);
+    if short
+        && let Ok(shape) = shape
+        && let Some(found) = app.catalogue.recent(caller, name)
+    {
+        let id = found.dataset.id;
+        match serve_found(app, found, (shape, &asked), path, method, headers).await {
+            Ok(Some(response)) => return Ok(Gives::mark(id, shape.extension(), response)),
+            Err(error @ Error::Limit { .. }) => return Err(error.into()),
+            // Any other error may be one of what the table was.
+            Ok(None) | Err(_) => {}
+        }
+    }
+    let found = Found::from(app.catalogue.find_version(caller, Kind::Table, name, number).await?);
+    if number.is_none() {
+        app.catalogue.remember(&found);
+    }
+    let (shape, id) = (shape?, found.dataset.id);
+    let response = serve_found(app, found, (shape, &asked), path, method, headers).await?;
+    Ok(Gives::mark(id, shape.extension(), response.ok_or_else(unsure)?))
+}
+
+fn unsure() -> Error {
+    Error::internal("rows of a table that was looked up for them, and is another now")
 }
 
 /// A page of ours may be shown, unlike one of a user's: each text in it is escaped, and it can neither run nor load a thing.
@@ -72,6 +104,8 @@ const PAGE_POLICY: &str = "sandbox; default-src 'none'; style-src 'unsafe-inline
 struct Request<'a> {
     app: &'a App,
     dataset: &'a Dataset,
+    /// Else the rows have to show that it still is.
+    now: bool,
     version: &'a Version,
     table_id: Uuid,
     query: RowQuery,
@@ -89,12 +123,24 @@ struct Request<'a> {
 /// The rows of the dataset's version. Without a limit all of them, and a failure midway breaks the transfer; with one, a part that says what follows it.
 pub async fn serve_rows(
     app: &App,
-    mut dataset: Dataset,
-    (shape, asked): (Shape, Asked),
+    dataset: Dataset,
+    asked: (Shape, &Asked),
     path: &str,
     method: &Method,
     headers: &HeaderMap,
 ) -> Result<Response> {
+    serve_found(app, dataset.into(), asked, path, method, headers).await?.ok_or_else(unsure)
+}
+
+/// `None` if the dataset is no longer what it was found to be.
+async fn serve_found(
+    app: &App,
+    Found { mut dataset, mut now }: Found,
+    (shape, asked): (Shape, &Asked),
+    path: &str,
+    method: &Method,
+    headers: &HeaderMap,
+) -> Result<Option<Response>> {
     asked.options.check(shape.format())?;
     if asked.version.is_some() {
         return Err(Error::invalid("version", "a link shows the current version alone."));
@@ -108,7 +154,8 @@ pub async fn serve_rows(
     if let Some(position) = &position
         && dataset.current()?.number != position.version
     {
-        dataset = app.catalogue.at_version(&dataset, position.version).await?.ok_or(Error::CursorExpired)?;
+        let found = app.catalogue.at_version(&dataset, position.version).await?;
+        (dataset, now) = (found.ok_or(Error::CursorExpired)?.into(), true);
     }
     let version = dataset.current()?;
     let table_id = version.table_id.ok_or_else(|| Error::internal("a version of a table without rows"))?;
@@ -116,18 +163,19 @@ pub async fn serve_rows(
     if let Some(position) = &position {
         position.check(&query)?;
     }
-    let hash = asked_hash(&query, shape, &asked);
+    let hash = asked_hash(shape, asked);
     let etag = rows_etag(&version.etag(), &hash);
     let mut request = Request {
         app,
         dataset: &dataset,
+        now,
         version,
         table_id,
         query,
         shape,
-        asked: &asked,
+        asked,
         hash,
-        range: item_range(headers, &asked, &etag)?,
+        range: item_range(headers, asked, &etag)?,
         after: position.map(|position| position.keys),
         count: count(headers)?,
         path,
@@ -138,7 +186,7 @@ pub async fn serve_rows(
     set(&mut answer, CACHE_CONTROL, "private, no-cache")?;
     set(&mut answer, VARY, "Accept, Accept-Encoding, Authorization")?;
     if is_fresh(headers, &etag) {
-        return Ok((StatusCode::NOT_MODIFIED, answer).into_response());
+        return Ok(Some((StatusCode::NOT_MODIFIED, answer).into_response()));
     }
     user_bytes(&mut answer);
     if shape == Shape::Rows(RowFormat::Html) {
@@ -154,9 +202,10 @@ pub async fn serve_rows(
         set(&mut answer, HeaderName::from_static("larder-search"), &described(searched))?;
     }
     match (request.query.limit, method) {
-        (_, &Method::HEAD) => request.head(answer).await,
-        (Some(limit), _) => request.page(answer, limit).await,
-        (None, _) => request.all(answer).await,
+        (Some(limit), &Method::GET) => request.page(answer, limit).await,
+        _ if !now => Ok(None),
+        (_, &Method::HEAD) => request.head(answer).await.map(Some),
+        _ => request.all(answer).await.map(Some),
     }
 }
 
@@ -211,10 +260,18 @@ impl Request<'_> {
         Ok((answer, Body::from_stream(body)).into_response())
     }
 
-    async fn page(&self, mut answer: HeaderMap, limit: u64) -> Result<Response> {
+    async fn page(&self, mut answer: HeaderMap, limit: u64) -> Result<Option<Response>> {
+        // Ranked rows tell their revision alone.
+        if !self.now && self.query.search.is_some() {
+            return Ok(None);
+        }
         let total = self.total().await?;
         let (after, export) = (self.after.as_deref(), self.export());
-        let page = self.app.tables.page(self.table_id, &self.query, limit, after, &export).await?;
+        let witness = if self.now { Witness::Revision } else { Witness::State(self.dataset.id) };
+        let page = self.app.tables.page(self.table_id, &self.query, (limit, after), witness, &export).await?;
+        if !self.now && page.witness != Some(self.dataset.state) {
+            return Ok(None);
+        }
         if page.rows == 0 && self.range.is_some_and(|range| range.first > 0) {
             let rows = match total {
                 Some(total) => total,
@@ -232,18 +289,20 @@ impl Request<'_> {
         {
             set(&mut answer, CONTENT_RANGE, &content_range(self.query.offset, page.rows, total))?;
         }
-        let revision = match page.revision {
-            // An empty page shows no revision; if the one that we know still holds, it held then.
-            None => self.app.catalogue.revision_now(self.table_id).await?,
-            revision => revision,
-        };
-        self.describe_snapshot(&mut answer, revision)?;
+        if self.now {
+            let revision = match page.witness {
+                // An empty page shows no revision; if the one that we know still holds, it held then.
+                None => self.app.catalogue.revision_now(self.table_id).await?,
+                revision => revision,
+            };
+            self.describe_snapshot(&mut answer, revision)?;
+        }
         let (before, behind) = self.around(next.as_deref(), total)?;
         let bytes = page.body.bytes() + (before.len() + behind.len()) as u64;
         answer.insert(CONTENT_LENGTH, HeaderValue::from(bytes));
         let body = stream::iter([Ok(before)]).chain(page.body.stream().await?).chain(stream::iter([Ok(behind)]));
         let status = if self.range.is_some() { StatusCode::PARTIAL_CONTENT } else { StatusCode::OK };
-        Ok((status, answer, Body::from_stream(body)).into_response())
+        Ok(Some((status, answer, Body::from_stream(body)).into_response()))
     }
 
     fn next(&self, page: &Page) -> Result<Option<String>> {
@@ -313,7 +372,11 @@ pub(super) fn rows_etag(version: &str, hash: &str) -> String {
     format!("\"{}-{hash}\"", version.trim_matches('"'))
 }
 
-pub(super) fn asked_hash(query: &RowQuery, shape: Shape, asked: &Asked) -> String {
-    let hash = Sha256::digest(format!("{query:?} {shape:?} {:?} {:?}", asked.cursor, asked.options));
-    hex::encode(&hash[..8])
+/// Of all that the URL says, and of the form that was chosen.
+pub(super) fn asked_hash(shape: Shape, asked: &Asked) -> String {
+    let hash = Sha256::new()
+        .chain_update(asked.digest)
+        .chain_update(shape.extension())
+        .chain_update([u8::from(shape == Shape::Page)]);
+    hex::encode(&hash.finalize()[..8])
 }

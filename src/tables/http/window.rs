@@ -29,6 +29,8 @@ const QUERY: &AsciiSet = &NON_ALPHANUMERIC
 pub struct Asked {
     /// As they were sent, for the link to the next page.
     pairs: Vec<(String, String)>,
+    /// SHA-256 of all that the URL says.
+    pub digest: [u8; 32],
     pub parameters: Parameters,
     pub version: Option<i64>,
     pub cursor: Option<String>,
@@ -41,7 +43,13 @@ pub struct Asked {
 
 impl Asked {
     pub fn parse(pairs: Vec<(String, String)>) -> Result<Self> {
-        let mut asked = Self { pairs: pairs.clone(), ..Self::default() };
+        let mut digest = Sha256::new();
+        for text in pairs.iter().flat_map(|(name, value)| [name, value]) {
+            digest.update(text);
+            // No text of a URL's query holds it.
+            digest.update([0xFF]);
+        }
+        let mut asked = Self { pairs: pairs.clone(), digest: digest.finalize().into(), ..Self::default() };
         for (name, value) in pairs {
             match name.as_str() {
                 "version" => {

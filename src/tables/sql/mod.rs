@@ -21,7 +21,7 @@ pub use search::{
     Place, RANKED_MAX, analyze_all, cancel_search_builds, create_search_index, drop_search_index, ranked,
     search_index_bytes, unranked,
 };
-pub use select::{Bind, Statement, count, extents, page, plan, rows};
+pub use select::{Bind, Statement, Witness, count, extents, page, plan, rows};
 pub use stats::{Sample, SampleMethod, kinds, moments, summaries, table_bytes};
 
 use crate::catalogue::ColumnType;
@@ -88,7 +88,7 @@ pub fn copy_in(id: Uuid) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{Bind, Statement, count, create_table, extents, page, plan, rows};
+    use super::{Bind, Statement, Witness, count, create_table, extents, page, plan, rows};
     use crate::{
         catalogue::{Column, ColumnType},
         tables::query::{Parameters, RowQuery},
@@ -134,8 +134,8 @@ mod tests {
         ]);
         for query in [plain, groups] {
             let after: Vec<_> = (0..4).map(|_| Some(MARK.to_owned())).collect();
-            let mut statements = page(Uuid::nil(), &query, 10, None);
-            statements.extend(page(Uuid::nil(), &query, 10, Some(&after)));
+            let mut statements = page(Uuid::nil(), &query, 10, None, Witness::Revision);
+            statements.extend(page(Uuid::nil(), &query, 10, Some(&after), Witness::State(Uuid::nil())));
             statements.extend([rows(Uuid::nil(), &query), count(Uuid::nil(), &query), plan(Uuid::nil(), &query)]);
             statements.extend(extents(Uuid::nil(), &query));
             for Statement { text, values, .. } in statements {

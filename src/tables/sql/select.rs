@@ -8,7 +8,7 @@ use super::{
     table,
 };
 use crate::{
-    catalogue::{Column, ColumnType},
+    catalogue::{Column, ColumnType, state_now},
     tables::query::{Condition, Direction, Expression, Order, RowQuery},
 };
 use uuid::Uuid;
@@ -74,15 +74,31 @@ pub fn rows(id: Uuid, query: &RowQuery) -> Statement {
     Statement { text, values: binds.0, ..Statement::default() }
 }
 
+/// What the last column of a page's rows tells of their snapshot.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Witness {
+    /// The table's revision.
+    Revision,
+    /// The state of this dataset.
+    State(Uuid),
+}
+
 /// A page of at most `limit` rows, behind the row that has the keys `after`, where NULL is `None`. It comes in
 /// statements of which each goes on where the one before has ended, so that each can use an index. Behind the outputs each
-/// row has those of its keys that are no output, and the table's revision.
-pub fn page(id: Uuid, query: &RowQuery, limit: u64, after: Option<&[Option<String>]>) -> Vec<Statement> {
+/// row has those of its keys that are no output, and what is to be told of their snapshot.
+pub fn page(
+    id: Uuid,
+    query: &RowQuery,
+    limit: u64,
+    after: Option<&[Option<String>]>,
+    witness: Witness,
+) -> Vec<Statement> {
     match after {
-        None => part(id, query, limit, &Part::First).into_iter().collect(),
-        Some(after) => {
-            [Part::Near(after), Part::Far(after)].iter().filter_map(|one| part(id, query, limit, one)).collect()
-        }
+        None => part(id, query, limit, &Part::First, witness).into_iter().collect(),
+        Some(after) => [Part::Near(after), Part::Far(after)]
+            .iter()
+            .filter_map(|one| part(id, query, limit, one, witness))
+            .collect(),
     }
 }
 
@@ -97,7 +113,7 @@ enum Part<'a> {
 }
 
 /// `None` if there can be no rows in it.
-fn part(id: Uuid, query: &RowQuery, limit: u64, part: &Part<'_>) -> Option<Statement> {
+fn part(id: Uuid, query: &RowQuery, limit: u64, part: &Part<'_>, witness: Witness) -> Option<Statement> {
     let mut binds = Binds::default();
     let source = Source::new(id, query, &mut binds);
     let keys = source.keys(query, &mut binds);
@@ -107,9 +123,14 @@ fn part(id: Uuid, query: &RowQuery, limit: u64, part: &Part<'_>) -> Option<State
         Part::Far(after) => Some(far(&keys, after)?),
     };
     let (columns, places) = source.with_keys(&keys);
-    let revision = binds.bind(Bind::Uuid(id));
+    let told = match witness {
+        Witness::Revision => {
+            format!("(select revision from larder.versions where table_id = {})", binds.bind(Bind::Uuid(id)))
+        }
+        Witness::State(dataset) => state_now(&binds.bind(Bind::Uuid(dataset))),
+    };
     let text = format!(
-        "select {columns}, (select revision from larder.versions where table_id = {revision}) {} order by {}{}",
+        "select {columns}, {told} {} order by {}{}",
         source.from(behind.as_deref()),
         sorted(&keys),
         window(Some(limit), query.offset)

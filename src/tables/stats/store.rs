@@ -140,12 +140,12 @@ impl Tables {
         rows_max: u64,
         until: Instant,
     ) -> Result<Reading> {
-        let mut connection = self.queries.acquire().await.map_err(database)?;
+        let mut connection = self.queries.acquire().await?;
         let mut snapshot = Snapshot { connection: &mut connection, table, until };
         let read = snapshot.read(version, rows_max).await;
         // It only read: what its end says changes nothing.
-        if sqlx::raw_sql("rollback").execute(&mut *connection).await.is_err() {
-            connection.close_on_drop();
+        if sqlx::raw_sql("rollback").execute(&mut *connection).await.is_ok() {
+            connection.give_back();
         }
         match read {
             Ok(read) => Ok(Reading::Done(Box::new(read))),

@@ -45,7 +45,7 @@ pub async fn table(app: &App, dataset: &Dataset, fixed: &[(String, String)]) -> 
 
 async fn first_rows(app: &App, dataset: &Dataset, asked: Asked) -> Result<Vec<Cells>> {
     let shape = Shape::Rows(RowFormat::Csv);
-    let answer = serve_rows(app, dataset.clone(), (shape, asked), "", &Method::GET, &HeaderMap::new()).await?;
+    let answer = serve_rows(app, dataset.clone(), (shape, &asked), "", &Method::GET, &HeaderMap::new()).await?;
     let mut body = answer.into_body().into_data_stream();
     let mut text = Vec::new();
     while let Some(chunk) = body.next().await {

@@ -33,6 +33,11 @@ impl Service {
 }
 
 impl Person<'_> {
+    /// The same on another replica.
+    pub fn on<'a>(&self, service: &'a Service) -> Person<'a> {
+        Person { service, token: self.token.clone() }
+    }
+
     pub fn request(&self, method: Method, path: &str) -> RequestBuilder {
         self.service.anonymous(method, path).bearer_auth(&self.token)
     }
