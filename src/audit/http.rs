@@ -71,7 +71,8 @@ pub async fn watch<F: Future<Output = Response>>(
         match caller {
             None => app.audit.stranger(Stranger { address: origin.address, action }, || (origin, note)),
             Some(caller) => {
-                if let Err(error) = app.audit.refused(&caller, &note).await {
+                // Large, and seldom done.
+                if let Err(error) = Box::pin(app.audit.refused(&caller, &note)).await {
                     tracing::error!(?error, "a refusal was not written down");
                 }
             }

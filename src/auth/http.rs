@@ -19,6 +19,10 @@ use axum::{
 use base64::{Engine, prelude::BASE64_STANDARD};
 use http::{Extensions, HeaderMap, Method, header::AUTHORIZATION, request::Parts};
 
+/// The principal that an answer is for; stands in its extensions.
+#[derive(Debug, Clone)]
+pub struct GivenTo(pub String);
+
 /// A layer around routes that somebody's token opens: their address is counted, their refusals and reads are audited.
 pub async fn as_caller(State(app): State<App>, request: Request, next: Next) -> Result<Response, Problem> {
     count(&app, &request)?;
@@ -56,13 +60,13 @@ async fn authenticate(app: &App, mut request: Request, next: Next) -> Result<Res
         same_origin(app, request.headers(), matches!(credential, Some(Credential::Session(_))))?;
     }
     let standing = caller.origin.token.map(|token| app.guards.token(token)).transpose()?.flatten();
-    tracing::Span::current().record("principal", caller.name.as_str());
     request.extensions_mut().insert(caller.clone());
     let mut response = next.run(request).await;
     if let Some(standing) = standing {
         standing.tell(response.headers_mut());
     }
-    // For the audit.
+    // For the log, and for the audit.
+    response.extensions_mut().insert(GivenTo(caller.name.clone()));
     response.extensions_mut().insert(caller);
     Ok(response)
 }

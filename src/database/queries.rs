@@ -35,7 +35,8 @@ struct Opener(RwLock<PgConnectOptions>);
 impl Opener {
     async fn open(&self) -> sqlx::Result<PgConnection> {
         let options = self.0.read().unwrap_or_else(PoisonError::into_inner).clone();
-        PgConnection::connect_with(&options).await
+        // Seldom done, and large: every request would carry its place about.
+        Box::pin(PgConnection::connect_with(&options)).await
     }
 }
 

@@ -30,13 +30,9 @@ pub struct Client {
 }
 
 impl Client {
-    /// Finds out who the client of a request is, for all that come behind.
-    pub(super) fn find(config: &Config, request: &mut Request) {
-        if let Some(Peer(peer)) = request.extensions().get::<Peer>().copied() {
-            let client = Self::of(config, peer, request.headers());
-            tracing::Span::current().record("client", tracing::field::display(client.network()));
-            request.extensions_mut().insert(client);
-        }
+    /// Who sends a request, if it came through a socket.
+    pub(super) fn find(config: &Config, request: &Request) -> Option<Self> {
+        request.extensions().get::<Peer>().map(|Peer(peer)| Self::of(config, *peer, request.headers()))
     }
 
     fn of(config: &Config, peer: IpAddr, headers: &HeaderMap) -> Self {

@@ -1,7 +1,7 @@
 //! What every request passes: an id, a span, and an answer even after a panic.
 
 use super::{Client, Problem, again::read_again, incoming::settle, trace::Trace};
-use crate::{app::App, error::Error, metrics, web::problem_as_page};
+use crate::{app::App, auth::http::GivenTo, error::Error, metrics, web::problem_as_page};
 use axum::{
     extract::{MatchedPath, Request, State},
     middleware::Next,
@@ -13,7 +13,7 @@ use http::{
     header::{CONTENT_SECURITY_POLICY, REFERRER_POLICY, STRICT_TRANSPORT_SECURITY, X_CONTENT_TYPE_OPTIONS},
 };
 use std::{any::Any, panic::AssertUnwindSafe};
-use tracing::{Instrument, field::Empty};
+use tracing::{Instrument, field::display};
 use uuid::Uuid;
 
 tokio::task_local! {
@@ -52,7 +52,7 @@ async fn in_span(id: String, request: Request, next: Next) -> Response {
     let Trace { trace_id, span_id, parent_id } = Trace::of(request.headers());
     let method = request.method().clone();
     let span = tracing::info_span!(
-        "request", %method, path, request_id = id, trace_id, span_id, parent_id, client = Empty, principal = Empty
+        "request", %method, path, request_id = id, trace_id, span_id, parent_id
     );
     let started = std::time::Instant::now();
     async move {
@@ -63,7 +63,9 @@ async fn in_span(id: String, request: Request, next: Next) -> Response {
         let took = started.elapsed();
         metrics::answered(&method, &path, status, took);
         let duration_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
-        tracing::info!(status, duration_ms, "answered");
+        let client = response.extensions().get::<Client>().map(|client| display(client.network()));
+        let principal = response.extensions().get::<GivenTo>().map(|GivenTo(name)| name.as_str());
+        tracing::info!(status, duration_ms, client, principal, "answered");
         response
     }
     .instrument(span)
@@ -88,11 +90,17 @@ fn plain_answer(headers: &mut HeaderMap) {
 /// The layer around the routes of the service: who the client is; a reading that is done again while the database is away, and an upload that is read on
 /// after a refusal.
 pub async fn entrance(State(app): State<App>, mut request: Request, next: Next) -> Response {
-    Client::find(&app.config, &mut request);
+    let client = Client::find(&app.config, &request);
+    if let Some(client) = &client {
+        request.extensions_mut().insert(client.clone());
+    }
     let mut response = match *request.method() {
         Method::GET | Method::HEAD => read_again(&app, request, next).await,
         _ => settle(request, next).await,
     };
+    if let Some(client) = client {
+        response.extensions_mut().insert(client);
+    }
     // Where browsers reach us by https they are to use nothing else.
     if app.is_https() {
         let year = HeaderValue::from_static("max-age=31536000");

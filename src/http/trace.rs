@@ -1,7 +1,6 @@
 //! The trace that a request belongs to: W3C Trace Context, so that our log joins those of the services around us.
 
 use http::HeaderMap;
-use uuid::Uuid;
 
 /// Ids in lower-case hexadecimal: 32 digits of a trace, 16 of a span.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,8 +17,10 @@ impl Trace {
     pub fn of(headers: &HeaderMap) -> Self {
         let sent = headers.get("traceparent").and_then(|value| parse(value.to_str().ok()?));
         let (trace_id, parent_id) = sent.unzip();
-        let span_id = format!("{:016x}", Uuid::new_v4().as_u64_pair().1);
-        Self { trace_id: trace_id.unwrap_or_else(|| Uuid::new_v4().simple().to_string()), span_id, parent_id }
+        // They need not be secret, and an id of only zeros is none.
+        let span_id = format!("{:016x}", fastrand::u64(1..));
+        let trace_id = trace_id.unwrap_or_else(|| format!("{:032x}", fastrand::u128(1..)));
+        Self { trace_id, span_id, parent_id }
     }
 }
 

@@ -6,7 +6,7 @@ use crate::support::{
     shared,
 };
 use reqwest::Method;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
 const PARENT: &str = "00f067aa0ba902b7";
@@ -121,5 +121,11 @@ async fn a_traceparent_is_taken_up_into_each_line_and_a_malformed_one_begins_a_t
             assert_eq!(line["span"]["parent_id"] == PARENT, id == "good", "{line}");
             assert_ne!(line["span"]["span_id"], PARENT);
         }
+        let answered = of(id).into_iter().find(|line| line["message"] == "answered").expect("the line of the answer");
+        assert_eq!(
+            (&answered["principal"], &answered["client"]),
+            (&json!("admin"), &json!("127.0.0.0/24")),
+            "{answered}"
+        );
     }
 }
