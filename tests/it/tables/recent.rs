@@ -40,7 +40,7 @@ async fn a_page_never_shows_what_the_table_was() {
     assert_eq!(read().await, ["a,c\n2,x\n3,z\n"]);
     assert_eq!(etags.len(), 5, "{etags:?}");
     for replica in [one, &two] {
-        problem(replica.get("/v1/tables/recent/rows?limit=2&select=b").await, 400, "invalid-parameter").await;
+        problem(replica.get("/v1/tables/recent/rows?limit=2&select=b").await, 400, "bad-request").await;
     }
 
     assert_eq!(two.delete("/v1/tables/recent").await.status(), 204);
