@@ -4,6 +4,7 @@ use crate::{
     app::App,
     database,
     error::{Error, Result},
+    metrics,
 };
 use axum::{
     body::Body,
@@ -32,6 +33,7 @@ pub async fn read_again(State(app): State<App>, request: Request, next: Next) ->
         if response.extensions().get::<DatabaseAway>().is_none() || Instant::now() + PAUSE > end || app.draining() {
             return response;
         }
+        metrics::read_again();
         sleep(PAUSE).await;
     }
 }
