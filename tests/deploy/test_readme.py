@@ -7,6 +7,7 @@ import textwrap
 import botocore.session
 import pytest
 from botocore import xform_name
+from cfnlint.decode import cfn_yaml
 from service import ROOT
 from test_template import resources
 
@@ -35,8 +36,6 @@ def table(text, columns):
 
 def part(name):
     """Of both templates: the names of what they have of this part."""
-    from cfnlint.decode import cfn_yaml
-
     return {one for template in TEMPLATES for one in cfn_yaml.load(str(ROOT / template))[name]}
 
 
@@ -44,7 +43,7 @@ def part(name):
 def test_each_block_is_something_that_a_shell_understands(block):
     done = subprocess.run(["bash", "-n"], input=block, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    assert "…" not in block or "aws cloudformation deploy --stack-name larder-beanstalk" in block, "who reads this at night must not have to fill in anything"
+    assert "…" not in block, "who reads this at night must not have to guess"
 
 
 def commands():
@@ -73,10 +72,12 @@ def test_each_command_of_aws_is_one_and_takes_its_arguments():
             name = waiters.get_waiter(named[rest[0]]).operation
         else:
             name = {xform_name(name, "-"): name for name in model.operation_names}[operation]
-        members = model.operation_model(name).input_shape.members
+        shape = model.operation_model(name).input_shape
+        # Some take nothing.
+        members, demanded = (shape.members, shape.required_members) if shape else ({}, [])
         taken = {xform_name(member, "-") for member in members}
         taken |= {f"no-{xform_name(name, '-')}" for name, shape in members.items() if shape.type_name == "boolean"}
-        required = {xform_name(member, "-") for member in model.operation_model(name).input_shape.required_members}
+        required = {xform_name(member, "-") for member in demanded}
         assert required <= flags <= taken, command
     assert len(seen) > 20
 
@@ -91,6 +92,15 @@ def test_what_is_asked_of_a_stack_is_there():
     # Those of calls of AWS, of systemd, and of what a script says of itself.
     parameters -= {"AttributeName", "PointInTimeRecoveryEnabled", "OutputKey", "ParameterKey", "Enabled", "Environment", "Parameter"}
     assert len(parameters) > 6 and parameters <= part("Parameters")
+
+
+def test_each_template_is_given_what_it_has_no_default_for():
+    """Read by the command that deploys it first; `release` says the image itself."""
+    for template, first in zip(TEMPLATES, ("deploy/release $stack", "--template-file deploy/beanstalk/larder.yaml"), strict=True):
+        wanted = {name for name, one in cfn_yaml.load(str(ROOT / template))["Parameters"].items() if "Default" not in one} - {"Image"}
+        block = next(block for block in BLOCKS if first in block)
+        given = set(re.findall(r"(?<![\w$.])([A-Z][A-Za-z]+)=", block))
+        assert wanted and wanted <= given, template
 
 
 def test_names_in_the_text_are_those_of_the_templates():
