@@ -50,7 +50,7 @@ pub enum Command {
     Migrate(Config),
     /// Make the users larder_owner and larder_app in the database of DATABASE_URL, as an administrator of it; once.
     DatabaseRoles(Config),
-    /// Write all of the installation to a folder or to `s3://bucket/prefix`, while it serves.
+    /// Write all of the installation to a folder or to `s3://bucket/prefix`, while it serves; with embedded engines, which belong to one process, once it is stopped.
     Export {
         place: String,
         #[command(flatten)]

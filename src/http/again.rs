@@ -4,6 +4,7 @@ use crate::{
     app::App,
     database,
     error::{Error, Result},
+    metrics,
 };
 use axum::{body::Body, extract::Request, middleware::Next, response::Response};
 use std::{future::Future, time::Duration};
@@ -24,6 +25,7 @@ pub(super) async fn read_again(app: &App, request: Request, next: Next) -> Respo
         if response.extensions().get::<DatabaseAway>().is_none() || Instant::now() + PAUSE > end || app.draining() {
             return response;
         }
+        metrics::read_again();
         sleep(PAUSE).await;
     }
 }

@@ -6,7 +6,10 @@ mod kinds;
 use self::describe::describe;
 pub use self::kinds::{PROBLEMS, ProblemType};
 use super::{REQUEST_ID, again};
-use crate::error::{Error, Limit};
+use crate::{
+    error::{Error, Limit},
+    metrics,
+};
 use axum::{
     extract::Path,
     response::{IntoResponse, Response},
@@ -89,6 +92,9 @@ impl Problem {
             causes.push_str(": ");
             causes.push_str(&cause.to_string());
             source = cause.source();
+        }
+        if let Error::Store { store, .. } = self.0 {
+            metrics::unavailable(store);
         }
         if status.is_server_error() {
             tracing::error!(problem = slug, error = %format!("{}{causes}", self.0));

@@ -7,7 +7,7 @@ pub mod http;
 
 pub use calls::Calls;
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, Store};
 use prometheus_client::{
     encoding::{EncodeLabelSet, text},
     metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram, info::Info},
@@ -39,6 +39,7 @@ struct Counted {
     store_calls: Family<Call, Counter>,
     store_retries: Family<Operation, Counter>,
     store_seconds: Family<Operation, Histogram>,
+    store_unavailable: Family<[(&'static str, &'static str); 1], Counter>,
     share_hits: Family<[(&'static str, String); 1], Counter>,
 }
 
@@ -82,7 +83,7 @@ impl Counted {
     fn new() -> Self {
         let mut registry = Registry::with_prefix("larder");
         let (requests, store_bytes, store_calls) = (Family::default(), Family::default(), Family::default());
-        let (store_retries, share_hits) = (Family::default(), Family::default());
+        let (store_retries, store_unavailable, share_hits) = (Family::default(), Family::default(), Family::default());
         let request_seconds = Family::<Route, Histogram>::new_with_constructor(seconds);
         let store_seconds = Family::<Operation, Histogram>::new_with_constructor(seconds);
         let version = Info::new([("version", env!("CARGO_PKG_VERSION"))]);
@@ -98,13 +99,25 @@ impl Counted {
         registry.register("store_calls", calls, Family::clone(&store_calls));
         registry.register(
             "store_retries",
-            "Attempts of calls of a store beyond the first",
+            "Attempts of calls of a store beyond the first; of the database, of requests that only read",
             Family::clone(&store_retries),
         );
         let until = "From a call of a store to its answer, retries included";
         registry.register("store_call_seconds", until, store_seconds.clone());
+        let without = "Answers that failed for want of a store, and those that were tried again";
+        registry.register("store_unavailable", without, Family::clone(&store_unavailable));
         registry.register("share_hits", "Hits of share links", Family::clone(&share_hits));
-        Self { registry, requests, request_seconds, store_bytes, store_calls, store_retries, store_seconds, share_hits }
+        Self {
+            registry,
+            requests,
+            request_seconds,
+            store_bytes,
+            store_calls,
+            store_retries,
+            store_seconds,
+            store_unavailable,
+            share_hits,
+        }
     }
 }
 
@@ -128,6 +141,21 @@ pub fn moved(store: &'static str, direction: Direction, bytes: u64) {
 /// A share link was followed; `outcome` is one of a few words of ours.
 pub fn share_hit(outcome: &str) {
     COUNTED.share_hits.get_or_create(&[("outcome", outcome.to_owned())]).inc();
+}
+
+/// A request failed for want of a store.
+pub fn unavailable(store: Store) {
+    let store = match store {
+        Store::Database => "database",
+        Store::Objects => "objects",
+        Store::Documents => "documents",
+    };
+    COUNTED.store_unavailable.get_or_create(&[("store", store)]).inc();
+}
+
+/// A request that only reads is done again, since the database was away.
+pub fn read_again() {
+    COUNTED.store_retries.get_or_create(&Operation { store: "database", operation: "read".to_owned() }).inc();
 }
 
 /// A call of a store has ended.

@@ -20,8 +20,8 @@ use uuid::Uuid;
 pub type ObjectBytes = Pin<Box<dyn Stream<Item = Result<Bytes>> + Send>>;
 
 const INSTALLATION_KEY: &str = "larder/installation";
-/// Nothing is ever there.
-const PROBE_KEY: &str = "larder/probe";
+/// Whose object there never is.
+const NOBODY: Uuid = Uuid::nil();
 const MARK_TRIES_MAX: u32 = 20;
 const MARK_PAUSE: Duration = Duration::from_millis(200);
 
@@ -65,12 +65,12 @@ impl Objects {
         Ok(stream(request.send().await.map_err(unavailable)?.body))
     }
 
-    /// The bytes at a key; `None` if there is nothing.
+    /// The bytes at a key; `None` if there is nothing. For an operator, who is told what the role lacks.
     pub async fn find_at(&self, key: &str) -> Result<Option<ObjectBytes>> {
         match self.client.get_object().bucket(&self.bucket).key(key).send().await {
             Ok(object) => Ok(Some(stream(object.body))),
             Err(error) if error.code() == Some("NoSuchKey") => Ok(None),
-            Err(error) => Err(unavailable(error)),
+            Err(error) => Err(self.not_permitted("s3:GetObject on its objects", &error)),
         }
     }
 
@@ -108,7 +108,7 @@ impl Objects {
     pub async fn check_at_start(&self) -> Result<()> {
         // HeadBucket asks for the same permission, but its refusal has no body that would say why.
         match self.client.list_objects_v2().bucket(&self.bucket).max_keys(1).send().await {
-            Ok(_) => self.check_deleting().await,
+            Ok(_) => self.check_permissions().await,
             Err(error) if error.code() == Some("NoSuchBucket") => {
                 Err(Error::startup(format!("The bucket `{}` of LARDER_S3_BUCKET does not exist.", self.bucket)))
             }
@@ -116,14 +116,28 @@ impl Objects {
         }
     }
 
-    /// What only a sweep would find missing, long after the start: asked of a key and an upload that are not there.
-    async fn check_deleting(&self) -> Result<()> {
-        let delete = self.client.delete_object().bucket(&self.bucket).key(PROBE_KEY).send().await;
-        delete.map_err(|error| self.not_permitted("s3:DeleteObject on its objects", &error))?;
-        let abort = self.client.abort_multipart_upload().bucket(&self.bucket).key(PROBE_KEY).upload_id(PROBE_KEY);
-        match abort.send().await {
+    /// What only a later request would find missing: asked of an object and an upload that are not there. The deletion comes last, for a store that passes over
+    /// the condition of the put.
+    async fn check_permissions(&self) -> Result<()> {
+        let (bucket, key, none) = (&self.bucket, &key(NOBODY), "none");
+        let put = self.client.put_object().bucket(bucket).key(key).if_match("\"none\"").body(Vec::new().into());
+        self.unless_forbidden("s3:PutObject on its objects", put.send().await)?;
+        let get = self.client.get_object().bucket(bucket).key(key).send().await;
+        self.unless_forbidden("s3:GetObject on its objects", get)?;
+        let abort = self.client.abort_multipart_upload().bucket(bucket).key(key).upload_id(none).send().await;
+        self.unless_forbidden("s3:AbortMultipartUpload on its objects", abort)?;
+        let delete = self.client.delete_object().bucket(bucket).key(key).send().await;
+        delete.map(drop).map_err(|error| self.not_permitted("s3:DeleteObject on its objects", &error))
+    }
+
+    /// Whatever else is answered, the call was permitted.
+    fn unless_forbidden<T, E>(&self, action: &str, answer: Result<T, SdkError<E>>) -> Result<()>
+    where
+        E: std::error::Error + ProvideErrorMetadata + 'static,
+    {
+        match answer {
             Err(error) if error.raw_response().is_some_and(|answer| answer.status().as_u16() == 403) => {
-                Err(self.not_permitted("s3:AbortMultipartUpload on its objects", &error))
+                Err(self.not_permitted(action, &error))
             }
             _ => Ok(()),
         }
@@ -165,7 +179,7 @@ impl Objects {
     where
         E: std::error::Error + ProvideErrorMetadata + 'static,
     {
-        let bucket = format!("the bucket `{}` of LARDER_S3_BUCKET", self.bucket);
+        let bucket = format!("the bucket `{}`", self.bucket);
         Error::startup(match error.code() {
             Some("AccessDenied") => format!("The role may not use {bucket}: it lacks {action}."),
             Some(code) => format!("S3 refuses {bucket}: {code}: {}", error.message().unwrap_or("it does not say why")),

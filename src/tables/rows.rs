@@ -12,6 +12,7 @@ use super::{
 use crate::{
     catalogue::{ColumnType, database},
     error::{Error, Limit, Result},
+    metrics::{self, Direction},
 };
 use bytes::Bytes;
 use futures::{Stream, TryStreamExt};
@@ -112,7 +113,7 @@ impl Tables {
         begin_snapshot(&mut connection).await?;
         // Nobody asks any more when the client has gone.
         tell.send(self.catalogue.revision(&mut connection, table_id).await?).unwrap_or_default();
-        let (columns, mut out) = (export.columns.len(), Vec::new());
+        let (columns, mut out, mut came) = (export.columns.len(), Vec::new(), Came::default());
         // What Postgres takes, not what the client does.
         let mut time = TimeLeft(time);
         // A client that goes away meanwhile is noticed at once.
@@ -135,7 +136,7 @@ impl Tables {
                     () = sender.closed() => return Ok(()),
                 };
                 let Some(row) = row else { break };
-                encoder.row(&row.cells(columns)?, &mut out)?;
+                encoder.row(came.count(&row.cells(columns)?), &mut out)?;
                 (sent, last) = (sent + 1, Some(row));
                 if encoder.is_full() {
                     encoder.drain(&mut out).await?;
@@ -154,6 +155,7 @@ impl Tables {
             }
         }
         encoder.end(&mut out).await?;
+        came.tell();
         sender.send(Ok(out.into())).await.unwrap_or_default();
         // All rows are sent, so its failure is nothing to tell.
         if sqlx::raw_sql("commit").execute(&mut *connection).await.is_ok() {
@@ -175,7 +177,7 @@ impl Tables {
         export: &Export,
     ) -> Result<Page> {
         let mut page = Page { body: Spool::default(), rows: 0, next: None, witness: None };
-        let (mut out, mut more) = (Vec::new(), false);
+        let (mut out, mut more, mut came) = (Vec::new(), false, Came::default());
         let mut time = TimeLeft(self.search_time(table_id, query).await?);
         let mut connection = self.queries.acquire().await?;
         let extents = export.is_typed().then(|| sql::extents(table_id, query)).flatten();
@@ -203,7 +205,7 @@ impl Tables {
                     continue;
                 }
                 page.rows += 1;
-                encoder.row(&cells(&row, query.outputs.len())?, &mut out)?;
+                encoder.row(came.count(&cells(&row, query.outputs.len())?), &mut out)?;
                 last = Some(row);
                 if encoder.is_full() {
                     encoder.drain(&mut out).await?;
@@ -310,6 +312,30 @@ async fn announce(time: &TimeLeft, connection: &mut PgConnection, begun: bool) -
     let begin = if begun { "" } else { "begin read only; " };
     let bound = format!("{begin}set local statement_timeout = {}", left.as_millis().saturating_add(500));
     sqlx::raw_sql(AssertSqlSafe(bound)).execute(&mut *connection).await.map(|_| ()).map_err(database)
+}
+
+/// Bytes of cells that came from Postgres, for metrics: told from time to time, and at the end of the answer, whichever that is.
+#[derive(Default)]
+struct Came(u64);
+
+impl Came {
+    fn count<'c>(&mut self, cells: &'c [Option<&'c [u8]>]) -> &'c [Option<&'c [u8]>] {
+        self.0 += cells.iter().flatten().map(|cell| cell.len() as u64).sum::<u64>();
+        if self.0 >= CHUNK_BYTES as u64 {
+            self.tell();
+        }
+        cells
+    }
+
+    fn tell(&mut self) {
+        metrics::moved("database", Direction::Out, mem::take(&mut self.0));
+    }
+}
+
+impl Drop for Came {
+    fn drop(&mut self) {
+        self.tell();
+    }
 }
 
 /// What a page begins behind that follows the row, whose keys stand where its statement says.

@@ -27,6 +27,7 @@ PARAMETERS = {
     "Image": f"123456789012.dkr.ecr.{REGION}.amazonaws.com/larder:1",
     "DomainName": "data.example.org",
     "AlarmEmail": "operator@example.org",
+    "TransferBucket": "larder-moving",
 }
 # What MiniStack 1.5.33 does not know; it refuses a template that has any of them.
 UNKNOWN = {"AWS::ApplicationAutoScaling::ScalableTarget", "AWS::ApplicationAutoScaling::ScalingPolicy", "AWS::Logs::QueryDefinition"}
@@ -95,6 +96,7 @@ class Account:
         certificate, key = self.make_certificates()
         port = free_port()
         self.url = f"https://{ADDRESS}:{port}"
+        self.zone = None
         self.root = {"aws_access_key_id": "root" + secrets.token_hex(8), "aws_secret_access_key": secrets.token_hex(16)}
         (temporary := self.folder / "emulator").mkdir()
         environment = clean_environment() | {
@@ -145,25 +147,25 @@ class Account:
         """What roles have called so far."""
         return requests.get(f"{self.url}/_test/calls", verify=str(self.authority), timeout=30).json()
 
-    def create_stack(self, body):
-        zone = self.client("route53").create_hosted_zone(Name="example.org", CallerReference="test")["HostedZone"]["Id"]
-        parameters = PARAMETERS | {"HostedZoneId": zone.rpartition("/")[2]}
+    def create_stack(self, body, name=STACK, **parameters):
+        self.zone = self.zone or self.client("route53").create_hosted_zone(Name="example.org", CallerReference="test")["HostedZone"]["Id"]
+        parameters = PARAMETERS | {"HostedZoneId": self.zone.rpartition("/")[2]} | parameters
         cloudformation = self.client("cloudformation")
         cloudformation.create_stack(
-            StackName=STACK,
+            StackName=name,
             TemplateBody=json.dumps(body),
             Capabilities=["CAPABILITY_IAM"],
             Parameters=[{"ParameterKey": name, "ParameterValue": value} for name, value in parameters.items()],
         )
-        cloudformation.get_waiter("stack_create_complete").wait(StackName=STACK, WaiterConfig={"Delay": 1, "MaxAttempts": 60})
-        return Stack(cloudformation)
+        cloudformation.get_waiter("stack_create_complete").wait(StackName=name, WaiterConfig={"Delay": 1, "MaxAttempts": 60})
+        return Stack(cloudformation, name)
 
 
 class Stack:
-    def __init__(self, cloudformation):
-        (described,) = cloudformation.describe_stacks(StackName=STACK)["Stacks"]
+    def __init__(self, cloudformation, name):
+        (described,) = cloudformation.describe_stacks(StackName=name)["Stacks"]
         self.outputs = {one["OutputKey"]: one["OutputValue"] for one in described["Outputs"]}
-        listed = cloudformation.get_paginator("list_stack_resources").paginate(StackName=STACK)
+        listed = cloudformation.get_paginator("list_stack_resources").paginate(StackName=name)
         self.resources = {one["LogicalResourceId"]: one for page in listed for one in page["StackResourceSummaries"]}
 
     def id(self, logical):

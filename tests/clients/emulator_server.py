@@ -19,6 +19,9 @@ from ministack.services import ecs, s3
 from ministack.services.cloudformation.provisioners import _RESOURCE_HANDLERS as handlers
 from ministack.services.sts import _sessions as sessions
 
+# The object that there never is.
+NOBODY = "/objects/00000000-0000-0000-0000-000000000000"
+
 calls = {}
 of_the_parts = s3._composite_checksum
 
@@ -100,7 +103,10 @@ class Call:
     def described(self, status):
         service, operation, resources = self.json() if self.target else self.s3()
         presigned = "X-Amz-Credential" in self.query
-        return {"key": self.key, "service": service, "operation": operation, "resources": resources, "presigned": presigned, "status": status}
+        # What a start asks of the mark, and of what is never there.
+        probe = self.path.endswith(NOBODY) or b'"_installation"' in self.body
+        told = {"key": self.key, "service": service, "operation": operation, "resources": resources}
+        return told | {"presigned": presigned, "probe": probe, "status": status}
 
     def json(self):
         service, _, operation = self.target.rpartition(".")

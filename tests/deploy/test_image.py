@@ -2,6 +2,8 @@
 
 import json
 import os
+import re
+import shutil
 import stat
 import subprocess
 
@@ -28,6 +30,22 @@ def test_the_image_holds_the_binary_and_what_it_needs_and_nothing_to_start_besid
         assert {path.stat().st_uid for path in tree.rglob("*") if path not in folders} == {0}
     roots = (tree / "etc/ssl/rds-roots.pem").read_text()
     assert roots.count("BEGIN CERTIFICATE") == roots.count("Root CA RSA2048 G1, SHA-256") > 20
+
+
+def test_the_context_of_the_build_is_all_that_it_reads(tmp_path):
+    """What .dockerignore leaves is what cargo asks for, and every file that the source includes."""
+    first, *kept = [line for line in (ROOT / ".dockerignore").read_text().splitlines() if not line.startswith("#")]
+    assert first == "*" and all(line.startswith("!") for line in kept)
+    for name in (line.removeprefix("!") for line in kept):
+        (shutil.copytree if (ROOT / name).is_dir() else shutil.copy)(ROOT / name, tmp_path / name)
+    asked = ["cargo", "metadata", "--locked", "--offline", "--format-version", "1", "--no-default-features"]
+    subprocess.run(asked, cwd=tmp_path, capture_output=True, check=True)
+    included = [
+        (path.parent if kind.startswith("include") else tmp_path) / name
+        for path in (tmp_path / "src").rglob("*.rs")
+        for kind, name in re.findall(r'\b(include_str|include_bytes|migrate)!\(\s*"([^"]+)"', path.read_text())
+    ]
+    assert len(included) > 5 and [str(path) for path in included if not path.exists()] == []
 
 
 def test_the_bill_of_materials_lists_what_the_production_form_is_made_of(tree):

@@ -45,7 +45,7 @@ def test_every_variable_that_deployments_set_is_a_setting():
     assert {"LARDER_LISTEN", "DATABASE_URL"} <= known
     named = {}
     for path in (ROOT / "deploy").rglob("*"):
-        if path.is_file() and path.suffix != ".md":
+        if path.is_file():
             named[path.name] = set(re.findall(r"\bLARDER_[A-Z_]+\b", path.read_text()))
     ours = {"LARDER_TEMPLATE", "LARDER_FEATURES"}
     assert {name: rest for name, words in named.items() if (rest := words - known - ours)} == {}
@@ -62,6 +62,18 @@ def test_the_compose_files_are_of_the_image():
     for one in (larder, bundle):
         assert one["read_only"] is True
         assert "scratch:/scratch" in one["volumes"]
+
+
+def test_systemd_finds_nothing_wrong_with_the_unit(tmp_path):
+    installed = "/usr/local/bin/larder"
+    text = (ROOT / "deploy/machine/larder.service").read_text()
+    assert text.count(f"ExecStart={installed}\n") == 1
+    (unit := tmp_path / "larder.service").write_text(text.replace(installed, str(BINARY)))
+    done = subprocess.run(["systemd-analyze", "verify", str(unit)], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    # It notices what is wrong.
+    unit.write_text(unit.read_text().replace("KillMode=mixed", "KillMode=mxed"))
+    assert "kill mode" in subprocess.run(["systemd-analyze", "verify", str(unit)], capture_output=True, text=True, check=False).stderr
 
 
 def test_caddy_reads_its_file_and_passes_on_to_the_service():

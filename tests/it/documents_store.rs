@@ -1,8 +1,11 @@
 //! The document store over the embedded DynamoDB engine. Small documents never touch Postgres or the bucket, so neither runs here.
 
+mod listing;
+mod table;
+
 use crate::documents_value::nested;
 use aws_credential_types::{Credentials, provider::SharedCredentialsProvider};
-use aws_sdk_dynamodb::{Client, types::AttributeValue};
+use aws_sdk_dynamodb::Client;
 use bytes::Bytes;
 use clap::Parser;
 use http::{HeaderMap, StatusCode};
@@ -305,114 +308,4 @@ async fn a_document_past_its_time_cannot_be_restored_even_while_its_item_stays()
     let items = f.client.scan().table_name("larder").send().await.unwrap();
     assert_eq!(items.count(), 1);
     assert!(items.items()[0]["ttl"].as_n().is_ok());
-}
-
-#[tokio::test]
-async fn a_listing_merges_the_shards_in_order_while_documents_go() {
-    let f = fixture().await;
-    assert!(f.ids(7).await.is_empty());
-    let all: BTreeSet<String> = (0..300).map(|n| format!("{:x}-é{n:03}", n * 7919 % 256)).collect();
-    for id in &all {
-        f.put(id, &format!(r#"{{"id":"{id}"}}"#), &Precondition::None).await.unwrap();
-    }
-    let sorted: Vec<String> = all.into_iter().collect();
-    for page in [1, 7, 100, 300, 1000] {
-        assert_eq!(f.ids(page).await, sorted, "by {page}");
-    }
-    let partitions = f.client.scan().table_name("larder").projection_expression("pk").send().await.unwrap();
-    let partitions: BTreeSet<String> =
-        partitions.items().iter().map(|item| item["pk"].as_s().unwrap().clone()).collect();
-    assert_eq!(partitions.len(), 4, "every shard is used");
-
-    // All but the last few: runs of hidden documents are longer than what one query reads.
-    for id in &sorted[5..290] {
-        f.delete(id).await.unwrap();
-    }
-    let left: Vec<String> = [&sorted[..5], &sorted[290..]].concat();
-    assert_eq!(f.ids(4).await, left);
-
-    // Between two pages, what was on the first one goes.
-    let first = f.documents.list(&f.collection, None, 3).await.unwrap();
-    f.delete(&first.documents[2].id).await.unwrap();
-    let second = f.documents.list(&f.collection, Some(&first.documents[2].id), 3).await.unwrap();
-    assert_eq!(second.documents[0].id, sorted[3]);
-    let bad = f.documents.list(&f.collection, Some(""), 3).await;
-    assert!(matches!(bad, Err(Error::Invalid { .. })), "{bad:?}");
-}
-
-#[tokio::test]
-async fn a_page_ends_early_when_its_bodies_are_large() {
-    let f = fixture().await;
-    let text = "x".repeat(370 << 10);
-    for n in 0..50 {
-        f.put(&format!("{n:02}"), &format!(r#"{{"n":{n},"a":"{text}"}}"#), &Precondition::None).await.unwrap();
-    }
-    let page = f.documents.list(&f.collection, None, 1000).await.unwrap();
-    assert!(page.more && (44..48).contains(&page.documents.len()), "{}", page.documents.len());
-    let rest = f.documents.list(&f.collection, page.documents.last().map(|last| last.id.as_str()), 1000).await.unwrap();
-    assert_eq!((page.documents.len() + rest.documents.len(), rest.more), (50, false));
-}
-
-#[tokio::test]
-async fn a_purge_takes_one_collection_and_no_other() {
-    let f = fixture().await;
-    let other = collection(&f.caller);
-    f.documents.put(&f.caller, &other, "a", Bytes::from_static(b"{}"), &Precondition::None).await.unwrap();
-    for n in 0..60 {
-        f.put(&n.to_string(), "{}", &Precondition::None).await.unwrap();
-    }
-    f.delete("7").await.unwrap();
-    f.documents.purge(f.collection.id, f.collection.shards).await.unwrap();
-    let items = f.client.scan().table_name("larder").send().await.unwrap();
-    assert_eq!(items.count(), 1);
-    assert!(f.documents.get(&other, "a").await.unwrap().is_some());
-}
-
-#[tokio::test]
-async fn the_table_is_marked_once() {
-    let f = fixture().await;
-    f.documents.check().await.unwrap();
-    assert_eq!(f.documents.installation().await.unwrap(), None);
-    let (ours, theirs) = (Uuid::new_v4(), Uuid::new_v4());
-    f.documents.mark(ours).await.unwrap();
-    f.documents.mark(theirs).await.unwrap();
-    assert_eq!(f.documents.installation().await.unwrap(), Some(ours));
-}
-
-#[tokio::test]
-async fn the_start_says_what_is_wrong_with_the_table() {
-    let f = fixture().await;
-    f.documents.ensure_table().await.expect("a second time changes nothing");
-    f.documents.check_at_start().await.unwrap();
-
-    let missing = store(&f.client, "no-such-table", &config(&[]));
-    let sentence = missing.check_at_start().await.unwrap_err().to_string();
-    assert!(sentence.contains("no-such-table") && sentence.contains("LARDER_DYNAMODB_TABLE"), "{sentence}");
-    assert!(matches!(missing.check().await, Err(Error::Store { .. })));
-
-    use aws_sdk_dynamodb::types::{AttributeDefinition, BillingMode, KeySchemaElement, KeyType, ScalarAttributeType};
-    let make = |table: &str, partition: &'static str| {
-        let string = |name| AttributeDefinition::builder().attribute_name(name).attribute_type(ScalarAttributeType::S);
-        let key = |name, role| KeySchemaElement::builder().attribute_name(name).key_type(role).build().unwrap();
-        let request = f.client.create_table().table_name(table).billing_mode(BillingMode::PayPerRequest);
-        let request = request.attribute_definitions(string(partition).build().unwrap());
-        let request = request.attribute_definitions(string("sk").build().unwrap());
-        request.key_schema(key(partition, KeyType::Hash)).key_schema(key("sk", KeyType::Range)).send()
-    };
-    make("bare", "pk").await.unwrap();
-    let sentence = store(&f.client, "bare", &config(&[])).check_at_start().await.unwrap_err().to_string();
-    assert!(sentence.contains("`ix1`"), "{sentence}");
-    make("foreign", "id").await.unwrap();
-    let sentence = store(&f.client, "foreign", &config(&[])).check_at_start().await.unwrap_err().to_string();
-    assert!(sentence.contains("`pk`"), "{sentence}");
-}
-
-#[tokio::test]
-async fn the_body_is_a_native_map_for_other_tools() {
-    let f = fixture().await;
-    f.put("a", r#"{"customer":{"name":"Ada"},"n":1.5}"#, &Precondition::None).await.unwrap();
-    let found = f.client.scan().table_name("larder").filter_expression("body.customer.#n = :name");
-    let found = found.expression_attribute_names("#n", "name");
-    let found = found.expression_attribute_values(":name", AttributeValue::S("Ada".to_owned())).send().await.unwrap();
-    assert_eq!(found.items()[0]["body"].as_m().unwrap()["n"].as_n().unwrap(), "1.5");
 }

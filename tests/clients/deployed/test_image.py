@@ -25,9 +25,10 @@ class Contained(Service):
         }
         # The authorities of the image, which stand where the SDK looks for them.
         del self.settings["SSL_CERT_FILE"]
-        self.token = self.settings["LARDER_ADMIN_TOKEN"]
         Process.__init__(self, self.command_of(), f"{tree}.log", environment=clean_environment() | self.settings)
         self.wait_until_up(self.is_ready)
+        made = tree / "var/lib/larder/admin-token"
+        self.token = self.settings.get("LARDER_ADMIN_TOKEN") or made.read_text().strip()
 
     def command_of(self, *arguments):
         chroot = ["chroot", f"--userspec={USER}:{USER}", str(self.tree), "/usr/bin/larder", *arguments]
@@ -81,9 +82,9 @@ def another_database(stores):
 
 
 def test_the_form_with_engines_keeps_its_data_in_the_volume(stores, tree, name):
-    """As deploy/compose.yaml starts it: Postgres elsewhere, S3 and DynamoDB its own."""
+    """As deploy/compose.yaml starts it: Postgres elsewhere, S3 and DynamoDB its own, and so are its first token and its keys."""
     own = {"LARDER_EMBEDDED": "auto", "LARDER_DATA_DIR": "/var/lib/larder", "DATABASE_URL": another_database(stores)}
-    stores_own = {"LARDER_S3_BUCKET", "LARDER_DYNAMODB_TABLE", "AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL_DYNAMODB"}
+    stores_own = {"LARDER_S3_BUCKET", "LARDER_DYNAMODB_TABLE", "AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL_DYNAMODB", "LARDER_ADMIN_TOKEN", "LARDER_SECRET_KEYS"}
     before = files(tree)
     settings = {key: value for key, value in stores.settings("").items() if key not in stores_own} | own
 
@@ -97,6 +98,8 @@ def test_the_form_with_engines_keeps_its_data_in_the_volume(stores, tree, name):
         service.client().whole("PUT", f"/v1/documents/{name}/one", 201, data=b'{"v": 1}')
     finally:
         assert service.stop() == 0
+    # What `docker compose logs larder` shows.
+    assert service.token in service.log.read_text()
     written = {path for path, changed in files(tree).items() if before.get(path) != changed}
     assert written and all(path.startswith("var/lib/larder") for path in written), written
     assert all(path.lstat().st_uid == USER for path in (tree / "var/lib/larder").rglob("*"))

@@ -16,11 +16,11 @@ STACK = "released"
 
 
 class Agent(threading.Thread):
-    """What runs tasks, which the emulator has not: says of each task that it ended, with the next of `codes`."""
+    """What runs tasks, which the emulator has not: says of each task that it ended, with the next of `codes`. `roles` are those that took the place of a definition's."""
 
     def __init__(self, ecs, codes):
         super().__init__(daemon=True)
-        self.ecs, self.codes, self.ended, self.over = ecs, iter(codes), [], threading.Event()
+        self.ecs, self.codes, self.ended, self.roles, self.over = ecs, iter(codes), [], [], threading.Event()
 
     def run(self):
         while not self.over.wait(0.2):
@@ -32,17 +32,22 @@ class Agent(threading.Thread):
         (task,) = self.ecs.describe_tasks(cluster=cluster, tasks=[arn])["tasks"]
         definition = self.ecs.describe_task_definition(taskDefinition=task["taskDefinitionArn"])["taskDefinition"]
         (container,) = definition["containerDefinitions"]
-        if not container.get("command"):
+        overrides = task.get("overrides", {})
+        (override,) = overrides.get("containerOverrides") or [{}]
+        command = override.get("command") or container.get("command")
+        # One of the service's own.
+        if not command:
             return
         code = next(self.codes)
-        self.ended.append((container["command"][0], container["image"].rpartition(":")[2], code))
+        self.ended.append((" ".join(command), container["image"].rpartition(":")[2], code))
+        self.roles.extend([overrides["taskRoleArn"]] if "taskRoleArn" in overrides else [])
         state = [{"containerName": container["name"], "exitCode": code, "status": "STOPPED"}]
         self.ecs.submit_task_state_change(cluster=cluster, task=arn, status="STOPPED", containers=state)
 
 
 @pytest.fixture
-def release(stores, tmp_path):
-    """Runs the script; gives its exit code and what its tasks were."""
+def run(stores, tmp_path):
+    """Runs a script of deploy/ on the stack; gives how it ended, and the agent that has seen its tasks."""
     body = emulated(template())
     del body["Resources"]["Alias"], body["Resources"]["Dashboard"]
     (file := tmp_path / "larder.json").write_text(json.dumps(body))
@@ -58,14 +63,22 @@ def release(stores, tmp_path):
         "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
     }
 
-    def release(tag, *parameters, codes=itertools.repeat(0)):
+    def run(script, *arguments, codes=itertools.repeat(0)):
         agent = Agent(account.client("ecs"), codes)
         agent.start()
-        image = PARAMETERS["Image"].rpartition(":")[0] + f":{tag}"
-        command = [str(ROOT / "deploy/release"), STACK, image, *parameters]
+        command = [str(ROOT / "deploy" / script), STACK, *arguments]
         done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=600, check=False)
         agent.over.set()
         agent.join()
+        return done, agent
+
+    return run
+
+
+@pytest.fixture
+def release(run):
+    def release(tag, *parameters, **options):
+        done, agent = run("release", PARAMETERS["Image"].rpartition(":")[0] + f":{tag}", *parameters, **options)
         return done, agent.ended
 
     return release
@@ -93,3 +106,23 @@ def test_a_release_migrates_before_it_serves_and_stops_where_that_fails(release,
     assert tasks == [("migrate", "2", 0)]
     assert parameters(stores) == {"Image": "2", "JobsImage": "", "TasksMin": "2"}
     assert "https://data.example.org serves" in second.stdout
+
+
+def test_moving_house_is_a_task_of_the_service_under_the_role_for_that(release, run, stores):
+    """After the test above."""
+    refused, _ = run("task", "export", "s3://larder-moving/x")
+    assert refused.returncode == 1 and "has no TransferBucket" in refused.stderr
+    deployed, _ = release(2, "TransferBucket=larder-moving")
+    assert deployed.returncode == 0, deployed.stderr
+    for command in ("export", "import"):
+        done, agent = run("task", command, "s3://larder-moving/x")
+        assert done.returncode == 0, done.stderr
+        assert agent.ended == [(f"{command} s3://larder-moving/x", "2", 0)]
+        (role,) = agent.roles
+        described = stores.account.client("cloudformation").describe_stack_resource(StackName=STACK, LogicalResourceId="TransferRole")
+        assert role.rpartition("/")[2] == described["StackResourceDetail"]["PhysicalResourceId"]
+    failed, _ = run("task", "import", "s3://larder-moving/x", codes=[1])
+    assert failed.returncode == 1 and "import ended with 1" in failed.stderr
+    for wrong in (["serve"], ["export"], ["export", "/folder"], ["export", 's3://a/"b'], []):
+        done, agent = run("task", *wrong)
+        assert done.returncode == 2 and "usage:" in done.stderr and agent.ended == []

@@ -4,7 +4,7 @@ import json
 
 import pytest
 from botocore.exceptions import ClientError
-from emulator import PARAMETERS, STACK, UNKNOWN, template
+from emulator import PARAMETERS, STACK, UNKNOWN, emulated, template
 
 ANYBODY = "0.0.0.0/0"
 
@@ -36,6 +36,32 @@ def test_every_resource_of_the_template_is_made(stack):
     assert {name: one["ResourceType"] for name, one in stack.resources.items()} == expected
     assert {one["ResourceStatus"] for one in stack.resources.values()} == {"CREATE_COMPLETE"}
     assert set(stack.outputs) == set(template()["Outputs"])
+
+
+def test_a_given_vpc_is_used_and_none_is_made(stack, stores, aws):
+    given = {
+        "VpcId": stack.id("Vpc"),
+        "BalancerSubnetIds": f"{stack.id('BalancerSubnetA')},{stack.id('BalancerSubnetB')}",
+        "PrivateSubnetIds": f"{stack.id('PrivateSubnetA')},{stack.id('PrivateSubnetB')}",
+        "CertificateArn": stack.id("Certificate"),
+        "HostedZoneId": "",
+        "AlarmEmail": "",
+        "TransferBucket": "",
+        "Scheme": "internal",
+    }
+    other = stores.account.create_stack(emulated(template()), name="given", **given)
+    conditions = {name: one["Condition"] for name, one in template()["Resources"].items() if "Condition" in one}
+    assert len(conditions) > 20 and other.resources.keys() & conditions.keys() == set()
+    assert stack.resources.keys() - other.resources.keys() == conditions.keys()
+    (balancer,) = aws("elbv2").describe_load_balancers(LoadBalancerArns=[other.id("Balancer")])["LoadBalancers"]
+    assert balancer["Scheme"] == "internal"
+    assert {zone["SubnetId"] for zone in balancer["AvailabilityZones"]} == set(given["BalancerSubnetIds"].split(","))
+    (group,) = aws("elbv2").describe_target_groups(TargetGroupArns=[other.id("TargetGroup")])["TargetGroups"]
+    assert group["VpcId"] == given["VpcId"]
+    (service,) = aws("ecs").describe_services(cluster=other.id("Cluster"), services=[other.outputs["ServiceName"]])["services"]
+    assert ",".join(service["networkConfiguration"]["awsvpcConfiguration"]["subnets"]) == given["PrivateSubnetIds"] == other.outputs["TaskSubnetIds"]
+    (listener,) = [one for one in aws("elbv2").describe_listeners(LoadBalancerArn=other.id("Balancer"))["Listeners"] if one["Port"] == 443]
+    assert [one["CertificateArn"] for one in listener["Certificates"]] == [given["CertificateArn"]]
 
 
 def test_the_bucket(stack, aws):
