@@ -153,11 +153,12 @@ pub async fn serve_rows(
     if let Some(searched) = app.tables.searched(table_id, &request.query).await? {
         set(&mut answer, HeaderName::from_static("larder-search"), &described(searched))?;
     }
-    match (request.query.limit, method) {
+    let response = match (request.query.limit, method) {
         (_, &Method::HEAD) => request.head(answer).await,
         (Some(limit), _) => request.page(answer, limit).await,
         (None, _) => request.all(answer).await,
-    }
+    };
+    response.map_err(|error| asked.parameters.blame(&version.columns, error))
 }
 
 impl Request<'_> {
@@ -212,7 +213,7 @@ impl Request<'_> {
     }
 
     async fn page(&self, mut answer: HeaderMap, limit: u64) -> Result<Response> {
-        let total = self.total().await?;
+        let mut total = self.total().await?;
         let (after, export) = (self.after.as_deref(), self.export());
         let page = self.app.tables.page(self.table_id, &self.query, limit, after, &export).await?;
         if page.rows == 0 && self.range.is_some_and(|range| range.first > 0) {
@@ -221,6 +222,11 @@ impl Request<'_> {
                 None => self.app.tables.count(self.table_id, &self.query, Count::Exact).await?,
             };
             return Err(Error::RowsNotSatisfiable { rows });
+        }
+        // Where the first row would be is none, so there are none at all.
+        let is_part = self.range.is_some() && page.rows > 0;
+        if self.range.is_some() && !is_part {
+            total = Some(0);
         }
         let next = self.next(&page)?;
         if let Some(next) = &next {
@@ -242,7 +248,7 @@ impl Request<'_> {
         let bytes = page.body.bytes() + (before.len() + behind.len()) as u64;
         answer.insert(CONTENT_LENGTH, HeaderValue::from(bytes));
         let body = stream::iter([Ok(before)]).chain(page.body.stream().await?).chain(stream::iter([Ok(behind)]));
-        let status = if self.range.is_some() { StatusCode::PARTIAL_CONTENT } else { StatusCode::OK };
+        let status = if is_part { StatusCode::PARTIAL_CONTENT } else { StatusCode::OK };
         Ok((status, answer, Body::from_stream(body)).into_response())
     }
 
