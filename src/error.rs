@@ -1,7 +1,9 @@
 //! The one error of the service. It knows no HTTP: `http::problem` turns it into a response. `Display` is for the caller, `source()` for the log.
 
+mod fault;
 mod limit;
 
+pub use fault::Fault;
 pub use limit::{Limit, Quota};
 
 use std::error::Error as StdError;
@@ -60,6 +62,10 @@ pub enum Error {
     /// A parameter, header or JSON field holds something it cannot.
     #[error("{parameter}: {detail}")]
     Invalid { parameter: String, detail: String },
+
+    /// A query that Postgres refuses.
+    #[error("query: {}", .0.sentence())]
+    Query(Fault),
 
     /// A blob key, table, collection or document name breaks the rules of names.
     #[error("`{name}` is not a valid name: {detail}")]

@@ -1,7 +1,7 @@
 //! The commit of a new version: in one transaction the version appears, versions past their keep become garbage, and the lease ends.
 
 use super::{
-    Basis, Catalogue, Column, Dataset, KeptAppend, Kind, Lease, NewIndexes, free_name,
+    Basis, Catalogue, Column, Dataset, KeptAppend, Kind, Lease, NewIndexes, Precondition, free_name,
     job::finish_job,
     lock::{Patience, is_busy, lock_named},
     names::{KEY_BYTES_MAX, NAME_BYTES_MAX},
@@ -47,34 +47,6 @@ pub struct NewTable {
     pub indexes: NewIndexes,
     /// What its file was read by; `None` if the condition on the version says as much.
     pub basis: Option<Basis>,
-}
-
-/// `If-Match` and `If-None-Match`, evaluated under the lock of the dataset's row.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub enum Precondition {
-    #[default]
-    None,
-    /// `If-Match: *`
-    Exists,
-    /// `If-None-Match: *`
-    Absent,
-    /// `If-Match: "…"`: one of these.
-    Matches(Vec<String>),
-}
-
-impl Precondition {
-    /// `etag` is that of what exists.
-    pub fn check(&self, etag: Option<&str>) -> Result<()> {
-        let detail = match (self, etag) {
-            (Self::Exists | Self::Matches(_), None) => "there is nothing of this name yet.".to_owned(),
-            (Self::Absent, Some(etag)) => format!("there is one of this name already, with the ETag {etag}."),
-            (Self::Matches(wanted), Some(etag)) if !wanted.iter().any(|one| one == etag) => {
-                format!("the current ETag is {etag}.")
-            }
-            _ => return Ok(()),
-        };
-        Err(Error::PreconditionFailed { detail })
-    }
 }
 
 /// Which dataset of the same name an upload may replace.

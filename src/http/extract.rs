@@ -7,6 +7,7 @@ use crate::{
 };
 use axum::extract::{FromRequest, FromRequestParts, Request};
 use http::{StatusCode, request::Parts};
+use percent_encoding::percent_decode_str;
 use serde::{
     Deserialize, Deserializer,
     de::{DeserializeOwned, Error as _},
@@ -53,8 +54,19 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Query<T> {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        check_utf8(parts.uri.query().unwrap_or_default())?;
         Ok(Self(axum::extract::Query::from_request_parts(parts, state).await?.0))
     }
+}
+
+/// What is no UTF-8 would be read as U+FFFD, and ask something else than was meant.
+fn check_utf8(query: &str) -> Result<(), Error> {
+    let wrong = query.split('&').find(|pair| percent_decode_str(pair).decode_utf8().is_err());
+    wrong.map_or(Ok(()), |pair| {
+        let (name, _) = pair.split_once('=').unwrap_or((pair, ""));
+        let name = percent_decode_str(name).decode_utf8_lossy();
+        Err(Error::invalid(name, format!("`{pair}` is not UTF-8, in which `é` is `%C3%A9`.")))
+    })
 }
 
 impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for Path<T> {

@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     catalogue::{ColumnType, database},
-    error::{Error, Limit, Result},
+    error::{Error, Fault, Limit, Result},
     metrics::{self, Direction},
 };
 use bytes::Bytes;
@@ -269,25 +269,14 @@ impl Tables {
         Ok(pairs.iter().map(|[most, decimals]| Extent { most: most.clone(), decimals: decimals.clone() }).collect())
     }
 
-    /// What Postgres makes of a query that was sound by itself: its words may quote values, so ours stand for them.
+    /// What Postgres makes of a query that was sound by itself.
     pub(super) fn query_error(&self, error: sqlx::Error) -> Error {
         let code = error.as_database_error().and_then(DatabaseError::code).unwrap_or_default().into_owned();
-        let detail = match code.as_str() {
-            "57014" => return Limit::QuerySeconds.passed(self.query_seconds, None),
-            "54000" => "a search has a word that is longer than any can be.",
-            "2201B" => "a regular expression is not one that Postgres knows.",
-            "22025" => "a pattern ends with the escape character `\\`.",
-            "22012" => "a number is divided by zero.",
-            "22003" => "a number of the answer is larger than its type holds; a cast to `numeric` holds any.",
-            "22007" | "22008" | "22P02" => "a value of the table is none of the type that it is cast to.",
-            "22P05" => "a JSON value of the table holds U+0000, which cannot be compared.",
-            "54001" | "54011" => {
-                "it is more than Postgres takes in one statement: fewer values, conditions or columns to sort by fit."
-            }
-            "42601" => "the words of a search are not written as its operator asks; `wfts` takes any.",
-            _ => return database(error),
-        };
-        Error::invalid("query", detail)
+        match Fault::of_code(&code) {
+            _ if code == "57014" => Limit::QuerySeconds.passed(self.query_seconds, None),
+            Some(fault) => Error::Query(fault),
+            None => database(error),
+        }
     }
 }
 

@@ -17,6 +17,7 @@ pub(super) fn describe(error: &Error) -> (&'static str, Value) {
         Error::DropBoxFull { .. } => ("drop-box-full", json!({})),
         Error::CursorExpired => ("cursor-expired", json!({})),
         Error::Invalid { parameter, .. } => ("bad-request", json!({ "parameter": parameter })),
+        Error::Query(_) => ("bad-request", json!({ "parameter": "query" })),
         Error::BadName { name, .. } => ("bad-name", json!({ "name": name })),
         Error::NameTakenUnseen { .. } => ("name-taken", json!({})),
         Error::NameTaken { free, .. } => ("name-taken", json!({ "free": free })),

@@ -68,7 +68,9 @@ impl Tables {
     pub async fn change_rows(&self, caller: &Caller, change: &RowChange) -> Result<ChangedRows> {
         check_asked(&change.parameters)?;
         let dataset = self.catalogue.find(caller, Action::Write, Kind::Table, &change.name).await?;
-        self.commit_rows(caller, dataset.id, change).await
+        let changed = self.commit_rows(caller, dataset.id, change).await;
+        let columns = &dataset.current()?.columns;
+        changed.map_err(|error| change.parameters.blame(columns, error))
     }
 }
 

@@ -201,12 +201,13 @@ async fn serve_found(
     if let Some(searched) = app.tables.searched(table_id, &request.query).await? {
         set(&mut answer, HeaderName::from_static("larder-search"), &described(searched))?;
     }
-    match (request.query.limit, method) {
+    let response = match (request.query.limit, method) {
         (Some(limit), &Method::GET) => request.page(answer, limit).await,
         _ if !now => Ok(None),
         (_, &Method::HEAD) => request.head(answer).await.map(Some),
         _ => request.all(answer).await.map(Some),
-    }
+    };
+    response.map_err(|error| asked.parameters.blame(&version.columns, error))
 }
 
 impl Request<'_> {
@@ -265,7 +266,7 @@ impl Request<'_> {
         if !self.now && self.query.search.is_some() {
             return Ok(None);
         }
-        let total = self.total().await?;
+        let mut total = self.total().await?;
         let (after, export) = (self.after.as_deref(), self.export());
         let witness = if self.now { Witness::Revision } else { Witness::State(self.dataset.id) };
         let page = self.app.tables.page(self.table_id, &self.query, (limit, after), witness, &export).await?;
@@ -278,6 +279,11 @@ impl Request<'_> {
                 None => self.app.tables.count(self.table_id, &self.query, Count::Exact).await?,
             };
             return Err(Error::RowsNotSatisfiable { rows });
+        }
+        // Where the first row would be is none, so there are none at all.
+        let is_part = self.range.is_some() && page.rows > 0;
+        if self.range.is_some() && !is_part {
+            total = Some(0);
         }
         let next = self.next(&page)?;
         if let Some(next) = &next {
@@ -301,7 +307,7 @@ impl Request<'_> {
         let bytes = page.body.bytes() + (before.len() + behind.len()) as u64;
         answer.insert(CONTENT_LENGTH, HeaderValue::from(bytes));
         let body = stream::iter([Ok(before)]).chain(page.body.stream().await?).chain(stream::iter([Ok(behind)]));
-        let status = if self.range.is_some() { StatusCode::PARTIAL_CONTENT } else { StatusCode::OK };
+        let status = if is_part { StatusCode::PARTIAL_CONTENT } else { StatusCode::OK };
         Ok(Some((status, answer, Body::from_stream(body)).into_response()))
     }
 

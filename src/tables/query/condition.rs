@@ -24,7 +24,7 @@ pub enum Condition {
 impl Condition {
     /// `parameter=value`, where the parameter's name is what is asked about: `data->>city=eq.Oslo`.
     pub fn of_parameter(parameter: &str, value: &str, columns: &[Column]) -> Result<Self> {
-        let mut name = Text::new(parameter, parameter);
+        let mut name = Text::of_name(parameter);
         let target = Scalar::parse(&mut name, columns)?;
         name.expect_end()?;
         let mut text = Text::new(parameter, value);
@@ -46,8 +46,8 @@ impl Condition {
     }
 
     /// `having=n.gt.1`: one condition as it stands in a tree.
-    pub fn of_text(parameter: &str, value: &str, columns: &[Column]) -> Result<Self> {
-        let mut text = Text::new(parameter, value);
+    pub fn of_groups(parameter: &str, value: &str, columns: &[Column]) -> Result<Self> {
+        let mut text = Text::of_groups(parameter, value);
         let condition = member(&mut text, columns, 1)?;
         text.expect_end()?;
         Ok(condition)

@@ -1,10 +1,11 @@
 //! A query of rows, from the parameters of a URL. The grammar is that of PostgREST 12, with more aggregates, `distinct`, `having`, `trunc`, `bin` and cursors.
 //!
 //! `text` reads, `scalar` is one value of a row, `value` what it is compared with (`moment` if that is a time), `operator` and `condition` what is asked of it; `select` and `order` are the
-//! rest of a query. All of it is checked against the columns of one version, so that what comes out can only be run.
+//! rest of a query. `blame` tells which parameter is meant by what Postgres alone finds wrong. All of it is checked against the columns of one version, so that what comes out can only be run.
 //!
 //! **Invariant.** A column is a position here, and what the caller wrote is a value to be bound: no text of a query becomes SQL.
 
+mod blame;
 mod condition;
 mod moment;
 mod operator;
@@ -61,10 +62,9 @@ impl RowQuery {
         let (order, having) = if grouped {
             select::check_groups(&outputs)?;
             let results = select::as_columns(&outputs);
-            let having = parameters.having.iter().map(|text| Condition::of_text("having", text, &results));
-            (Order::parse_list(order, &results, &[])?, having.collect::<Result<_>>()?)
+            (Order::of_groups(order, &results)?, parameters.having(&results)?)
         } else if parameters.having.is_empty() {
-            (Order::parse_list(order, columns, &outputs)?, Vec::new())
+            (Order::of_rows(order, columns, &outputs)?, Vec::new())
         } else {
             return Err(Error::invalid(
                 "having",
@@ -116,8 +116,13 @@ pub fn names(parameter: &str, text: &str) -> Result<Vec<String>> {
 }
 
 pub fn position(parameter: &str, columns: &[Column], name: &str) -> Result<usize> {
-    let found = columns.iter().position(|column| column.name == name);
-    found.ok_or_else(|| {
-        Error::invalid(parameter, format!("there is no column `{name}`; the table's descriptor lists those there are."))
-    })
+    find(columns, name).ok_or_else(|| Error::invalid(parameter, no_column(name)))
+}
+
+fn find(columns: &[Column], name: &str) -> Option<usize> {
+    columns.iter().position(|column| column.name == name)
+}
+
+fn no_column(name: &str) -> String {
+    format!("there is no column `{name}`; the table's descriptor lists those there are.")
 }

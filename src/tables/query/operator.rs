@@ -8,6 +8,31 @@ use crate::{
 
 /// Values of one list: `in.(…)`, `eq(any).{…}`.
 const LIST_MAX: usize = 10_000;
+/// Of a value that an error repeats behind the operator that it lacks.
+const EXAMPLE_BYTES_MAX: usize = 40;
+
+const OPERATORS: [&str; 20] = [
+    "eq",
+    "neq",
+    "gt",
+    "gte",
+    "lt",
+    "lte",
+    "like",
+    "ilike",
+    "match",
+    "imatch",
+    "in",
+    "is",
+    "isdistinct",
+    "fts",
+    "plfts",
+    "phfts",
+    "wfts",
+    "cs",
+    "cd",
+    "ov",
+];
 
 #[derive(Debug, Clone, PartialEq)]
 pub enum Operator {
@@ -135,7 +160,15 @@ impl Operator {
             }
         };
         if name.is_empty() || !text.eat(".") {
-            let detail = format!("an operator and its value should stand {}, such as `eq.5`.", start.place());
+            let value = match within {
+                Within::Parameter
+                    if !OPERATORS.contains(&name) && (1..=EXAMPLE_BYTES_MAX).contains(&start.rest().len()) =>
+                {
+                    start.rest()
+                }
+                _ => "5",
+            };
+            let detail = format!("an operator and its value should stand {}, such as `eq.{value}`.", start.place());
             return Err(text.error(detail));
         }
         if let Some(comparison) = Comparison::named(name) {
@@ -144,6 +177,11 @@ impl Operator {
         if let Some((ignore_case, is_pattern)) = pattern(name) {
             asked.only(text, name, ColumnType::Text)?;
             let patterns = asked.operand(text, argument, ColumnType::Text)?;
+            if is_pattern && let Some(pattern) = patterns.texts().find(|pattern| ends_in_escape(pattern)) {
+                let detail =
+                    format!("the pattern `{pattern}` ends with `\\`, which escapes nothing; `\\\\` is a backslash.");
+                return Err(text.error(detail));
+            }
             return Ok(match is_pattern {
                 true => Self::Like { ignore_case, patterns },
                 false => Self::Match { ignore_case, patterns },
@@ -166,6 +204,11 @@ impl Operator {
     }
 }
 
+/// Postgres refuses it, but only where it comes to the end of the pattern.
+fn ends_in_escape(pattern: &str) -> bool {
+    pattern.bytes().rev().take_while(|byte| *byte == b'\\').count() % 2 == 1
+}
+
 fn pattern(name: &str) -> Option<(bool, bool)> {
     match name {
         "like" => Some((false, true)),
@@ -182,6 +225,17 @@ fn configuration(text: &Text<'_>, argument: Option<&str>) -> Result<&'static str
     known.ok_or_else(|| {
         text.error(format!("`{asked}` is no language of a search; there are {}.", CONFIGURATIONS.join(", ")))
     })
+}
+
+impl Operand {
+    /// Those of its values that are texts.
+    pub fn texts(&self) -> impl Iterator<Item = &str> {
+        let values = match self {
+            Self::One(value) => std::slice::from_ref(value),
+            Self::Any(values) | Self::All(values) => values,
+        };
+        values.iter().filter_map(|value| if let Value::Text(text) = value { Some(text.as_str()) } else { None })
+    }
 }
 
 impl Comparison {
@@ -240,9 +294,7 @@ impl Asked<'_> {
             "cs" => Ok(Operator::Contains(json(text)?)),
             "cd" => Ok(Operator::ContainedIn(json(text)?)),
             "ov" => Ok(Operator::Overlaps(json(text)?)),
-            _ => Err(start.error(format!(
-                "`{name}` is no operator; there are eq, neq, gt, gte, lt, lte, like, ilike, match, imatch, in, is, isdistinct, fts, plfts, phfts, wfts, cs, cd and ov.",
-            ))),
+            _ => Err(start.error(format!("`{name}` is no operator; there are {}.", OPERATORS.join(", ")))),
         }
     }
 

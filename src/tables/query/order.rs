@@ -20,9 +20,16 @@ pub enum Direction {
 }
 
 impl Order {
-    /// Reads a list. A name is one of `outputs`, which are values of `columns`, before it is one of these.
-    pub fn parse_list(order: &str, columns: &[Column], outputs: &[Output]) -> Result<Vec<Self>> {
-        let mut text = Text::new("order", order);
+    /// Of rows: a name is one of `outputs`, which are values of `columns`, before it is one of these.
+    pub fn of_rows(order: &str, columns: &[Column], outputs: &[Output]) -> Result<Vec<Self>> {
+        Self::list(Text::new("order", order), columns, outputs)
+    }
+
+    pub fn of_groups(order: &str, results: &[Column]) -> Result<Vec<Self>> {
+        Self::list(Text::of_groups("order", order), results, &[])
+    }
+
+    fn list(mut text: Text<'_>, columns: &[Column], outputs: &[Output]) -> Result<Vec<Self>> {
         let mut list = Vec::new();
         if text.is_empty() {
             return Ok(list);
@@ -46,7 +53,9 @@ fn parse(text: &mut Text<'_>, columns: &[Column], outputs: &[Output]) -> Result<
     let mut by = target(text, columns, outputs)?;
     by.more(text)?;
     if by.column_type() == ColumnType::Json {
-        return Err(text.error("JSON has no order; a member as text, `data->>name`, has one."));
+        return Err(
+            text.error("JSON has no order; its text, `data::text`, and a member as text, `data->>name`, have one.")
+        );
     }
     let descending = text.eat(".desc");
     if !descending {

@@ -62,13 +62,21 @@ impl Parameters {
         self.words.as_deref().map(|words| Search::parse(words, columns)).transpose()
     }
 
+    pub(super) fn having(&self, results: &[Column]) -> Result<Vec<Condition>> {
+        self.having.iter().map(|text| Condition::of_groups("having", text, results)).collect()
+    }
+
     pub(super) fn filter(&self, columns: &[Column]) -> Result<Vec<Condition>> {
-        let condition = |(name, value): &(String, String)| match TREES.contains(&name.as_str()) {
-            true => Condition::of_tree(name, value, columns),
-            false => Condition::of_parameter(name, value, columns),
-        };
+        let conditions = self.conditions.iter().map(|(name, value)| condition(name, value, columns));
         let search = self.search(columns)?.map(|search| Ok(Condition::Words(search)));
-        self.conditions.iter().map(condition).chain(search).collect()
+        conditions.chain(search).collect()
+    }
+}
+
+pub(super) fn condition(name: &str, value: &str, columns: &[Column]) -> Result<Condition> {
+    match TREES.contains(&name) {
+        true => Condition::of_tree(name, value, columns),
+        false => Condition::of_parameter(name, value, columns),
     }
 }
 

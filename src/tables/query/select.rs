@@ -205,7 +205,12 @@ fn expression(text: &mut Text<'_>, columns: &[Column]) -> Result<(Expression, St
     text.expect(")")?;
     let of = scalar.column_type();
     if !function.takes(of) {
-        return Err(start.error(format!("there is no `{name}` of {}.", of.name())));
+        let cast = if of == ColumnType::Text {
+            format!("; behind a cast, `::numeric.{name}()`, there is one")
+        } else {
+            String::new()
+        };
+        return Err(start.error(format!("there is no `{name}` of {}{cast}.", of.name())));
     }
     aggregate(text, function, Some(scalar)).map(|aggregate| (aggregate, name.to_owned()))
 }

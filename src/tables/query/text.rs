@@ -5,17 +5,43 @@ use crate::{
     error::{Error, Result},
 };
 
+/// Those of a query that have a meaning of their own.
+const PARAMETERS: &str = "select, order, limit, offset, cursor, distinct, having, q, and, or, not.and, not.or, version, excel, formulas and bigint";
+/// In an error.
+const OUTPUTS_NAMED_MAX: usize = 20;
+
 /// What the reading of one parameter has not yet taken.
 #[derive(Debug, Clone, Copy)]
 pub struct Text<'a> {
     /// Named in errors.
     pub parameter: &'a str,
     rest: &'a str,
+    names: Names,
+}
+
+/// What a name in a text can be, for those who give one that is none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Names {
+    Columns,
+    /// A parameter of a URL is a column's name, if it has no meaning of its own.
+    Parameters,
+    /// What `select` gives.
+    Outputs,
 }
 
 impl<'a> Text<'a> {
     pub fn new(parameter: &'a str, text: &'a str) -> Self {
-        Self { parameter, rest: text }
+        Self { parameter, rest: text, names: Names::Columns }
+    }
+
+    /// The name of a parameter, which asks a column.
+    pub fn of_name(parameter: &'a str) -> Self {
+        Self { names: Names::Parameters, ..Self::new(parameter, parameter) }
+    }
+
+    /// One that asks groups, by what `select` gives.
+    pub fn of_groups(parameter: &'a str, text: &'a str) -> Self {
+        Self { names: Names::Outputs, ..Self::new(parameter, text) }
     }
 
     pub fn rest(&self) -> &'a str {
@@ -160,7 +186,7 @@ impl<'a> Text<'a> {
         self.space();
         if let Some(name) = self.quoted()? {
             self.space();
-            return super::position(self.parameter, columns, &name);
+            return super::find(columns, &name).ok_or_else(|| self.unknown(columns, &name));
         }
         if let Some(position) = self.bare_column(columns) {
             return Ok(position);
@@ -168,7 +194,29 @@ impl<'a> Text<'a> {
         let end = self.rest.find("->").unwrap_or(self.rest.len());
         let (name, _) = self.rest.split_at(end);
         let name = name.split(['.', ',', '(', ')', ':']).next().unwrap_or_default();
-        super::position(self.parameter, columns, name.trim_end())
+        match name.trim_end() {
+            "" => Err(self.error(format!("the name of a column should stand {}.", self.place()))),
+            name => Err(self.unknown(columns, name)),
+        }
+    }
+
+    /// The columns of a table are not listed: a link may show less than all of them.
+    fn unknown(&self, columns: &[Column], name: &str) -> Error {
+        let alike = columns.iter().find(|column| column.name.to_lowercase() == name.to_lowercase());
+        self.error(match (self.names, alike) {
+            (Names::Outputs, _) => {
+                let names: Vec<_> = columns.iter().take(OUTPUTS_NAMED_MAX).map(|one| format!("`{}`", one.name)).collect();
+                format!("`select` gives no `{name}`; groups are asked by what it gives, such as {}.", names.join(", "))
+            }
+            (_, Some(column)) => format!("there is no column `{name}`; there is `{}`.", column.name),
+            (Names::Columns, None) if name == "count" => {
+                "there is no column `count`; `count()` is the number of rows.".to_owned()
+            }
+            (Names::Columns, None) => super::no_column(name),
+            (Names::Parameters, None) => format!(
+                "there is no column `{name}` and no such parameter; the table's descriptor lists the columns, and the parameters are {PARAMETERS}."
+            ),
+        })
     }
 
     fn bare_column(&mut self, columns: &[Column]) -> Option<usize> {

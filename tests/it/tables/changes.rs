@@ -147,7 +147,7 @@ async fn a_filter_is_needed_and_what_has_no_meaning_here_is_refused() {
         ("?a=gt.0&cursor=x", "cursor"),
         ("?a=gt.x", "a"),
         ("?c=eq.1", "c"),
-        ("?b=match.%28", "query"),
+        ("?b=match.%28", "b"),
     ] {
         for response in [
             delete(&format!("c-filter/rows{query}"), &[]).await,
@@ -241,6 +241,12 @@ async fn a_condition_guards_what_was_read_and_a_key_makes_a_request_count_once()
     let etag = first["etag"].as_str().unwrap();
     changed(&patch("c-once/rows?n=eq.1", &[("if-match", etag)], r#"{"n":3}"#).await);
     problem(delete("c-once/rows?n=eq.2", &[("if-match", etag)]).await, 412, "precondition-failed").await;
+    // The ETag of rows stands for the state that they came from.
+    let read = header(&shared().get("/v1/tables/c-once/rows?n=eq.2").await, "etag").unwrap();
+    changed(&patch("c-once/rows?n=eq.3", &[("if-match", &read)], r#"{"n":1}"#).await);
+    problem(delete("c-once/rows?n=eq.2", &[("if-match", &read)]).await, 412, "precondition-failed").await;
+    let fault = problem(patch("c-once/rows?n::text=match.[", &[], r#"{"n":1}"#).await, 400, "bad-request").await;
+    assert_eq!(fault["parameter"], "n::text");
 
     let key = [("idempotency-key", "c-once-1"), ("prefer", "return=representation")];
     let done = patch("c-once/rows?n=gt.0", &key, r#"{"n":5}"#).await;

@@ -70,6 +70,22 @@ async fn a_wrong_query_names_its_parameter() {
 }
 
 #[tokio::test]
+async fn a_url_that_is_not_utf8_is_refused_and_never_read_as_something_else() {
+    put("q-bytes", "a,é\ncaf\u{fffd},1\ncafé,2\n").await;
+    let path = "/v1/tables/q-bytes/rows.csv";
+    assert_eq!(shared().text(&format!("{path}?a=eq.caf%C3%A9&select=%C3%A9")).await, "é\n2\n");
+    for (query, parameter) in
+        [("a=eq.caf%E9", "a"), ("select=a&%E9=eq.1", "\u{fffd}"), ("q=caf%E9", "q"), ("a%FF", "a\u{fffd}")]
+    {
+        let refused = problem(shared().get(&format!("{path}?{query}")).await, 400, "bad-request").await;
+        assert_eq!(refused["parameter"], parameter, "{refused}");
+        assert!(refused["detail"].as_str().unwrap().contains("UTF-8"), "{refused}");
+    }
+    // Octets that are no escape are what they are.
+    assert_eq!(shared().text(&format!("{path}?a=eq.100%&select=a")).await, "a\n");
+}
+
+#[tokio::test]
 async fn the_format_follows_extension_or_accept() {
     put("q-formats", "a\n1\n").await;
     for (accept, content_type) in [
