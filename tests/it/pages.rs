@@ -141,6 +141,37 @@ async fn pictures_are_shown_from_our_own_origin_and_sandboxed() {
 }
 
 #[tokio::test]
+async fn a_pdf_is_shown_by_the_browsers_own_viewer_and_its_page_alone_may_embed_it() {
+    let larder = shared();
+    let policy = async |url: &str| visit(url).await.headers()["content-security-policy"].to_str().unwrap().to_owned();
+    let embeds = "; frame-src 'self'; object-src 'self'";
+    json(larder.put("/v1/blobs/pages/report.pdf", "%PDF-1.4\n").await, 201).await;
+    let url = link("/v1/blobs/pages/report.pdf").await;
+    let text = page(&url, 200).await;
+    let shown = format!("{}?preview", url.strip_prefix(&larder.url).unwrap());
+    let viewer = format!("<object type=\"application/pdf\" data=\"{shown}\" aria-label=\"report.pdf\">");
+    assert!(text.contains(&viewer) && text.contains(&format!("<a href=\"{shown}\">Open it by itself</a>")), "{text}");
+    assert!(policy(&url).await.ends_with(embeds));
+    let bytes = larder.anonymous(Method::GET, &format!("{url}?preview")).send().await.unwrap();
+    for (name, value) in [
+        ("content-type", "application/pdf"),
+        ("content-security-policy", "sandbox"),
+        ("x-content-type-options", "nosniff"),
+        ("accept-ranges", "bytes"),
+        ("content-disposition", "inline; filename=\"report.pdf\"; filename*=UTF-8''report%2Epdf"),
+    ] {
+        assert_eq!(bytes.headers()[name], value);
+    }
+    assert_eq!(bytes.text().await.unwrap(), "%PDF-1.4\n");
+    for terms in [json!({ "allow": ["download"] }), json!({ "max_downloads": 1 })] {
+        let url = link_with("/v1/blobs/pages/report.pdf", terms).await;
+        assert!(!page(&url, 200).await.contains("<object") && !policy(&url).await.contains(embeds));
+    }
+    json(larder.put("/v1/blobs/pages/other.txt", "x").await, 201).await;
+    assert!(!policy(&link("/v1/blobs/pages/other.txt").await).await.contains(embeds));
+}
+
+#[tokio::test]
 async fn assets_are_found_by_their_content_and_never_change() {
     let text = page("/s/nothing", 404).await;
     let paths: Vec<&str> = text.split('"').filter(|part| part.starts_with("/assets/")).collect();
