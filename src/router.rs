@@ -8,8 +8,8 @@ use crate::{
     guards::http::limit,
     health,
     http::{
-        client, not_found, openapi, panicked, plain_answers, problem_page, problem_pages, read_again, request_id,
-        request_span, settle, strict_transport,
+        client, not_found, openapi, panicked, plain_answers, read_again, request_id, request_span, settle,
+        strict_transport,
     },
     jobs, metrics, shares, tables, upload, web,
 };
@@ -121,7 +121,7 @@ fn api(app: &App) -> Router<App> {
 
 fn sessions(app: &App) -> Router<App> {
     Router::new()
-        .route("/login", get(session::http::page).post(session::http::login))
+        .route("/login", get(web::login).post(session::http::login))
         .route("/logout", post(session::http::logout))
         .route_layer(from_fn_with_state(app.clone(), audit::http::watch))
         .layer(from_fn(settle))
@@ -150,8 +150,8 @@ fn open() -> Router<App> {
         .route("/health/ready", get(health::ready))
         .route("/openapi.json", get(openapi))
         .route("/assets/{name}", get(web::asset))
-        .route("/problems", get(problem_pages))
-        .route("/problems/{slug}", get(problem_page))
+        .route("/problems", get(web::problem_kinds))
+        .route("/problems/{slug}", get(web::problem_kind))
 }
 
 /// What `LARDER_METRICS_LISTEN` serves: to whoever reaches that address, and nothing else.

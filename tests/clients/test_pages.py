@@ -24,6 +24,7 @@ WAYS = {
 DOWNLOADS = ["picture", "sound", "pdf", "text", "code", "json", "file", "table", "document", "query", "counted"]
 OTHERS = ["collection", "folder", "box"]
 PROBLEMS = ["gone", "unknown"]
+PLACES = ["home", "login", "problems", "problem"]
 
 
 @pytest.fixture(scope="module")
@@ -85,6 +86,10 @@ def links(service, tmp_path_factory):
         "table": link("/v1/tables/pages-weather", data=vega.path("seattle-weather.csv").read_bytes(), headers={"Content-Type": "text/csv"}),
         "document": link("/v1/documents/pages/one", data=json.dumps(hostile)),
         "unknown": f"{service.url}/s/nothing",
+        "home": service.url,
+        "login": f"{service.url}/login",
+        "problems": f"{service.url}/problems",
+        "problem": f"{service.url}/problems/name-taken",
         "protected": link("/v1/blobs/pages/plans.png", data=vega.path("gimp.png").read_bytes(), terms={"password": "open sesame"}),
         "counted": link("/v1/blobs/pages/once.bin", data=b"x", terms={"max_downloads": 3, "label": "For the board"}),
         "query": share("/v1/tables/pages-weather/rows?select=date,weather&weather=eq.snow&limit=5")["url"],
@@ -109,7 +114,7 @@ def visit(chromium):
         page = context.new_page()
         page.on("console", lambda message: faults.append(message.text) if message.type in ("error", "warning") else None)
         page.on("pageerror", lambda error: faults.append(str(error)))
-        origin = url.split("/s/")[0]
+        origin = "/".join(url.split("/")[:3])
         # The last two are parts of the browser itself: its viewer of PDFs.
         ours = (origin, "blob:", "data:", "chrome:", "chrome-extension:")
         page.on("request", lambda request: None if request.url.startswith(ours) else faults.append(request.url))
@@ -131,7 +136,7 @@ def check(page):
     assert [(one["id"], [node["html"] for node in one["nodes"]]) for one in found["violations"]] == []
 
 
-@pytest.mark.parametrize("kind", [*DOWNLOADS, *OTHERS, *PROBLEMS, "protected"])
+@pytest.mark.parametrize("kind", [*DOWNLOADS, *OTHERS, *PROBLEMS, *PLACES, "protected"])
 @pytest.mark.parametrize("way", WAYS)
 def test_a_page_shows_what_it_is_to_everyone_on_every_screen(service, links, visit, kind, way):
     page = visit(links[kind], **WAYS[way])
@@ -144,7 +149,7 @@ def test_a_page_shows_what_it_is_to_everyone_on_every_screen(service, links, vis
     assert page.locator("h1").count() == 1
     if WAYS[way].get("java_script_enabled", True):
         check(page)
-        assert page.locator("[data-copy]").first.is_visible() == (kind in DOWNLOADS + OTHERS)
+        assert page.locator("[data-copy]").first.is_visible() == (kind in [*DOWNLOADS, *OTHERS, "home"])
     else:
         assert page.locator("[data-copy]:visible").count() == 0
     assert page.locator("a.button.main").count() == (kind in DOWNLOADS)
@@ -260,6 +265,23 @@ def test_everything_is_reached_with_the_keyboard(links, visit):
         page.keyboard.press("Tab")
         reached.add(page.evaluate("document.activeElement.textContent.trim().slice(0, 20) || document.activeElement.getAttribute('aria-label')"))
     assert {"Skip to the content", "Download CSV", "Other formats", "Copy link", "Use it in a program"} <= {name.strip() for name in reached}
+
+
+@pytest.mark.parametrize("scripts", [True, False])
+def test_a_token_signs_a_browser_in_and_leads_back(service, links, visit, scripts):
+    picture = "/v1/blobs/pages/ffox.png"
+    page = visit(f"{links['login']}?next={picture}", java_script_enabled=scripts)
+    page.get_by_label("Token").fill("larder_wrong")
+    page.get_by_role("button", name="Sign in").click()
+    page.get_by_text("That is no valid token.").wait_for()
+    if scripts:
+        check(page)
+    assert all("status of 403" in fault for fault in visit.faults)
+    visit.faults.clear()
+    page.get_by_label("Token").fill(service.token)
+    page.get_by_role("button", name="Sign in").click()
+    page.wait_for_url(f"{service.url}{picture}")
+    assert page.locator("img").evaluate("img => img.complete && img.naturalWidth") == 100
 
 
 @pytest.mark.parametrize("scripts", [True, False])
