@@ -66,7 +66,10 @@ pub async fn watch(State(app): State<App>, request: Request, next: Next) -> Resp
         let note =
             Note { dataset: refusal.dataset, detail, ..Note::new("refuse", "request", name.replace('\0', "\u{fffd}")) };
         match caller {
-            None => app.audit.stranger(Stranger { address: origin.address, action }, || (origin, note)),
+            None => {
+                let stranger = Stranger { address: origin.address, share: None, action, problem: refusal.slug };
+                app.audit.stranger(stranger, || (origin, note));
+            }
             Some(caller) => {
                 if let Err(error) = app.audit.refused(&caller, &note).await {
                     tracing::error!(?error, "a refusal was not written down");

@@ -27,11 +27,19 @@ impl Refusal {
     fn of(error: &Error) -> Option<Self> {
         let dataset = match error {
             Error::Hidden { dataset, .. } | Error::NameTakenUnseen { dataset, .. } => Some(*dataset),
-            Error::Unauthenticated | Error::Forbidden { .. } | Error::ScopeNeeded { .. } => None,
+            Error::Unauthenticated
+            | Error::Forbidden { .. }
+            | Error::ScopeNeeded { .. }
+            | Error::TooManyAttempts { .. } => None,
             _ => return None,
         };
-        Some(Self { slug: describe(error).0, dataset })
+        Some(Self { slug: slug(error), dataset })
     }
+}
+
+/// By which a kind of problem is known.
+pub fn slug(error: &Error) -> &'static str {
+    describe(error).0
 }
 
 /// What an answer that is a problem tells; it goes with the answer, for whoever writes it as a page.

@@ -6,6 +6,7 @@ mod folder;
 mod log;
 mod page;
 mod receive;
+mod refusal;
 mod rows;
 mod target;
 mod terms;

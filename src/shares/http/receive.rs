@@ -1,6 +1,6 @@
 //! What a holder sends: a file for a drop box, or a form, of files or with the password.
 
-use super::visit::{Visit, over};
+use super::visit::{Visit, logged_path, over};
 use crate::{
     app::App,
     blobs::NewBlob,
@@ -179,6 +179,8 @@ impl Visit<'_> {
         while let Some(field) = in_time(idle, form.next_field()).await? {
             // A browser sends an empty name for an input in which nothing was chosen.
             let Some(name) = field.file_name().filter(|name| !name.is_empty()).map(str::to_owned) else { continue };
+            // Until it is kept: if it is refused, that is what was.
+            self.hit.path = logged_path(&name);
             let content_type = content_type(field.headers()).unwrap_or_else(|| guess_content_type(&name));
             let file = File { name, content_type, content_encoding: None, bytes };
             let room = match self.room(bytes).await {
