@@ -113,7 +113,7 @@ async fn behind_https_the_cookie_is_for_https_alone_and_so_is_the_service() {
     }
 }
 
-/// What is over by Postgres' clock is over on every replica. The clock is that of a machine, so the test ages the rows and not the clock.
+/// What is over by Postgres' clock is over on every replica. This test ages rows; `tests/clients/embedded/test_clock.py` moves the clock.
 #[tokio::test]
 async fn expiry_revocation_and_rotation_hold_on_every_replica() {
     let first = Service::start(&["--token-cache-seconds", "0"]).await;
