@@ -33,8 +33,10 @@ class Load:
     def __init__(self, folder: pathlib.Path, clients: int, seconds: int):
         self.folder, self.clients, self.seconds = folder, clients, seconds
 
-    def http(self, path: str, key_max: int, token: str | None = None, headers: dict | None = None, url: str = URL) -> Rate:
-        """Requests a second; `KEY` in the path becomes a random number below `key_max`. Every answer must be of one kind."""
+    def http(
+        self, path: str, key_max: int, token: str | None = None, headers: dict | None = None, url: str = URL, refused: bool = False
+    ) -> Rate:
+        """Requests a second; `KEY` in the path becomes a random number below `key_max`. Every answer must be of one kind: a good one, unless refusals are wanted."""
         headers = dict(headers or {}) | ({"Authorization": f"Bearer {token}"} if token else {})
         given = "".join(f'wrk.headers["{name}"] = [[{value}]]\n' for name, value in headers.items())
         script = self.folder / "wrk.lua"
@@ -44,7 +46,8 @@ class Load:
         )
         wrk = ["wrk", "-t", "1", "-c", str(self.clients), "-d", f"{self.seconds}s", "--timeout", "60s", "-s", str(script), url]
         rate, told = Rate.measured(r"Requests/sec:\s+([0-9.]+)", *wrk)
-        if "Non-2xx" in told or "Socket errors" in told:
+        answers, others = (re.search(pattern, told) for pattern in (r"(\d+) requests in", r"Non-2xx or 3xx responses: (\d+)"))
+        if int(others[1] if others else 0) != (int(answers[1]) if refused else 0) or "Socket errors" in told:
             sys.exit(f"{path}: {told}")
         return rate
 

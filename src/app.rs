@@ -145,10 +145,10 @@ impl App {
     pub async fn close(&self) {
         let written = async {
             self.audit.flush().await;
-            self.shares.flush().await
+            self.documents.flush().await.and(self.shares.flush().await)
         };
         if let Ok(Err(error)) = timeout(CLOSE_TIME, written).await {
-            tracing::warn!(?error, "the bytes of the last hits of links were not written");
+            tracing::warn!(?error, "the bytes of the last hits of links, or of the last documents, were not written");
         }
         self.pools.close().await;
     }

@@ -10,7 +10,7 @@ use crate::{
     blobs, datasets, documents,
     guards::http::limit,
     health,
-    http::{entrance, frame, not_found, openapi, problem_page, problem_pages},
+    http::{entrance, frame, not_found, openapi},
     jobs, metrics, shares, tables, upload, web,
 };
 use axum::{
@@ -113,7 +113,7 @@ fn api(app: &App) -> Router<App> {
 
 fn sessions(app: &App) -> Router<App> {
     Router::new()
-        .route("/login", get(session::http::page).post(session::http::login))
+        .route("/login", get(web::login).post(session::http::login))
         .route("/logout", post(session::http::logout))
         .route_layer(from_fn_with_state(app.clone(), as_stranger))
         .method_not_allowed_fallback(upload::http::other_method)
@@ -139,8 +139,8 @@ fn open() -> Router<App> {
         .route("/health/ready", get(health::ready))
         .route("/openapi.json", get(openapi))
         .route("/assets/{name}", get(web::asset))
-        .route("/problems", get(problem_pages))
-        .route("/problems/{slug}", get(problem_page))
+        .route("/problems", get(web::problem_kinds))
+        .route("/problems/{slug}", get(web::problem_kind))
 }
 
 /// What `LARDER_METRICS_LISTEN` serves: to whoever reaches that address, and nothing else.

@@ -60,12 +60,11 @@ async fn list(app: &App, operator: &Caller, principal: Option<&str>) -> Result<S
     let moment = |time: Option<OffsetDateTime>| time.and_then(|time| time.format(&Rfc3339).ok());
     let or_never = |time| moment(time).unwrap_or_else(|| "never".to_owned());
     let mut lines = "id\tprincipal\tname\tprefix\tscopes\texpires\tlast used\n".to_owned();
-    let limit = usize::try_from(app.config.limits.page_rows_max).unwrap_or(usize::MAX - 1);
+    let limit = usize::try_from(app.config.limits.page_rows_max).unwrap_or(usize::MAX);
     let mut before = None;
     loop {
         let page = app.auth.tokens(operator, before, limit, false).await?;
-        before = page.get(limit - 1).filter(|_| page.len() > limit).map(|token| token.id);
-        for token in page.iter().take(limit).filter(|token| principal.is_none_or(|name| name == token.principal)) {
+        for token in page.iter().filter(|token| principal.is_none_or(|name| name == token.principal)) {
             lines += &[
                 token.id.to_string(),
                 token.principal.clone(),
@@ -78,8 +77,9 @@ async fn list(app: &App, operator: &Caller, principal: Option<&str>) -> Result<S
             .join("\t");
             lines.push('\n');
         }
-        if before.is_none() {
+        if page.len() < limit {
             return Ok(lines);
         }
+        before = page.last().map(|token| token.id);
     }
 }

@@ -43,12 +43,15 @@ pub struct Tally {
     pub last_at: OffsetDateTime,
 }
 
-/// Somebody without valid credentials, refused at an address of ours.
+/// Somebody without valid credentials, or who holds a link alone, refused at an address of ours.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Stranger {
     pub address: Option<IpAddr>,
+    pub share: Option<Uuid>,
     /// Method and matched path: `GET /v1/blobs/{*key}`.
     pub action: String,
+    /// The slug of what was answered.
+    pub problem: &'static str,
 }
 
 #[derive(Debug, Default)]

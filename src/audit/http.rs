@@ -1,11 +1,11 @@
 //! `GET /v1/audit` and `GET /v1/datasets/{id}/log`; and the layer that sees what is refused and what is read.
 
-use super::{Audit, Entry, Filter, Note, Outcome, Read, ReadEntry, ReadsBehind, Stranger};
+use super::{Audit, Entry, Filter, Note, Outcome, Read, ReadEntry, Stranger};
 use crate::{
     app::App,
     auth::{Caller, http::origin},
     error::{Error, Result},
-    http::{Cursor, Path, Problem, Query, Refusal, page_size},
+    http::{Paging, Path, Problem, Query, Refusal},
 };
 use axum::{
     body::{Body, HttpBody},
@@ -69,7 +69,10 @@ pub async fn watch<F: Future<Output = Response>>(
         let note =
             Note { dataset: refusal.dataset, detail, ..Note::new("refuse", "request", name.replace('\0', "\u{fffd}")) };
         match caller {
-            None => app.audit.stranger(Stranger { address: origin.address, action }, || (origin, note)),
+            None => {
+                let stranger = Stranger { address: origin.address, share: None, action, problem: refusal.slug };
+                app.audit.stranger(stranger, || (origin, note));
+            }
             Some(caller) => {
                 // Large, and seldom done.
                 if let Err(error) = Box::pin(app.audit.refused(&caller, &note)).await {
@@ -168,8 +171,7 @@ pub async fn list(
     caller.require_admin()?;
     let accepts = headers.get(ACCEPT).is_some_and(|accept| accept.as_bytes().starts_with(NDJSON.as_bytes()));
     let format = query.format.unwrap_or(if accepts { Format::Ndjson } else { Format::Json });
-    let before = Cursor::open(&app.keys, "audit", query.cursor.as_deref())?;
-    let before = before.as_deref().map(serde_json::from_str).transpose().map_err(Error::internal)?;
+    let page = Paging::of(&app, "audit", (query.cursor.as_deref(), query.limit))?;
     let filter = Filter {
         principal: query.principal,
         action: query.action,
@@ -178,7 +180,7 @@ pub async fn list(
         request_id: query.request_id,
         since: query.since,
         until: query.until,
-        before,
+        before: page.behind,
     };
     if format == Format::Ndjson {
         if query.limit.is_some() {
@@ -186,13 +188,8 @@ pub async fn list(
         }
         return Ok(all(&app, filter));
     }
-    let limit = page_size(query.limit, app.config.limits.page_rows_max)?;
-    let mut entries = app.audit.entries(&filter, limit + 1).await?;
-    let more = entries.len() as u64 > limit;
-    entries.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
-    let last = entries.last().filter(|_| more).map(|last| serde_json::to_string(&(last.at, last.id)));
-    let last = last.transpose().map_err(Error::internal)?;
-    let next = last.map(|last| Cursor::seal(&app.keys, "audit", &last));
+    let entries = app.audit.entries(&filter, page.wanted()).await?;
+    let (entries, next) = page.cut(entries, |last| (last.at, last.id))?;
     Ok(([(CACHE_CONTROL, "no-store")], axum::Json(Entries { entries, next })).into_response())
 }
 
@@ -243,16 +240,8 @@ pub async fn log(
     if !caller.admin && dataset.owner != caller.principal {
         return Err(Error::Forbidden { action: "see who read this dataset; its owner's may" }.into());
     }
-    let limit = page_size(query.limit, app.config.limits.page_rows_max)?;
-    let list = format!("reads {id}");
-    let behind = Cursor::open(&app.keys, &list, query.cursor.as_deref())?;
-    let behind: Option<ReadsBehind> =
-        behind.as_deref().map(serde_json::from_str).transpose().map_err(Error::internal)?;
-    let mut reads = app.audit.reads(id, behind.as_ref(), limit + 1).await?;
-    let more = reads.len() as u64 > limit;
-    reads.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
-    let last = reads.last().filter(|_| more).map(ReadEntry::behind);
-    let next = last.map(|last| serde_json::to_string(&last)).transpose().map_err(Error::internal)?;
-    let next = next.map(|last| Cursor::seal(&app.keys, &list, &last));
+    let page = Paging::of(&app, format!("reads {id}"), (query.cursor.as_deref(), query.limit))?;
+    let reads = app.audit.reads(id, page.behind.as_ref(), page.wanted()).await?;
+    let (reads, next) = page.cut(reads, ReadEntry::behind)?;
     Ok(([(CACHE_CONTROL, "no-store")], axum::Json(Log { reads, next })).into_response())
 }

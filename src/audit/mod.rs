@@ -13,9 +13,7 @@ pub mod http;
 mod store;
 
 pub use desk::{Desk, Read, Stranger};
-pub use store::{
-    Audit, Entry, Filter, Intent, Outcome, ReadEntry, ReadsBehind, Row, begin_with, close_begun, record, record_for,
-};
+pub use store::{Audit, Entry, Filter, Intent, Outcome, ReadEntry, Row, begin_with, close_begun, record, record_for};
 
 use crate::catalogue::Dataset;
 use serde_json::{Value, json};

@@ -15,6 +15,8 @@ use sqlx::{AssertSqlSafe, PgPool};
 use std::{sync::Arc, time::Duration};
 use uuid::Uuid;
 
+const NAME_CHARS_MAX: usize = 100;
+
 const ADMIN: &str = "admin";
 const PREFIX_CHARS: usize = 12;
 
@@ -160,4 +162,16 @@ pub(super) fn hash(token: &str) -> TokenHash {
 /// What lists show of a token.
 pub(super) fn prefix(token: &Secret) -> String {
     token.expose().chars().take(PREFIX_CHARS).collect()
+}
+
+/// What principals and tokens may be called.
+///
+/// # Errors
+/// `Invalid`
+pub(super) fn check_name(name: &str) -> Result<()> {
+    if name.trim().is_empty() || name.chars().count() > NAME_CHARS_MAX || name.chars().any(char::is_control) {
+        let detail = format!("it has 1 to {NAME_CHARS_MAX} characters, and no control character.");
+        return Err(Error::invalid("name", detail));
+    }
+    Ok(())
 }

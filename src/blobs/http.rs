@@ -7,9 +7,8 @@ use crate::{
     catalogue::{DatasetChanges, Kind, Replace, list_behind},
     error::Error,
     http::{
-        Cursor, Descriptor, Json, NoParameters, Path, Problem, Query, answer_upload, check_share, content_encoding,
-        content_type, guess_content_type, incoming, page_size, precondition, serve_bytes, serve_descriptor,
-        upload_share,
+        Descriptor, Json, NoParameters, Paging, Path, Problem, Query, answer_upload, check_share, content_encoding,
+        content_type, guess_content_type, incoming, precondition, serve_bytes, serve_descriptor, upload_share,
     },
 };
 use axum::{
@@ -151,14 +150,11 @@ pub async fn list(
         Some("/") => true,
         Some(_) => return Err(Error::invalid("delimiter", "it can only be `/`.").into()),
     };
-    let limit = page_size(query.limit, app.config.limits.page_rows_max)?;
     let list = format!("blobs {delimiter} {}", query.prefix);
-    let from = Cursor::open(&app.keys, &list, query.cursor.as_deref())?;
-    let mut entries = app.catalogue.list_blobs(&caller, &query.prefix, delimiter, from, limit + 1).await?;
-    let more = entries.len() as u64 > limit;
-    entries.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
-    let next = entries.last().filter(|_| more).and_then(list_behind);
-    let next = next.map(|from| Cursor::seal(&app.keys, &list, &from));
+    let page = Paging::of(&app, list, (query.cursor.as_deref(), query.limit))?;
+    let from = page.behind.clone();
+    let entries = app.catalogue.list_blobs(&caller, &query.prefix, delimiter, from, page.wanted()).await?;
+    let (entries, next) = page.cut(entries, list_behind)?;
     let (folders, blobs): (Vec<_>, Vec<_>) = entries.into_iter().partition(|(_, blob)| blob.is_none());
     let blobs = blobs.iter().filter_map(|(_, blob)| blob.as_ref().map(|blob| Descriptor::of(&app, blob))).collect();
     Ok(axum::Json(List { folders: folders.into_iter().map(|(name, _)| name).collect(), blobs, next }))

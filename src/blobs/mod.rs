@@ -5,4 +5,4 @@
 pub mod http;
 mod store;
 
-pub use store::{Blobs, NewBlob};
+pub use store::{Blobs, NewBlob, upload_note};

@@ -61,15 +61,25 @@ impl Blobs {
         self.catalogue
             .check_upload(caller, Kind::Blob, &blob.key, blob.original_name.as_deref(), blob.replace, &blob.condition)
             .await?;
-        let (lease, object) = self.receive(caller, &blob.key, incoming).await?;
+        let id = Uuid::now_v7();
+        let note = upload_note(&blob.key);
+        let lease =
+            self.catalogue.lease_for(caller, &note, Pending { object_id: Some(id), ..Pending::default() }).await?;
+        let object = self.receive(&lease, id, incoming).await?;
         let (replace, condition) = (blob.replace, blob.condition.clone());
         self.catalogue.publish(caller, lease, &blob.version(object), replace, &condition).await
     }
 
-    /// The same for a blob that replaces nothing: under its key, or if that is taken, under the next that is free.
-    pub async fn put_new(&self, caller: &Caller, blob: NewBlob, incoming: Incoming) -> Result<Outcome> {
+    /// The same for a blob that replaces nothing: under its key, or if that is taken, under the next that is free. The lease names the object that is to be made.
+    pub async fn put_new(
+        &self,
+        caller: &Caller,
+        blob: NewBlob,
+        (lease, id): (Lease, Uuid),
+        incoming: Incoming,
+    ) -> Result<Outcome> {
         blob_key(&blob.key)?;
-        let (lease, object) = self.receive(caller, &blob.key, incoming).await?;
+        let object = self.receive(&lease, id, incoming).await?;
         let mut version = blob.version(object);
         let key = version.name.clone();
         for next in 2..=NAMES_MAX {
@@ -89,16 +99,16 @@ impl Blobs {
         Err(Error::NameTaken { detail: format!("`{key}` and {NAMES_MAX} names like it are taken."), free: None })
     }
 
-    async fn receive(&self, caller: &Caller, key: &str, mut incoming: Incoming) -> Result<(Lease, Stored)> {
-        let id = Uuid::now_v7();
-        let note = Note::new("upload", Kind::Blob.as_str(), key);
-        let lease =
-            self.catalogue.lease_for(caller, &note, Pending { object_id: Some(id), ..Pending::default() }).await?;
+    async fn receive(&self, lease: &Lease, id: Uuid, mut incoming: Incoming) -> Result<Stored> {
         let mut writer = self.objects.writer(id);
         while let Some(bytes) = incoming.next().await? {
-            writer.write(&lease, bytes).await?;
+            writer.write(lease, bytes).await?;
         }
-        let object = writer.finish(&lease).await?;
-        Ok((lease, object))
+        writer.finish(lease).await
     }
+}
+
+/// What begins with the lease of a blob.
+pub fn upload_note(key: &str) -> Note {
+    Note::new("upload", Kind::Blob.as_str(), key)
 }

@@ -46,18 +46,22 @@ impl Catalogue {
             "insert into larder.pending (id, object_id, table_id, lease_until) values ($1, $17, $18, now() + $19)";
         let query = begin_with(&row, sql).bind(pending.object_id).bind(pending.table_id).bind(life);
         query.execute(&self.control).await.map_err(database)?;
-        Ok(self.hold_lease(id, life))
+        Ok(self.hold_lease(id))
     }
 
     /// The same of what is only a part of something.
     pub async fn lease(&self, pending: Pending) -> Result<Lease> {
-        let life = self.times.lease();
-        let id = self.insert_pending(pending, life).await?;
-        Ok(self.hold_lease(id, life))
+        let id = self.insert_pending(pending, self.times.lease()).await?;
+        Ok(self.hold_lease(id))
     }
 
-    fn hold_lease(&self, id: Uuid, life: Duration) -> Lease {
-        let renewal = tokio::spawn(renew(self.clone(), id, life)).abort_handle();
+    pub fn lease_life(&self) -> Duration {
+        self.times.lease()
+    }
+
+    /// Renews a row that is committed for [`Catalogue::lease_life`].
+    pub fn hold_lease(&self, id: Uuid) -> Lease {
+        let renewal = tokio::spawn(renew(self.clone(), id, self.times.lease())).abort_handle();
         Lease { id, catalogue: self.clone(), renewal, committed: false }
     }
 
@@ -137,10 +141,13 @@ impl Lease {
         held.map(drop).ok_or(Error::LeaseLost)
     }
 
-    /// Last in the transaction that publishes: the lease ends, and what it named is kept if this commits. Until here it can be renewed, however long the
-    /// transaction takes.
+    /// Last in the transaction that publishes: the lease ends, and what it named is kept if this commits; what came through a drop box counts there from now on. Until here
+    /// it can be renewed, however long the transaction takes.
     pub async fn end(id: Uuid, transaction: &mut PgConnection) -> Result<()> {
-        let sql = "delete from larder.pending where id = $1 and lease_until > clock_timestamp()";
+        let sql = "with ended as (delete from larder.pending where id = $1 and lease_until > clock_timestamp() returning object_id, share_id),
+                 counted as (update larder.shares s set upload_files = upload_files + 1, upload_bytes = upload_bytes + o.size_bytes
+                     from ended join larder.objects o on o.id = ended.object_id where s.id = ended.share_id)
+             select from ended";
         match sqlx::query(sql).bind(id).execute(transaction).await.map_err(database)?.rows_affected() {
             0 => Err(Error::LeaseLost),
             _ => Ok(()),

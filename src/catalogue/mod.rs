@@ -16,6 +16,7 @@ mod column;
 mod copy;
 mod dataset;
 mod describe;
+mod desk;
 mod idempotency;
 mod index;
 mod job;
@@ -42,6 +43,7 @@ pub use copy::{CarriedObject, CatalogueTable, Hold, Imported, Snapshot, copy_out
 pub(crate) use dataset::{DATASET_COLUMNS, state_now};
 pub use dataset::{Dataset, Kind, Version};
 pub use describe::DatasetChanges;
+pub use desk::Desk;
 pub use idempotency::KeptAnswer;
 pub use index::{Index, IndexKind, NewIndexes};
 pub use job::{Job, Progress, finish_job};

@@ -164,6 +164,7 @@ impl Catalogue {
             // The sweep was faster.
             Ok(done) if done.rows_affected() == 0 => Err(Error::NotFound { what: "deleted dataset of this name" }),
             Ok(_) => {
+                self.check_quota(&mut tx, &deleted, true).await?;
                 record(&mut tx, caller, &Note::of("restore", &deleted)).await?;
                 tx.commit().await.map_err(database)?;
                 self.find(caller, Action::Read, kind, name).await

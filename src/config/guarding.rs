@@ -20,7 +20,7 @@ pub struct Guarding {
     #[arg(long, env = "LARDER_WRONG_PASSWORDS_MAX", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=1000), help_heading = "Guards")]
     pub wrong_passwords_max: u32,
 
-    /// Bytes of the datasets of one principal: blobs, and uploads of tables, with the versions that are kept; 0: no limit.
+    /// Bytes of the datasets of one principal: blobs and uploads of tables, with the versions that are kept, and documents; 0: no limit.
     #[arg(long, env = "LARDER_PRINCIPAL_BYTES_MAX", default_value_t = 0, value_parser = clap::value_parser!(u64).range(0..=1 << 60), help_heading = "Guards")]
     pub principal_bytes_max: u64,
 

@@ -4,8 +4,7 @@ use crate::{
     app::App,
     auth::Caller,
     catalogue::{DatasetFilter, Kind},
-    error::{Error, Result},
-    http::{Cursor, Descriptor, NoParameters, Path, Problem, Query, page_size},
+    http::{Descriptor, NoParameters, Paging, Path, Problem, Query},
 };
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
@@ -38,22 +37,12 @@ pub async fn list(
     caller: Caller,
     Query(query): Query<ListQuery>,
 ) -> Result<axum::Json<List>, Problem> {
-    let limit = page_size(query.limit, app.config.limits.page_rows_max)?;
     let filter = DatasetFilter { kind: query.kind, prefix: query.prefix, words: query.q };
-    let list = format!("datasets {filter:?}");
-    let after = Cursor::open(&app.keys, &list, query.cursor.as_deref())?.as_deref().map(position).transpose()?;
-    let found = app.catalogue.list_datasets(&caller, &filter, after, limit + 1).await?;
-    let at = |kind: Kind, name: &str| format!("{} {name}", kind.as_str());
-    let (found, next) = Cursor::cut(&app.keys, &list, found, limit, |last| at(last.kind, &last.name));
+    let page = Paging::of(&app, format!("datasets {filter:?}"), (query.cursor.as_deref(), query.limit))?;
+    let found = app.catalogue.list_datasets(&caller, &filter, page.behind.clone(), page.wanted()).await?;
+    let (found, next) = page.cut(found, |last| (last.kind, last.name.clone()))?;
     let datasets = found.iter().map(|dataset| Descriptor::of(&app, dataset)).collect();
     Ok(axum::Json(List { datasets, next }))
-}
-
-/// What a cursor of ours says: a kind and a name.
-fn position(text: &str) -> Result<(Kind, String)> {
-    let (kind, name) = text.split_once(' ').unwrap_or_default();
-    let kind = [Kind::Blob, Kind::Collection, Kind::Table].into_iter().find(|known| known.as_str() == kind);
-    Ok((kind.ok_or_else(|| Error::internal("a cursor without a kind"))?, name.to_owned()))
 }
 
 /// `GET /v1/datasets/{id}`: its descriptor, by the id that no other dataset ever gets.

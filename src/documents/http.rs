@@ -8,9 +8,8 @@ use crate::{
     catalogue::{Dataset, DatasetChanges, Kind, Precondition, document_id},
     error::{Error, Limit, Result},
     http::{
-        Cursor, Descriptor, Json, Links, NoParameters, PageOf, Path, Problem, Query, answer_upload, check_share,
-        content_encoding, encode_path, incoming, is_fresh, page_size, plain_document, precondition, upload_share,
-        user_bytes,
+        Descriptor, Json, Links, NoParameters, PageOf, Paging, Path, Problem, Query, answer_upload, check_share,
+        content_encoding, encode_path, incoming, is_fresh, plain_document, precondition, upload_share, user_bytes,
     },
     shares::Target,
 };
@@ -228,12 +227,12 @@ pub async fn list(
 
 /// A page of a collection.
 pub async fn list_of(app: &App, collection: &Dataset, query: PageOf) -> Result<List> {
-    let limit = page_size(query.limit, app.config.limits.page_rows_max)?;
     let list = format!("documents {}", collection.id);
-    let after = Cursor::open(&app.keys, &list, query.cursor.as_deref())?;
-    let page = app.documents.list(collection, after.as_deref(), usize::try_from(limit).unwrap_or(usize::MAX)).await?;
-    let next = page.documents.last().filter(|_| page.more).map(|last| Cursor::seal(&app.keys, &list, &last.id));
-    let documents = page.documents.into_iter().map(Entry::new).collect::<Result<_>>()?;
+    let page: Paging<'_, String> = Paging::of(app, list, (query.cursor.as_deref(), query.limit))?;
+    let limit = usize::try_from(page.limit).unwrap_or(usize::MAX);
+    let found = app.documents.list(collection, page.behind.as_deref(), limit).await?;
+    let next = found.documents.last().filter(|_| found.more).map(|last| page.next(&last.id)).transpose()?;
+    let documents = found.documents.into_iter().map(Entry::new).collect::<Result<_>>()?;
     Ok(List { documents, next })
 }
 

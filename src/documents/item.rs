@@ -77,6 +77,14 @@ impl Item {
         format!("\"{}.{}\"", self.incarnation, self.revision)
     }
 
+    /// Of what a GET sends.
+    pub(super) fn size_bytes(&self) -> Result<u64> {
+        Ok(match &self.body {
+            Body::Native(body) => value::to_json(body)?.len() as u64,
+            Body::Object(stored) => stored.size_bytes,
+        })
+    }
+
     pub(super) fn object_id(&self) -> Option<Uuid> {
         match &self.body {
             Body::Native(_) => None,

@@ -99,7 +99,7 @@ impl Documents {
     /// Creates or replaces a document. The condition is judged on a consistent read, and again each time that somebody else's write comes between.
     ///
     /// # Errors
-    /// `BadName`, `Malformed` (see [`value::parse`]), `PreconditionFailed`; `Conflict` when [`TRIES_MAX`] tries have lost; `Store`, after which the write may
+    /// `BadName`, `Malformed` (see [`value::parse`]), `PreconditionFailed`, `Quota`; `Conflict` when [`TRIES_MAX`] tries have lost; `Store`, after which the write may
     /// still have been applied, as after any lost answer.
     pub async fn put(
         &self,
@@ -154,12 +154,17 @@ impl Documents {
             {
                 return Ok(Put::Unchanged(live.clone().into_document(content.json)));
             }
+            let old = live.map_or(Ok(0), Item::size_bytes)?;
+            self.check_size(collection, old, content.size_bytes).await?;
             let object = content.native.is_none().then(Uuid::now_v7);
             let file = file.map(|(file, _)| file.to_owned());
             let next = Item { file, ..successor(caller, id, live, content.body(object)?) };
             match self.write(collection, current.as_ref(), &next, &content.json).await? {
-                Written::Applied if live.is_some() => return Ok(Put::Replaced(next.into_document(content.json))),
-                Written::Applied => return Ok(Put::Created(next.into_document(content.json))),
+                Written::Applied => {
+                    self.resized(collection, old, content.size_bytes);
+                    let put = if live.is_some() { Put::Replaced } else { Put::Created };
+                    return Ok(put(next.into_document(content.json)));
+                }
                 Written::Raced(item) => current = item,
                 Written::Refused(error) if content.native.is_some() => {
                     tracing::warn!(error = error.message(), "a body goes to the bucket: DynamoDB refused it as a map");

@@ -43,7 +43,10 @@ impl Documents {
             let live = live.ok_or(Error::NotFound { what: "document" })?;
             match self.hide(caller, collection, &live).await? {
                 Written::Raced(item) => current = item,
-                _ => return Ok(()),
+                _ => {
+                    self.resized(collection, live.size_bytes()?, 0);
+                    return Ok(());
+                }
             }
             back_off(turn).await;
         }
@@ -53,13 +56,15 @@ impl Documents {
     /// Brings back a deleted document as it was: same incarnation, same ETag.
     ///
     /// # Errors
-    /// `NotFound` if none is hidden under this id, or its time is over.
+    /// `NotFound` if none is hidden under this id, or its time is over; `Quota`.
     pub async fn restore(&self, collection: &Dataset, id: &str) -> Result<Document> {
         document_id(id)?;
         let mut current = self.read(collection.id, collection.shards, id).await?;
         for turn in 0..TRIES_MAX {
             let hidden = current.filter(Item::is_restorable);
             let hidden = hidden.ok_or(Error::NotFound { what: "deleted document of this id" })?;
+            let size_bytes = hidden.size_bytes()?;
+            self.check_size(collection, 0, size_bytes).await?;
             let request = self
                 .update(collection, &hidden)
                 .update_expression("set #wid = :wid remove #deleted, #deleted_by, #ttl")
@@ -68,7 +73,10 @@ impl Documents {
                 .expression_attribute_names("#ttl", TTL);
             match send(request).await? {
                 Written::Raced(item) => current = item,
-                _ => return self.document(Item { hidden_until: None, ..hidden }).await,
+                _ => {
+                    self.resized(collection, 0, size_bytes);
+                    return self.document(Item { hidden_until: None, ..hidden }).await;
+                }
             }
             back_off(turn).await;
         }

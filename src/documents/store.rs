@@ -2,7 +2,7 @@
 
 use super::item::{Attributes, Body, Item, PK, SK};
 use crate::{
-    catalogue::{Catalogue, Dataset, document_id},
+    catalogue::{Catalogue, Dataset, Desk, document_id},
     config::Config,
     error::{BoxError, Error, Result, Store},
     objects::Objects,
@@ -10,7 +10,7 @@ use crate::{
 use aws_sdk_dynamodb::{Client, config::timeout::TimeoutConfig, types::AttributeValue};
 use bytes::Bytes;
 use sha2::{Digest, Sha256};
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
@@ -23,6 +23,8 @@ pub struct Documents {
     pub(super) catalogue: Catalogue,
     pub(super) objects: Objects,
     pub(super) deleted_days: u64,
+    /// Collections, and what their documents have grown by.
+    sizes: Desk<(Uuid, i64), ()>,
 }
 
 #[derive(Debug, Clone)]
@@ -47,11 +49,27 @@ pub struct Document {
 }
 
 impl Documents {
+    /// In a runtime: sizes are added up by a task of their own.
+    ///
     /// Whatever the client was built with: an operation, retries included, ends in a quarter of a lease and in `LARDER_REQUEST_SECONDS` at most. The put of a
     /// document with an object rests on it: when its lease has expired, it can no longer be under way.
     pub fn new(client: Client, table: String, catalogue: Catalogue, objects: Objects, config: &Config) -> Self {
         let request = config.times.request();
+        let sums = catalogue.clone();
+        let sizes = Desk::open(move |group: Vec<(Uuid, i64)>| {
+            let sums = sums.clone();
+            async move {
+                let answers = vec![(); group.len()];
+                let mut grown = BTreeMap::new();
+                for (collection, bytes) in group {
+                    *grown.entry(collection).or_default() += bytes;
+                }
+                sums.add_document_bytes(grown).await?;
+                Ok(answers)
+            }
+        });
         Self {
+            sizes,
             unleased: bounded(&client, request),
             client: bounded(&client, request.min(config.times.lease() / 4)),
             table,
@@ -73,6 +91,31 @@ impl Documents {
             Some(item) => self.document(item).await.map(Some),
             None => Ok(None),
         }
+    }
+
+    /// Before a document of `old` bytes becomes one of `new`, by what this replica knows of all those before.
+    ///
+    /// # Errors
+    /// `Quota` if the collection's owner would have too many.
+    pub(super) async fn check_size(&self, collection: &Dataset, old: u64, new: u64) -> Result<()> {
+        if new <= old || !self.catalogue.limits_bytes() {
+            return Ok(());
+        }
+        self.flush().await?;
+        self.catalogue.check_growth(collection, new - old).await
+    }
+
+    /// Behind a write: the collection has a document of `new` bytes for one of `old`.
+    pub(super) fn resized(&self, collection: &Dataset, old: u64, new: u64) {
+        let number = |bytes: u64| i64::try_from(bytes).unwrap_or(i64::MAX);
+        if old != new {
+            self.sizes.tell((collection.id, number(new) - number(old)));
+        }
+    }
+
+    /// Waits until the sums of collections tell of all writes before.
+    pub async fn flush(&self) -> Result<()> {
+        self.sizes.flush().await
     }
 
     /// The item with its body, which may be in the bucket.

@@ -28,8 +28,8 @@ pub use headers::{
 pub use incoming::{in_time, incoming, incoming_field, pump};
 pub use layers::{REQUEST_ID, entrance, frame};
 pub use openapi::openapi;
-pub use page::{Cursor, PageOf, encode_path, page_size, parse_life};
-pub use problem::{PROBLEMS, Problem, Refusal, Told, not_found, problem_page, problem_pages};
+pub use page::{PageOf, Paging, encode_path, parse_life};
+pub use problem::{PROBLEMS, Problem, ProblemType, Refusal, Told, not_found, slug};
 pub use serve::{
     File, bytes as serve_bytes, described as serve_descriptor, disposition, mint, object as serve_object, user_bytes,
 };

@@ -1,11 +1,12 @@
 //! Pages of lists, and paths in links.
 
 use crate::{
+    app::App,
     auth::SecretKeys,
     error::{Error, Limit, Result},
 };
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use std::time::Duration;
 
 /// What a path segment may hold as it is (RFC 3986 `unreserved`), and the slash between segments.
@@ -13,15 +14,6 @@ const PATH: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_')
 
 pub fn encode_path(path: &str) -> String {
     utf8_percent_encode(path, PATH).to_string()
-}
-
-/// The size of a page: what was asked for, or the maximum; more than that is a problem, never a shorter page.
-pub fn page_size(asked: Option<u64>, max: u64) -> Result<u64> {
-    match asked {
-        Some(0) => Err(Error::invalid("limit", "it must be at least 1.")),
-        Some(asked) if asked > max => Err(Limit::PageRows.passed(max, None)),
-        asked => Ok(asked.unwrap_or(max)),
-    }
 }
 
 /// Which part of a list is asked for, where nothing else can be.
@@ -67,34 +59,61 @@ pub fn parse_life(parameter: &str, text: &str) -> Result<Duration> {
     Ok(Duration::from_secs(life))
 }
 
-/// Where a list goes on: opaque to the client, signed so that nobody can make one.
-pub struct Cursor;
+/// One page of a list, as it is asked for. A cursor is opaque to the client and signed, so that nobody can make one; it holds the position, as JSON, behind which the list goes on.
+#[derive(Debug)]
+pub struct Paging<'a, P> {
+    keys: &'a SecretKeys,
+    /// What its cursors are signed for.
+    list: String,
+    /// How many items the page has at most.
+    pub limit: u64,
+    /// `None` at the list's beginning.
+    pub behind: Option<P>,
+}
 
-impl Cursor {
-    pub fn seal(keys: &SecretKeys, list: &str, after: &str) -> String {
-        keys.seal(&format!("cursor {list}"), after.as_bytes())
+impl<'a, P: Serialize + DeserializeOwned> Paging<'a, P> {
+    /// `list` tells this list from all others, and from itself with another filter. Without a limit it is the greatest; a greater one is a problem, never a shorter page.
+    ///
+    /// # Errors
+    /// `Invalid`, `Limit::PageRows`
+    pub fn of(app: &'a App, list: impl Into<String>, (cursor, limit): (Option<&str>, Option<u64>)) -> Result<Self> {
+        let (keys, list, max) = (&app.keys, list.into(), app.config.limits.page_rows_max);
+        let limit = match limit {
+            Some(0) => return Err(Error::invalid("limit", "it must be at least 1.")),
+            Some(asked) if asked > max => return Err(Limit::PageRows.passed(max, None)),
+            asked => asked.unwrap_or(max),
+        };
+        let open = |cursor| serde_json::from_slice(&keys.open(&purpose(&list), cursor)?).ok();
+        let other = || Error::invalid("cursor", "it must be the cursor that the page before gave, for the same list.");
+        let behind = cursor.map(|cursor| open(cursor).ok_or_else(other)).transpose()?;
+        Ok(Self { keys, list, limit, behind })
     }
 
-    /// A page of what was found with one more than `limit`, and the cursor of the next one, which goes on behind `position` of the page's last.
-    pub fn cut<T>(
-        keys: &SecretKeys,
-        list: &str,
+    /// One item more than the page holds, to tell whether others follow.
+    pub fn wanted(&self) -> u64 {
+        self.limit.saturating_add(1)
+    }
+
+    /// Of what was found with that, the page, and the cursor of the next one; none, if there is no position behind the page's last item.
+    pub fn cut<T, O: Into<Option<P>>>(
+        &self,
         mut found: Vec<T>,
-        limit: u64,
-        position: impl FnOnce(&T) -> String,
-    ) -> (Vec<T>, Option<String>) {
-        let more = found.len() as u64 > limit;
-        found.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
-        let next = found.last().filter(|_| more).map(|last| Self::seal(keys, list, &position(last)));
-        (found, next)
+        position: impl FnOnce(&T) -> O,
+    ) -> Result<(Vec<T>, Option<String>)> {
+        let more = found.len() as u64 > self.limit;
+        found.truncate(usize::try_from(self.limit).unwrap_or(usize::MAX));
+        let position = found.last().filter(|_| more).and_then(|last| position(last).into());
+        let next = position.map(|position| self.next(&position)).transpose()?;
+        Ok((found, next))
     }
 
-    /// The position after which `list` goes on; `None` at its beginning.
-    pub fn open(keys: &SecretKeys, list: &str, cursor: Option<&str>) -> Result<Option<String>> {
-        let Some(cursor) = cursor else { return Ok(None) };
-        let after = keys.open(&format!("cursor {list}"), cursor).and_then(|after| String::from_utf8(after).ok());
-        after.map(Some).ok_or_else(|| {
-            Error::invalid("cursor", "it must be the cursor that the page before gave, for the same list.")
-        })
+    /// The cursor of the page behind a position.
+    pub fn next(&self, position: &P) -> Result<String> {
+        let position = serde_json::to_vec(position).map_err(Error::internal)?;
+        Ok(self.keys.seal(&purpose(&self.list), &position))
     }
+}
+
+fn purpose(list: &str) -> String {
+    format!("cursor {list}")
 }

@@ -10,10 +10,7 @@ use crate::{
     error::{Error, Limit},
     metrics,
 };
-use axum::{
-    extract::Path,
-    response::{IntoResponse, Response},
-};
+use axum::response::{IntoResponse, Response};
 use http::{
     HeaderMap, HeaderValue, StatusCode,
     header::{CONTENT_RANGE, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE},
@@ -33,11 +30,19 @@ impl Refusal {
     fn of(error: &Error) -> Option<Self> {
         let dataset = match error {
             Error::Hidden { dataset, .. } | Error::NameTakenUnseen { dataset, .. } => Some(*dataset),
-            Error::Unauthenticated | Error::Forbidden { .. } | Error::ScopeNeeded { .. } => None,
+            Error::Unauthenticated
+            | Error::Forbidden { .. }
+            | Error::ScopeNeeded { .. }
+            | Error::TooManyAttempts { .. } => None,
             _ => return None,
         };
-        Some(Self { slug: describe(error).0, dataset })
+        Some(Self { slug: slug(error), dataset })
     }
+}
+
+/// By which a kind of problem is known.
+pub fn slug(error: &Error) -> &'static str {
+    describe(error).0
 }
 
 /// What an answer that is a problem tells; it goes with the answer, for whoever writes it as a page.
@@ -74,7 +79,7 @@ impl Problem {
         let request_id = REQUEST_ID.try_with(Clone::clone).unwrap_or_default();
         let told = Told { kind, detail: self.0.to_string(), request_id };
         let mut body = Map::new();
-        body.insert("type".into(), format!("/problems/{slug}").into());
+        body.insert("type".into(), kind.path().into());
         body.insert("title".into(), kind.title.into());
         body.insert("status".into(), kind.status.as_u16().into());
         body.insert("detail".into(), told.detail.clone().into());
@@ -152,19 +157,14 @@ pub async fn not_found() -> Problem {
     Problem(Error::NotFound { what: "page" })
 }
 
-/// `GET /problems`: every kind of problem.
-pub async fn problem_pages() -> axum::Json<Value> {
-    axum::Json(PROBLEMS.iter().map(ProblemType::page).collect())
-}
-
-/// `GET /problems/{slug}`: one kind of problem, explained.
-pub async fn problem_page(Path(slug): Path<String>) -> Result<axum::Json<Value>, Problem> {
-    let kind = PROBLEMS.iter().find(|kind| kind.slug == slug).ok_or(Error::NotFound { what: "kind of problem" })?;
-    Ok(axum::Json(kind.page()))
-}
-
 impl ProblemType {
-    fn page(&self) -> Value {
-        json!({ "type": format!("/problems/{}", self.slug), "title": self.title, "status": self.status.as_u16(), "explanation": self.explanation })
+    /// What `type` says: the path of the page that explains it.
+    pub fn path(&self) -> String {
+        format!("/problems/{}", self.slug)
+    }
+
+    /// What programs are told of it.
+    pub fn json(&self) -> Value {
+        json!({ "type": self.path(), "title": self.title, "status": self.status.as_u16(), "explanation": self.explanation })
     }
 }

@@ -6,9 +6,8 @@
 //! **Invariant.** A download that is counted has its place before its first byte, and is confirmed before its last.
 //! **Invariant.** A holder sees no more than the share's maker does at that moment.
 //!
-//! `store/` stands beside the catalogue, for `?share=` on any upload; `http/` stands above the three slices. `desk` serves those who come at once in groups.
+//! `store/` stands beside the catalogue, for `?share=` on any upload; `http/` stands above the three slices.
 
-mod desk;
 pub mod http;
 mod link;
 mod password;

@@ -8,9 +8,11 @@ use http::{
 };
 use maud::{DOCTYPE, Markup, html};
 
-/// Scripts, styles, pictures and requests of this service alone; no frames around it, no plugins, no forms that send elsewhere.
+/// Scripts, styles, pictures and requests of this service alone; no frames around it or in it, no plugins, no forms that send elsewhere.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; media-src 'self'; connect-src 'self'; \
      form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
+/// And for the browser's viewer of PDFs, which is a frame to some and a plugin to others, a file of this service.
+const EMBEDS: &str = "; frame-src 'self'; object-src 'self'";
 
 pub struct Page {
     pub status: StatusCode,
@@ -19,11 +21,13 @@ pub struct Page {
     /// More for `<head>`: what previews of the link show.
     pub head: Markup,
     pub main: Markup,
+    /// Whether it shows a file of ours in the browser's own viewer.
+    pub embeds: bool,
 }
 
 impl Page {
     pub fn new(title: impl Into<String>, main: Markup) -> Self {
-        Self { status: StatusCode::OK, title: title.into(), head: html! {}, main }
+        Self { status: StatusCode::OK, title: title.into(), head: html! {}, main, embeds: false }
     }
 
     fn render(&self) -> Markup {
@@ -60,9 +64,10 @@ impl Page {
 
 impl IntoResponse for Page {
     fn into_response(self) -> Response {
+        let policy = format!("{POLICY}{}", if self.embeds { EMBEDS } else { "" });
         let headers = [
             (CONTENT_TYPE, "text/html; charset=utf-8"),
-            (CONTENT_SECURITY_POLICY, POLICY),
+            (CONTENT_SECURITY_POLICY, policy.as_str()),
             (X_CONTENT_TYPE_OPTIONS, "nosniff"),
             (REFERRER_POLICY, "no-referrer"),
             (CACHE_CONTROL, "no-store"),

@@ -4,13 +4,14 @@
 //! **Invariant.** A page works without scripts, and loads nothing from anywhere but this service.
 //!
 //! `layout` is the frame and the headers of all pages, `assets` the style and the script, `words` how sizes and times are told, `icon` the pictures. `card` shows one thing
-//! (what it is, the ways to take it away), `preview/` what is in it; `share` makes a page of a link, `problem` of an error.
+//! (what it is, the ways to take it away), `preview/` what is in it; `share` makes a page of a link, `problem` of an error and of their kinds, `login` asks for a token.
 
 mod assets;
 mod card;
 mod home;
 mod icon;
 mod layout;
+mod login;
 mod negotiate;
 mod preview;
 mod problem;
@@ -19,7 +20,8 @@ mod words;
 
 pub use assets::asset;
 pub use home::home;
+pub use login::login;
 pub use negotiate::wants_page;
 pub use preview::{Entry, Level};
-pub use problem::problem_as_page;
+pub use problem::{problem_as_page, problem_kind, problem_kinds};
 pub use share::{Shown, What, share_page};

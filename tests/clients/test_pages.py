@@ -1,5 +1,6 @@
 """The pages in a browser: Chromium opens one of each kind as people would, and axe looks for what would keep somebody out."""
 
+import base64
 import json
 import wave
 
@@ -20,17 +21,40 @@ WAYS = {
     "phone-light": {"viewport": PHONE, "color_scheme": "light", "has_touch": True},
     "phone-dark": {"viewport": PHONE, "color_scheme": "dark", "java_script_enabled": False},
 }
-DOWNLOADS = ["picture", "sound", "text", "code", "json", "file", "table", "document", "query", "counted"]
+DOWNLOADS = ["picture", "sound", "pdf", "text", "code", "json", "file", "table", "document", "query", "counted"]
 OTHERS = ["collection", "folder", "box"]
 PROBLEMS = ["gone", "unknown"]
+PLACES = ["home", "login", "problems", "problem"]
 
 
 @pytest.fixture(scope="module")
-def chromium():
+def playwright():
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=FLAGS)
-        yield browser
-        browser.close()
+        yield playwright
+
+
+@pytest.fixture(scope="module")
+def chromium(playwright):
+    browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=FLAGS)
+    yield browser
+    browser.close()
+
+
+def pdf():
+    """One page, all of it red."""
+    drawn = b"1 0 0 rg 0 0 200 200 re f"
+    objects = [
+        b"<< /Type /Catalog /Pages 2 0 R >>",
+        b"<< /Type /Pages /Kids [3 0 R] /Count 1 >>",
+        b"<< /Type /Page /Parent 2 0 R /MediaBox [0 0 200 200] /Contents 4 0 R >>",
+        b"<< /Length %d >>\nstream\n%s\nendstream" % (len(drawn), drawn),
+    ]
+    written, places = b"%PDF-1.4\n", []
+    for number, content in enumerate(objects, 1):
+        places.append(b"%010d 00000 n \n" % len(written))
+        written += b"%d 0 obj\n%s\nendobj\n" % (number, content)
+    table = b"xref\n0 5\n0000000000 65535 f \n" + b"".join(places)
+    return written + table + b"trailer << /Size 5 /Root 1 0 R >>\nstartxref\n%d\n%%%%EOF\n" % len(written)
 
 
 @pytest.fixture(scope="module")
@@ -54,6 +78,7 @@ def links(service, tmp_path_factory):
     found = {
         "picture": link("/v1/blobs/pages/ffox.png", data=vega.path("ffox.png").read_bytes()),
         "sound": link("/v1/blobs/pages/a.wav", data=sound.read_bytes()),
+        "pdf": link("/v1/blobs/pages/red.pdf", data=pdf()),
         "text": link("/v1/blobs/pages/readme.md", data=(ROOT / "README.md").read_bytes()),
         "code": link("/v1/blobs/pages/main.rs", data=(ROOT / "src" / "main.rs").read_bytes()),
         "json": link("/v1/blobs/pages/budgets.json", data=vega.path("budgets.json").read_bytes()),
@@ -61,6 +86,10 @@ def links(service, tmp_path_factory):
         "table": link("/v1/tables/pages-weather", data=vega.path("seattle-weather.csv").read_bytes(), headers={"Content-Type": "text/csv"}),
         "document": link("/v1/documents/pages/one", data=json.dumps(hostile)),
         "unknown": f"{service.url}/s/nothing",
+        "home": service.url,
+        "login": f"{service.url}/login",
+        "problems": f"{service.url}/problems",
+        "problem": f"{service.url}/problems/name-taken",
         "protected": link("/v1/blobs/pages/plans.png", data=vega.path("gimp.png").read_bytes(), terms={"password": "open sesame"}),
         "counted": link("/v1/blobs/pages/once.bin", data=b"x", terms={"max_downloads": 3, "label": "For the board"}),
         "query": share("/v1/tables/pages-weather/rows?select=date,weather&weather=eq.snow&limit=5")["url"],
@@ -85,8 +114,10 @@ def visit(chromium):
         page = context.new_page()
         page.on("console", lambda message: faults.append(message.text) if message.type in ("error", "warning") else None)
         page.on("pageerror", lambda error: faults.append(str(error)))
-        origin = url.split("/s/")[0]
-        page.on("request", lambda request: None if request.url.startswith((origin, "blob:", "data:")) else faults.append(request.url))
+        origin = "/".join(url.split("/")[:3])
+        # The last two are parts of the browser itself: its viewer of PDFs.
+        ours = (origin, "blob:", "data:", "chrome:", "chrome-extension:")
+        page.on("request", lambda request: None if request.url.startswith(ours) else faults.append(request.url))
         page.goto(url, wait_until="load")
         return page
 
@@ -105,7 +136,7 @@ def check(page):
     assert [(one["id"], [node["html"] for node in one["nodes"]]) for one in found["violations"]] == []
 
 
-@pytest.mark.parametrize("kind", [*DOWNLOADS, *OTHERS, *PROBLEMS, "protected"])
+@pytest.mark.parametrize("kind", [*DOWNLOADS, *OTHERS, *PROBLEMS, *PLACES, "protected"])
 @pytest.mark.parametrize("way", WAYS)
 def test_a_page_shows_what_it_is_to_everyone_on_every_screen(service, links, visit, kind, way):
     page = visit(links[kind], **WAYS[way])
@@ -118,7 +149,7 @@ def test_a_page_shows_what_it_is_to_everyone_on_every_screen(service, links, vis
     assert page.locator("h1").count() == 1
     if WAYS[way].get("java_script_enabled", True):
         check(page)
-        assert page.locator("[data-copy]").first.is_visible() == (kind in DOWNLOADS + OTHERS)
+        assert page.locator("[data-copy]").first.is_visible() == (kind in [*DOWNLOADS, *OTHERS, "home"])
     else:
         assert page.locator("[data-copy]:visible").count() == 0
     assert page.locator("a.button.main").count() == (kind in DOWNLOADS)
@@ -144,6 +175,45 @@ def test_previews_show_what_is_inside(links, visit):
     assert page.get_by_text("2.50", exact=True).count() + page.get_by_text("2.5", exact=True).count() == 1
     closed = page.locator("details:not([open]) > summary").first
     closed.click()
+
+
+def red_pixels(chromium, png):
+    """How many pixels of a screenshot are pure red."""
+    page = chromium.new_page()
+    count = page.evaluate(
+        """async png => {
+            const picture = await createImageBitmap(await (await fetch(`data:image/png;base64,${png}`)).blob());
+            const context = new OffscreenCanvas(picture.width, picture.height).getContext("2d");
+            context.drawImage(picture, 0, 0);
+            const { data } = context.getImageData(0, 0, picture.width, picture.height);
+            let count = 0;
+            for (let at = 0; at < data.length; at += 4) count += data[at] === 255 && !data[at + 1] && !data[at + 2];
+            return count;
+        }""",
+        base64.b64encode(png).decode(),
+    )
+    page.close()
+    return count
+
+
+def test_a_pdf_is_shown_by_the_browsers_viewer(links, visit, chromium):
+    page = visit(links["pdf"])
+    wait_until(lambda: red_pixels(chromium, page.locator("object").screenshot()) > 10_000, "the viewer to draw the page")
+    assert not page.get_by_text("Open it by itself").is_visible()
+
+
+def test_without_a_viewer_a_pdf_is_a_file_to_be_opened(links, playwright, tmp_path):
+    settings = tmp_path / "Default" / "Preferences"
+    settings.parent.mkdir()
+    settings.write_text(json.dumps({"plugins": {"always_open_pdf_externally": True}}))
+    context = playwright.chromium.launch_persistent_context(tmp_path, executable_path="/usr/bin/chromium", args=FLAGS)
+    page = context.new_page()
+    page.goto(links["pdf"], wait_until="load")
+    check(page)
+    with page.expect_download() as begun:
+        page.get_by_role("link", name="Open it by itself").click()
+    assert begun.value.path().read_bytes() == pdf()
+    context.close()
 
 
 @pytest.mark.parametrize("scripts", [True, False])
@@ -195,6 +265,23 @@ def test_everything_is_reached_with_the_keyboard(links, visit):
         page.keyboard.press("Tab")
         reached.add(page.evaluate("document.activeElement.textContent.trim().slice(0, 20) || document.activeElement.getAttribute('aria-label')"))
     assert {"Skip to the content", "Download CSV", "Other formats", "Copy link", "Use it in a program"} <= {name.strip() for name in reached}
+
+
+@pytest.mark.parametrize("scripts", [True, False])
+def test_a_token_signs_a_browser_in_and_leads_back(service, links, visit, scripts):
+    picture = "/v1/blobs/pages/ffox.png"
+    page = visit(f"{links['login']}?next={picture}", java_script_enabled=scripts)
+    page.get_by_label("Token").fill("larder_wrong")
+    page.get_by_role("button", name="Sign in").click()
+    page.get_by_text("That is no valid token.").wait_for()
+    if scripts:
+        check(page)
+    assert all("status of 403" in fault for fault in visit.faults)
+    visit.faults.clear()
+    page.get_by_label("Token").fill(service.token)
+    page.get_by_role("button", name="Sign in").click()
+    page.wait_for_url(f"{service.url}{picture}")
+    assert page.locator("img").evaluate("img => img.complete && img.naturalWidth") == 100
 
 
 @pytest.mark.parametrize("scripts", [True, False])

@@ -1,6 +1,7 @@
 //! Who did what, who was refused, and who read what.
 
 mod changes;
+mod links;
 
 use crate::support::{Service, json, problem, shared};
 use reqwest::Method;

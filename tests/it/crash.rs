@@ -1,6 +1,7 @@
 //! kill -9 in the middle of every kind of upload: what was acknowledged is whole, nothing else is half there, and the sweep leaves nothing behind.
 
 mod changes;
+mod drop_boxes;
 
 use crate::support::process::{Folder, Larder, within};
 use aws_sdk_s3::config::{BehaviorVersion, Credentials, Region};

@@ -103,3 +103,68 @@ async fn what_a_principal_owns_is_bounded_by_number_and_by_bytes() {
     assert_eq!(service.delete("/v1/blobs/a").await.status(), 204);
     json(service.put("/v1/blobs/c", "x").await, 201).await;
 }
+
+/// What a service counts of the documents in a collection, once all that has been written is told.
+async fn document_bytes(service: &Service, name: &str) -> Vec<String> {
+    service.app.documents.flush().await.unwrap();
+    service
+        .column(&format!("select document_bytes from larder.datasets where name = '{name}' and kind = 'collection'"))
+        .await
+}
+
+#[tokio::test]
+async fn documents_count_with_every_write_and_are_refused_beyond_the_limit() {
+    let service = Service::start(&["--principal-bytes-max", "40"]).await;
+    let put = async |id: &str, body: &str| service.put(&format!("/v1/documents/c/{id}"), body.to_owned()).await;
+    json(put("a", r#"{ "n": 1 }"#).await, 201).await;
+    json(put("b", r#"{"n":"0123456789"}"#).await, 201).await;
+    // As they are read, not as they came.
+    assert_eq!(document_bytes(&service, "c").await, ["25"]);
+    json(put("a", r#"{"n":1}"#).await, 200).await;
+    json(put("a", r#"{"n":12}"#).await, 200).await;
+    assert_eq!(document_bytes(&service, "c").await, ["26"]);
+    let told = problem(put("c", r#"{"n":"0123456789"}"#).await, 413, "quota-bytes").await;
+    assert_eq!((&told["limit"], &told["current"]), (&json!(40), &json!(44)));
+    problem(put("a", r#"{"n":"0123456789 0123456789"}"#).await, 413, "quota-bytes").await;
+    assert_eq!(service.text("/v1/documents/c/a").await, r#"{"n":12}"#, "nothing was changed");
+    assert_eq!(service.get("/v1/documents/c/c").await.status(), 404);
+    // What is smaller than before may always be written.
+    json(put("b", r#"{"n":"01"}"#).await, 200).await;
+    assert_eq!(document_bytes(&service, "c").await, ["18"]);
+    // Blobs and documents count together.
+    problem(service.put("/v1/blobs/x", "0123456789 0123456789 01").await, 413, "quota-bytes").await;
+    problem(service.put("/v1/blobs/x", "0123456789 0123456789 0").await, 413, "quota-bytes").await;
+    json(service.put("/v1/blobs/x", "0123456789 0123456789").await, 201).await;
+    // Another replica counts in the same sums.
+    let other = service.replica(&["--principal-bytes-max", "40"]).await;
+    problem(other.put("/v1/documents/c/d", r#"{"n":1}"#).await, 413, "quota-bytes").await;
+}
+
+#[tokio::test]
+async fn what_is_deleted_counts_no_more_and_comes_back_only_where_there_is_room() {
+    let service = Service::start(&["--principal-bytes-max", "40", "--principal-datasets-max", "2"]).await;
+    let restore = async |path: &str| service.request(Method::POST, &format!("{path}/restore")).send().await.unwrap();
+    let large = r#"{"n":"0123456789 0123456789"}"#;
+    json(service.put("/v1/documents/c/a", large).await, 201).await;
+    assert_eq!(service.delete("/v1/documents/c/a").await.status(), 204);
+    assert_eq!(document_bytes(&service, "c").await, ["0"]);
+    json(service.put("/v1/documents/c/b", large).await, 201).await;
+    problem(restore("/v1/documents/c/a").await, 413, "quota-bytes").await;
+    assert_eq!(service.get("/v1/documents/c/a").await.status(), 404);
+    assert_eq!(service.delete("/v1/documents/c/b").await.status(), 204);
+    json(restore("/v1/documents/c/a").await, 200).await;
+    assert_eq!(document_bytes(&service, "c").await, ["29"]);
+    // A whole collection, and a blob, are asked the same.
+    assert_eq!(service.delete("/v1/collections/c").await.status(), 204);
+    json(service.put("/v1/blobs/x", "0123456789 0123456789").await, 201).await;
+    problem(restore("/v1/collections/c").await, 413, "quota-bytes").await;
+    assert_eq!(service.get("/v1/collections/c").await.status(), 404);
+    assert_eq!(service.delete("/v1/blobs/x").await.status(), 204);
+    json(restore("/v1/collections/c").await, 200).await;
+    problem(restore("/v1/blobs/x").await, 413, "quota-bytes").await;
+    json(service.put("/v1/blobs/y", "x").await, 201).await;
+    assert_eq!(service.delete("/v1/collections/c").await.status(), 204);
+    json(service.put("/v1/blobs/z", "x").await, 201).await;
+    problem(restore("/v1/blobs/x").await, 429, "quota-datasets").await;
+    assert_eq!(service.get("/v1/blobs/x").await.status(), 404);
+}

@@ -141,6 +141,90 @@ async fn pictures_are_shown_from_our_own_origin_and_sandboxed() {
 }
 
 #[tokio::test]
+async fn a_pdf_is_shown_by_the_browsers_own_viewer_and_its_page_alone_may_embed_it() {
+    let larder = shared();
+    let policy = async |url: &str| visit(url).await.headers()["content-security-policy"].to_str().unwrap().to_owned();
+    let embeds = "; frame-src 'self'; object-src 'self'";
+    json(larder.put("/v1/blobs/pages/report.pdf", "%PDF-1.4\n").await, 201).await;
+    let url = link("/v1/blobs/pages/report.pdf").await;
+    let text = page(&url, 200).await;
+    let shown = format!("{}?preview", url.strip_prefix(&larder.url).unwrap());
+    let viewer = format!("<object type=\"application/pdf\" data=\"{shown}\" aria-label=\"report.pdf\">");
+    assert!(text.contains(&viewer) && text.contains(&format!("<a href=\"{shown}\">Open it by itself</a>")), "{text}");
+    assert!(policy(&url).await.ends_with(embeds));
+    let bytes = larder.anonymous(Method::GET, &format!("{url}?preview")).send().await.unwrap();
+    for (name, value) in [
+        ("content-type", "application/pdf"),
+        ("content-security-policy", "sandbox"),
+        ("x-content-type-options", "nosniff"),
+        ("accept-ranges", "bytes"),
+        ("content-disposition", "inline; filename=\"report.pdf\"; filename*=UTF-8''report%2Epdf"),
+    ] {
+        assert_eq!(bytes.headers()[name], value);
+    }
+    assert_eq!(bytes.text().await.unwrap(), "%PDF-1.4\n");
+    for terms in [json!({ "allow": ["download"] }), json!({ "max_downloads": 1 })] {
+        let url = link_with("/v1/blobs/pages/report.pdf", terms).await;
+        assert!(!page(&url, 200).await.contains("<object") && !policy(&url).await.contains(embeds));
+    }
+    json(larder.put("/v1/blobs/pages/other.txt", "x").await, 201).await;
+    assert!(!policy(&link("/v1/blobs/pages/other.txt").await).await.contains(embeds));
+}
+
+#[tokio::test]
+async fn a_browser_signs_in_by_a_page_and_comes_back_to_where_it_was() {
+    let larder = shared();
+    let asked = page("/v1/blobs/pages?x=1&y=2", 401).await;
+    let address = "/login?next=%2Fv1%2Fblobs%2Fpages%3Fx%3D1%26y%3D2";
+    assert!(asked.contains(&format!("<a class=\"button main\" href=\"{address}\">Sign in</a>")), "{asked}");
+    let text = page(address, 200).await;
+    for part in [
+        &format!("<form method=\"post\" action=\"{address}\">"),
+        "<input type=\"hidden\" name=\"next\" value=\"/v1/blobs/pages?x=1&amp;y=2\">",
+        "<label for=\"token\">",
+    ] {
+        assert!(text.contains(part), "{part} in {text}");
+    }
+    for elsewhere in ["/login", "/login?next=https://example.org/", "/login?next=//example.org"] {
+        let text = page(elsewhere, 200).await;
+        assert!(text.contains("action=\"/login\"") && !text.contains("name=\"next\""), "{text}");
+    }
+    let send = async |token: &str| {
+        let form = [("token", token), ("next", "/v1/blobs/pages?x=1&y=2")];
+        larder.anonymous(Method::POST, address).header("accept", CHROME).form(&form).send().await.unwrap()
+    };
+    let wrong = send("larder_wrong").await;
+    assert_eq!((wrong.status().as_u16(), wrong.headers().contains_key("www-authenticate")), (403, false));
+    let text = wrong.text().await.unwrap();
+    assert!(
+        text.contains("That is no valid token.") && text.contains(address) && !text.contains("larder_wrong"),
+        "{text}"
+    );
+    let right = send(&larder.token).await;
+    assert_eq!(
+        (right.status().as_u16(), right.headers()["location"].to_str().unwrap()),
+        (303, "/v1/blobs/pages?x=1&y=2")
+    );
+}
+
+#[tokio::test]
+async fn every_kind_of_problem_has_a_page_and_programs_get_json() {
+    let text = page("/problems", 200).await;
+    for kind in larder::http::PROBLEMS {
+        assert!(text.contains(&format!("<a href=\"/problems/{}\">", kind.slug)), "{}", kind.slug);
+    }
+    let text = page("/problems/name-taken", 200).await;
+    assert!(text.contains("<code>/problems/name-taken</code>") && text.contains("409 Conflict"), "{text}");
+    assert!(page("/problems/none", 404).await.contains("There is nothing here"));
+    for path in ["/problems", "/problems/name-taken"] {
+        let answer = shared().anonymous(Method::GET, path).send().await.unwrap();
+        assert_eq!(answer.headers()["content-type"], "application/json");
+        assert_eq!(answer.headers()["vary"], "Accept");
+        assert!(answer.text().await.unwrap().contains("\"type\":\"/problems/name-taken\""));
+    }
+}
+
+#[tokio::test]
 async fn assets_are_found_by_their_content_and_never_change() {
     let text = page("/s/nothing", 404).await;
     let paths: Vec<&str> = text.split('"').filter(|part| part.starts_with("/assets/")).collect();

@@ -4,7 +4,7 @@ mod intent;
 mod trail;
 
 pub use intent::Intent;
-pub use trail::{Audit, Entry, Filter, ReadEntry, ReadsBehind};
+pub use trail::{Audit, Entry, Filter, ReadEntry};
 
 use super::Note;
 use crate::{

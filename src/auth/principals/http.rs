@@ -4,7 +4,7 @@ use super::{NewPrincipal, Principal, PrincipalChanges};
 use crate::{
     app::App,
     auth::Caller,
-    http::{Cursor, Json, NoParameters, PageOf, Path, Problem, Query, page_size},
+    http::{Json, NoParameters, PageOf, Paging, Path, Problem, Query},
 };
 use axum::{
     extract::State,
@@ -39,10 +39,9 @@ pub async fn list(
     caller: Caller,
     Query(query): Query<PageOf>,
 ) -> Result<axum::Json<List>, Problem> {
-    let limit = page_size(query.limit, app.config.limits.page_rows_max)?;
-    let after = Cursor::open(&app.keys, "principals", query.cursor.as_deref())?;
-    let principals = app.auth.principals(&caller, after.as_deref(), limit + 1).await?;
-    let (principals, next) = Cursor::cut(&app.keys, "principals", principals, limit, |last| last.name.clone());
+    let page: Paging<'_, String> = Paging::of(&app, "principals", (query.cursor.as_deref(), query.limit))?;
+    let principals = app.auth.principals(&caller, page.behind.as_deref(), page.wanted()).await?;
+    let (principals, next) = page.cut(principals, |last| last.name.clone())?;
     Ok(axum::Json(List { principals, next }))
 }
 

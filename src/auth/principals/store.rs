@@ -3,7 +3,7 @@
 use super::{NewPrincipal, PrincipalChanges};
 use crate::{
     audit::{Note, record},
-    auth::{Auth, Caller},
+    auth::{Auth, Caller, store::check_name},
     catalogue::{database, is_unique_violation},
     error::{Error, Result},
 };
@@ -14,7 +14,6 @@ use time::OffsetDateTime;
 use uuid::Uuid;
 
 const COLUMNS: &str = "id, name, kind, admin, disabled_at, created_at";
-const NAME_CHARS_MAX: usize = 100;
 
 #[derive(Debug, Clone, Serialize, sqlx::FromRow)]
 pub struct Principal {
@@ -137,14 +136,6 @@ async fn keep_an_admin(connection: &mut PgConnection, id: Uuid) -> Result<()> {
     if admins == [id] {
         let detail = "It is the last admin, without whom nobody could manage tokens; make another one first.";
         return Err(Error::Conflict { detail: detail.to_owned() });
-    }
-    Ok(())
-}
-
-fn check_name(name: &str) -> Result<()> {
-    if name.trim().is_empty() || name.chars().count() > NAME_CHARS_MAX || name.chars().any(char::is_control) {
-        let detail = format!("it has 1 to {NAME_CHARS_MAX} characters, and no control character.");
-        return Err(Error::invalid("name", detail));
     }
     Ok(())
 }

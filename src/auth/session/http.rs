@@ -1,4 +1,4 @@
-//! `/login` and `/logout`.
+//! `POST /login` and `POST /logout`.
 
 use super::Session;
 use crate::{
@@ -11,7 +11,7 @@ use crate::{
 use axum::{
     Form,
     extract::{FromRequest, Request, State},
-    response::{Html, IntoResponse, Redirect, Response},
+    response::{IntoResponse, Redirect, Response},
 };
 use http::{
     HeaderMap, HeaderValue, StatusCode,
@@ -29,15 +29,6 @@ pub struct Login {
     /// Where a form leads to: a path of ours.
     #[serde(default)]
     next: String,
-}
-
-/// `GET /login`
-pub async fn page() -> Html<&'static str> {
-    Html(
-        "<!doctype html><html lang=en><meta charset=utf-8><meta name=viewport content=\"width=device-width\"><meta name=color-scheme content=\"light dark\"><title>Sign in · Larder</title>\
-         <main><h1>Sign in</h1><form method=post action=/login><p><label for=token>Token</label> \
-         <input id=token name=token type=password autocomplete=current-password required autofocus> <button>Sign in</button></form></main>",
-    )
 }
 
 /// `POST /login`: takes a token once, as a form or as JSON, and sets the cookie of a session.
@@ -120,7 +111,7 @@ fn content_type(headers: &HeaderMap) -> &str {
 }
 
 /// A path of ours, which no browser reads as another site's address.
-fn is_ours(next: &str) -> bool {
+pub fn is_ours(next: &str) -> bool {
     next.starts_with('/') && !next[1..].starts_with(['/', '\\']) && next.bytes().all(|byte| byte.is_ascii_graphic())
 }
 

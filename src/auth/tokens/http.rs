@@ -6,7 +6,7 @@ use crate::{
     auth::{Caller, Scopes},
     config::Secret,
     error::Result,
-    http::{Cursor, Json, NoParameters, Path, Problem, Query, flag, page_size, parse_life},
+    http::{Json, NoParameters, Paging, Path, Problem, Query, flag, parse_life},
 };
 use axum::{
     extract::State,
@@ -93,11 +93,10 @@ pub async fn list(
     caller: Caller,
     Query(query): Query<ListQuery>,
 ) -> Result<axum::Json<List>, Problem> {
-    let limit = page_size(query.limit, app.config.limits.page_rows_max)?;
-    let before = Cursor::open(&app.keys, "tokens", query.cursor.as_deref())?.and_then(|id| id.parse().ok());
-    let wanted = usize::try_from(limit).unwrap_or(usize::MAX - 1);
-    let tokens = app.auth.tokens(&caller, before, wanted, query.ended).await?;
-    let (tokens, next) = Cursor::cut(&app.keys, "tokens", tokens, limit, |last| last.id.to_string());
+    let page = Paging::of(&app, "tokens", (query.cursor.as_deref(), query.limit))?;
+    let wanted = usize::try_from(page.wanted()).unwrap_or(usize::MAX);
+    let tokens = app.auth.tokens(&caller, page.behind, wanted, query.ended).await?;
+    let (tokens, next) = page.cut(tokens, |last| last.id)?;
     Ok(axum::Json(List { tokens, next }))
 }
 

@@ -5,7 +5,7 @@ use crate::{
     audit::{Note, record},
     auth::{
         Auth, Caller, NewToken, Scopes,
-        store::{hash, prefix},
+        store::{check_name, hash, prefix},
     },
     catalogue::database,
     config::Secret,
@@ -20,7 +20,6 @@ use uuid::Uuid;
 
 const TOKEN_COLUMNS: &str = "t.id, t.name, t.prefix, t.scopes, p.name as principal, p.id as principal_id, t.made_by, t.expires_at, t.last_used_at, \
      t.revoked_at, t.created_at";
-const NAME_CHARS_MAX: usize = 100;
 const LIVE: &str = "t.revoked_at is null and (t.expires_at is null or t.expires_at > now())";
 
 /// A token as it is shown: without what its holder sends.
@@ -101,7 +100,7 @@ impl Auth {
         Ok(id)
     }
 
-    /// Those that the caller sees, newest first, older than `before`; one more than `limit` if there are more. `ended`: those that are over, too.
+    /// Those that the caller sees, newest first, older than `before`, `limit` at most. `ended`: those that are over, too.
     pub async fn tokens(
         &self,
         caller: &Caller,
@@ -113,17 +112,16 @@ impl Auth {
             "select {TOKEN_COLUMNS} from larder.tokens t join larder.principals p on p.id = t.principal_id
              where (t.principal_id = $1 or $2) and ($3::uuid is null or t.id < $3) and ($4 or {LIVE}) order by t.id desc limit $5"
         );
-        let wanted = limit + 1;
         let mut found = Vec::new();
         loop {
             let query = sqlx::query_as(AssertSqlSafe(sql.clone())).bind(caller.principal).bind(caller.admin);
-            let query = query.bind(before).bind(ended).bind(i64::try_from(wanted).unwrap_or(i64::MAX));
+            let query = query.bind(before).bind(ended).bind(i64::try_from(limit).unwrap_or(i64::MAX));
             let page: Vec<Token> = query.fetch_all(&self.control).await.map_err(database)?;
-            let last = page.len() < wanted;
+            let last = page.len() < limit;
             before = page.last().map(|token| token.id);
             found.extend(page.into_iter().filter(|token| sees(caller, token)));
-            if last || found.len() >= wanted {
-                found.truncate(wanted);
+            if last || found.len() >= limit {
+                found.truncate(limit);
                 return Ok(found);
             }
         }
@@ -280,12 +278,4 @@ fn require_shorter(token: &Token, end: Option<OffsetDateTime>) -> Result<()> {
         return Ok(());
     }
     Err(Error::invalid("expires_in", "the token would outlive the one that is used to make it."))
-}
-
-fn check_name(name: &str) -> Result<()> {
-    if name.trim().is_empty() || name.chars().count() > NAME_CHARS_MAX || name.chars().any(char::is_control) {
-        let detail = format!("it has 1 to {NAME_CHARS_MAX} characters, and no control character.");
-        return Err(Error::invalid("name", detail));
-    }
-    Ok(())
 }

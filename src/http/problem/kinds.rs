@@ -341,7 +341,7 @@ pub const PROBLEMS: &[ProblemType] = &[
         "quota-bytes",
         S::PAYLOAD_TOO_LARGE,
         "The owner has too many bytes",
-        "Set by LARDER_PRINCIPAL_BYTES_MAX: `current` is what the owner's blobs and uploads of tables would have together. Nothing was changed. Delete something, or ask an admin.",
+        "Set by LARDER_PRINCIPAL_BYTES_MAX: `current` is what the owner's blobs, uploads of tables and documents would have together. Nothing was changed. Delete something, or ask an admin.",
     ),
     problem(
         "quota-datasets",

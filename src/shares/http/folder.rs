@@ -5,7 +5,7 @@ use crate::{
     auth::Action,
     catalogue::{Dataset, Kind, blob_key, list_behind},
     error::{Error, Result},
-    http::{Cursor, PageOf, encode_path, page_size},
+    http::{PageOf, Paging, encode_path},
 };
 use axum::response::{IntoResponse, Response};
 use http::header::{CACHE_CONTROL, VARY};
@@ -63,14 +63,11 @@ impl Visit<'_> {
     pub async fn list(&self, folder: &str, below: &str) -> Result<Listing> {
         let asked = PageOf::parse(&self.query)?;
         let (app, prefix) = (self.app, format!("{folder}{below}"));
-        let limit = page_size(asked.limit, app.config.limits.page_rows_max)?;
         let list = format!("share {} {below}", self.share.id);
-        let from = Cursor::open(&app.keys, &list, asked.cursor.as_deref())?;
-        let mut entries = app.catalogue.list_blobs(&self.share.maker, &prefix, true, from, limit + 1).await?;
-        let more = entries.len() as u64 > limit;
-        entries.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
-        let next = entries.last().filter(|_| more).and_then(list_behind);
-        let next = next.map(|from| Cursor::seal(&app.keys, &list, &from));
+        let page = Paging::of(app, list, (asked.cursor.as_deref(), asked.limit))?;
+        let from = page.behind.clone();
+        let entries = app.catalogue.list_blobs(&self.share.maker, &prefix, true, from, page.wanted()).await?;
+        let (entries, next) = page.cut(entries, list_behind)?;
         let mut listing = Listing { folders: Vec::new(), blobs: Vec::new(), next };
         for (name, blob) in entries {
             let name = name.strip_prefix(folder).unwrap_or(&name).to_owned();

@@ -4,7 +4,7 @@ use crate::{
     app::App,
     auth::Caller,
     error::Result,
-    http::{Cursor, PageOf, Path, Problem, Query, page_size},
+    http::{PageOf, Paging, Path, Problem, Query},
 };
 use axum::extract::State;
 use serde::Serialize;
@@ -58,14 +58,10 @@ pub async fn log(
     Query(query): Query<PageOf>,
 ) -> Result<axum::Json<Log>, Problem> {
     let share = app.shares.find_own(&caller, id).await?.share;
-    let limit = page_size(query.limit, app.config.limits.page_rows_max)?;
-    let list = format!("share log {id}");
-    let before: Option<Uuid> = Cursor::open(&app.keys, &list, query.cursor.as_deref())?.and_then(|id| id.parse().ok());
-    let mut hits = app.shares.hits(share.id, before, limit + 1).await?;
-    let more = hits.len() as u64 > limit;
-    hits.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
-    let next = hits.last().filter(|_| more).map(|last| Cursor::seal(&app.keys, &list, &last.id.to_string()));
-    let days = if before.is_none() { Some(days(&app, share.id).await?) } else { None };
+    let page = Paging::of(&app, format!("share log {id}"), (query.cursor.as_deref(), query.limit))?;
+    let hits = app.shares.hits(share.id, page.behind, page.wanted()).await?;
+    let (hits, next) = page.cut(hits, |last| last.id)?;
+    let days = if page.behind.is_none() { Some(days(&app, share.id).await?) } else { None };
     let hits = hits.into_iter().map(|hit| HitView {
         at: hit.at,
         outcome: hit.outcome,

@@ -6,6 +6,7 @@ mod folder;
 mod log;
 mod page;
 mod receive;
+mod refusal;
 mod rows;
 mod target;
 mod terms;
@@ -21,7 +22,7 @@ use crate::{
     app::App,
     auth::Caller,
     error::{Error, Result},
-    http::{Cursor, Json, NoParameters, Path, Problem, Query, idempotency_key, page_size},
+    http::{Json, NoParameters, Paging, Path, Problem, Query, idempotency_key},
 };
 use axum::{
     extract::State,
@@ -96,16 +97,13 @@ pub async fn list(
     caller: Caller,
     Query(query): Query<ListQuery>,
 ) -> Result<axum::Json<List>, Problem> {
-    let limit = page_size(query.limit, app.config.limits.page_rows_max)?;
-    let before = Cursor::open(&app.keys, "shares", query.cursor.as_deref())?.and_then(|id| id.parse().ok());
+    let page = Paging::of(&app, "shares", (query.cursor.as_deref(), query.limit))?;
     let target = match query.target.as_deref() {
         Some(named) => Some(find_target(&app, &caller, named).await?.0),
         None => None,
     };
-    let mut found = app.shares.list(&caller, target.as_ref(), before, limit + 1).await?;
-    let more = found.len() as u64 > limit;
-    found.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
-    let next = found.last().filter(|_| more).map(|last| Cursor::seal(&app.keys, "shares", &last.share.id.to_string()));
+    let found = app.shares.list(&caller, target.as_ref(), page.behind, page.wanted()).await?;
+    let (found, next) = page.cut(found, |last| last.share.id)?;
     Ok(axum::Json(List { shares: found.iter().map(|found| ShareView::of(&app, found)).collect(), next }))
 }
 

@@ -1,9 +1,9 @@
 //! What a holder sends: a file for a drop box, or a form, of files or with the password.
 
-use super::visit::{Visit, over};
+use super::visit::{Visit, logged_path, over};
 use crate::{
     app::App,
-    blobs::NewBlob,
+    blobs::{NewBlob, upload_note},
     catalogue::{Precondition, Replace, blob_key},
     config::Secret,
     error::{Error, Limit, Result},
@@ -63,7 +63,7 @@ pub async fn put(
             bytes: length(&headers),
             name: name.clone(),
         };
-        let room = visit.room(file.bytes).await?;
+        let room = visit.room(&file).await?;
         let incoming = incoming(&app.config, &headers, body)?.at_most(room.bytes);
         visit.receive(file, room, incoming).await
     };
@@ -121,24 +121,29 @@ impl Visit<'_> {
         }
     }
 
-    async fn room(&self, bytes: Option<u64>) -> Result<Room> {
+    /// Room for the file, if it may be put here under its name or one like it.
+    async fn room(&self, file: &File) -> Result<Room> {
+        let key = self.key(&file.name)?;
         let (terms, limits) = (&self.share.terms, &self.app.config.sharing);
         let bytes_max = terms.upload_bytes_max.unwrap_or(limits.drop_box_bytes_max);
         let files_max = terms.upload_files_max.unwrap_or(limits.drop_box_files_max);
-        self.app.shares.take_room(self.share.id, (bytes_max, files_max), bytes).await
+        self.app.shares.take_room(&self.share, &upload_note(&key), (bytes_max, files_max), file.bytes).await
+    }
+
+    fn key(&self, name: &str) -> Result<String> {
+        if name.contains('/') {
+            let detail = "a file is put right into the folder of its link, without one of its own.";
+            return Err(Error::BadName { name: name.to_owned(), detail });
+        }
+        let key = format!("{}{name}", self.share.folder().unwrap_or_default());
+        blob_key(&key)?;
+        Ok(key)
     }
 
     /// Keeps a file for the share's maker, under its name or the next one that is free: nothing is ever replaced.
     async fn receive(&mut self, file: File, room: Room, incoming: Incoming) -> Result<Received> {
-        if file.name.contains('/') {
-            let detail = "a file is put right into the folder of its link, without one of its own.";
-            return Err(Error::BadName { name: file.name, detail });
-        }
-        let folder = self.share.folder().unwrap_or_default().to_owned();
-        let key = format!("{folder}{}", file.name);
-        blob_key(&key)?;
         let blob = NewBlob {
-            key,
+            key: self.key(&file.name)?,
             title: None,
             original_name: None,
             content_type: file.content_type,
@@ -146,7 +151,7 @@ impl Visit<'_> {
             replace: Replace::Any,
             condition: Precondition::Absent,
         };
-        let max = room.bytes;
+        let Room { lease, object_id, bytes: max } = room;
         let full = |error| match error {
             // The room is what bounds it, not the setting.
             Error::Limit { limit: Limit::UploadBytes, max: passed, .. } if passed == max => Error::DropBoxFull {
@@ -154,11 +159,12 @@ impl Visit<'_> {
             },
             error => error,
         };
-        let outcome = self.app.blobs.put_new(&self.share.maker, blob, incoming).await.map_err(full)?;
+        let put = self.app.blobs.put_new(&self.share.maker, blob, (lease, object_id), incoming);
+        let outcome = put.await.map_err(full)?;
         let dataset = outcome.dataset();
         let version = dataset.current()?;
-        room.keep(version.size_bytes).await?;
-        let name = dataset.name.strip_prefix(&folder).unwrap_or(&dataset.name).to_owned();
+        let folder = self.share.folder().unwrap_or_default();
+        let name = dataset.name.strip_prefix(folder).unwrap_or(&dataset.name).to_owned();
         self.hit.outcome = "uploaded";
         self.hit.format = Some(version.content_type.clone());
         self.hit.bytes = Some(self.hit.bytes.unwrap_or_default() + version.size_bytes);
@@ -179,10 +185,15 @@ impl Visit<'_> {
         while let Some(field) = in_time(idle, form.next_field()).await? {
             // A browser sends an empty name for an input in which nothing was chosen.
             let Some(name) = field.file_name().filter(|name| !name.is_empty()).map(str::to_owned) else { continue };
+            // Until it is kept: if it is refused, that is what was.
+            self.hit.path = logged_path(&name);
             let content_type = content_type(field.headers()).unwrap_or_else(|| guess_content_type(&name));
-            let file = File { name, content_type, content_encoding: None, bytes };
-            let room = match self.room(bytes).await {
-                Err(Error::DropBoxFull { .. }) => self.room(None).await?,
+            let mut file = File { name, content_type, content_encoding: None, bytes };
+            let room = match self.room(&file).await {
+                Err(Error::DropBoxFull { .. }) => {
+                    file.bytes = None;
+                    self.room(&file).await?
+                }
                 room => room?,
             };
             let (incoming, sender) = incoming_field(&app.config);

@@ -1,7 +1,7 @@
 //! `GET` and `HEAD /s/{token}`: who comes with a link, and what is given. In the order of a visit: the share is looked up and the hit written down, both for all who come at that moment together; a password
 //! is asked for; the answer is made; a place is taken, where downloads are counted; and then it goes out, counted.
 
-use super::body::counted;
+use super::{body::counted, refusal::unknown_link};
 use crate::{
     app::App,
     catalogue::{Dataset, Kind},
@@ -90,8 +90,8 @@ impl<'a> Visit<'a> {
         mut query: Vec<(String, String)>,
         (method, headers, client): (&'a Method, &'a HeaderMap, &'a Client),
     ) -> Result<Self> {
-        let unknown = || Error::NotFound { what: "share" };
-        let (share, generation) = open_token(&app.keys, token).ok_or_else(unknown)?;
+        let way = (method, path, client);
+        let (share, generation) = open_token(&app.keys, token).ok_or_else(|| unknown_link(app, None, way))?;
         let mut flag = |name: &str| {
             let before = query.len();
             // A column can have such a name, and a filter of it a value.
@@ -122,12 +122,12 @@ impl<'a> Visit<'a> {
             request_id: REQUEST_ID.try_with(Clone::clone).unwrap_or_default(),
             agent: client.agent.as_ref().map(ToString::to_string),
             network: app.logged_address(client),
-            path: path.map(str::to_owned).filter(|path| !path.contains('\0')),
+            path: path.and_then(logged_path),
             ..Hit::default()
         };
         let outcomes = (if redirect { "redirected" } else { outcome }, outcome);
         let entry = app.shares.enter(Arrival { share, generation, outcomes, hit: hit.clone() }).await?;
-        let entry = entry.ok_or_else(unknown)?;
+        let entry = entry.ok_or_else(|| unknown_link(app, Some(share), way))?;
         let (mut share, dataset) = (entry.share, entry.dataset);
         let origin = &mut share.maker.origin;
         origin.request_id = hit.request_id.as_str().into();
@@ -142,6 +142,11 @@ impl<'a> Visit<'a> {
         let visit =
             Self { app, token, path, query, method, headers, client, share, dataset, hit, noted, wanted, redirect };
         Ok(visit)
+    }
+
+    /// Whether a browser's window has come without a password, to be asked for it.
+    pub fn is_only_asked(&self) -> bool {
+        self.wanted == Wanted::Page && !self.headers.contains_key(AUTHORIZATION)
     }
 
     async fn answer(mut self) -> Result<Response> {
@@ -159,6 +164,7 @@ impl<'a> Visit<'a> {
             _ => "refused",
         };
         metrics::share_hit(self.hit.outcome);
+        self.tell_audit(&error);
         if self.noted != Some(self.hit.outcome) {
             self.app.shares.note(self.hit.clone()).await?;
             self.noted = Some(self.hit.outcome);
@@ -291,6 +297,11 @@ fn asks_for_page(path: Option<&str>, query: &[(String, String)], method: &Method
     matches!(*method, Method::GET | Method::HEAD)
         && path.is_none_or(|path| path.ends_with('/'))
         && query.iter().all(|(name, _)| name == "cursor")
+}
+
+/// Postgres has no NUL in its texts.
+pub fn logged_path(path: &str) -> Option<String> {
+    (!path.contains('\0')).then(|| path.to_owned())
 }
 
 /// What a holder is told, whatever ended the link.

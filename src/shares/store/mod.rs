@@ -12,11 +12,11 @@ pub use places::{Place, PlaceAsked};
 pub use row::Listed;
 pub use uploads::Room;
 
-use super::{Expiry, NewShare, Share, Target, Terms, desk::Desk};
+use super::{Expiry, NewShare, Share, Target, Terms};
 use crate::{
     audit::{Note, record},
     auth::Caller,
-    catalogue::{Catalogue, KeptAnswer, Patience, database, is_busy},
+    catalogue::{Catalogue, Desk, KeptAnswer, Patience, database, is_busy},
     config::Secret,
     error::{Error, Result},
 };

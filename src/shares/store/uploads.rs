@@ -1,85 +1,75 @@
-//! Room in a drop box: taken before a file comes, at its greatest, and given back as far as it was not needed.
+//! Room in a drop box: kept free for a file before it comes, by the very row that gives the right to publish it. So it is free again when the upload breaks off, at once or, if the process
+//! ended, behind its lease; and the commit that publishes the file counts it (`Lease::end`).
 
 use super::Shares;
 use crate::{
-    catalogue::database,
+    audit::{Note, Outcome, Row, begin_with},
+    catalogue::{Lease, database},
     error::{Error, Result},
+    shares::Share,
 };
 use uuid::Uuid;
 
-/// Room for one file. Dropping it gives all of it back, unless the file was kept.
+/// Room for one file, which becomes an object.
 #[derive(Debug)]
 pub struct Room {
-    shares: Shares,
-    share: Uuid,
+    pub lease: Lease,
+    pub object_id: Uuid,
     pub bytes: u64,
-    kept: bool,
 }
 
 impl Shares {
-    /// Room for a file of `bytes`, or of as many as are left.
+    /// Room for a file of `bytes`, or of as many as are left. `note` says for the audit what begins with it.
     ///
     /// # Errors
-    /// `DropBoxFull`
-    pub async fn take_room(&self, share: Uuid, (bytes_max, files_max): (u64, u32), bytes: Option<u64>) -> Result<Room> {
-        let number = |bytes: u64| i64::try_from(bytes).unwrap_or(i64::MAX);
-        let taken: Option<i64> = sqlx::query_scalar(
-            "with room as (
-                 select id, coalesce($4, $2 - upload_bytes) as bytes from larder.shares where id = $1 and revoked_at is null
-                 and (expires_at is null or expires_at > now()) and may_upload and upload_files < $3 and upload_bytes < $2
-                 and upload_bytes + coalesce($4, 0) <= $2 for no key update
-             )
-             update larder.shares s set upload_files = upload_files + 1, upload_bytes = upload_bytes + room.bytes from room where s.id = room.id returning room.bytes",
+    /// `DropBoxFull`; `NotShared` if the link takes nothing any more.
+    pub async fn take_room(
+        &self,
+        share: &Share,
+        note: &Note,
+        (bytes_max, files_max): (u64, u32),
+        bytes: Option<u64>,
+    ) -> Result<Room> {
+        let mut tx = self.catalogue.control.begin().await.map_err(database)?;
+        let kept: Option<(i32, i64)> = sqlx::query_as(
+            "select upload_files, upload_bytes from larder.shares where id = $1 and revoked_at is null
+             and (expires_at is null or expires_at > now()) and may_upload for no key update",
         )
-        .bind(share)
-        .bind(number(bytes_max))
-        .bind(i64::from(files_max))
-        .bind(bytes.map(number))
-        .fetch_optional(&self.catalogue.control)
+        .bind(share.id)
+        .fetch_optional(&mut *tx)
         .await
         .map_err(database)?;
-        let full = || {
+        let (files, kept) = kept.ok_or(Error::NotShared { action: "uploads" })?;
+        // A statement of its own: it sees what was taken while the lock was waited for.
+        let (coming, held): (i64, i64) = sqlx::query_as(
+            "select count(*), coalesce(sum(share_bytes), 0)::bigint from larder.pending where share_id = $1 and lease_until > clock_timestamp()",
+        )
+        .bind(share.id)
+        .fetch_one(&mut *tx)
+        .await
+        .map_err(database)?;
+        let left = bytes_max.saturating_sub(kept.unsigned_abs() + held.unsigned_abs());
+        let bytes = bytes.unwrap_or(left);
+        if i64::from(files) + coming >= i64::from(files_max) || left == 0 || bytes > left {
             let detail = format!(
                 "This link takes at most {files_max} files of {bytes_max} bytes together, and this one is too many or too large."
             );
-            Error::DropBoxFull { detail }
-        };
-        let bytes = taken.ok_or_else(full)?.unsigned_abs();
-        Ok(Room { shares: self.clone(), share, bytes, kept: false })
-    }
-
-    async fn give_room(&self, share: Uuid, bytes: u64, files: i32) -> Result<()> {
-        sqlx::query(
-            "update larder.shares set upload_bytes = upload_bytes - $2, upload_files = upload_files - $3 where id = $1",
+            return Err(Error::DropBoxFull { detail });
+        }
+        let object_id = Uuid::now_v7();
+        let row = Row::of(&share.maker, note, Outcome::Begun);
+        begin_with(
+            &row,
+            "insert into larder.pending (id, object_id, share_id, share_bytes, lease_until) values ($1, $17, $18, $19, clock_timestamp() + $20)",
         )
-        .bind(share)
+        .bind(object_id)
+        .bind(share.id)
         .bind(i64::try_from(bytes).unwrap_or(i64::MAX))
-        .bind(files)
-        .execute(&self.catalogue.control)
+        .bind(self.catalogue.lease_life())
+        .execute(&mut *tx)
         .await
         .map_err(database)?;
-        Ok(())
-    }
-}
-
-impl Room {
-    /// The file is kept, and needed so many bytes.
-    pub async fn keep(mut self, bytes: u64) -> Result<()> {
-        self.kept = true;
-        self.shares.give_room(self.share, self.bytes.saturating_sub(bytes), 0).await
-    }
-}
-
-impl Drop for Room {
-    fn drop(&mut self) {
-        if self.kept {
-            return;
-        }
-        let (shares, share, bytes) = (self.shares.clone(), self.share, self.bytes);
-        tokio::spawn(async move {
-            if let Err(error) = shares.give_room(share, bytes, 1).await {
-                tracing::warn!(share.id = %share, ?error, "room in a drop box was not given back");
-            }
-        });
+        tx.commit().await.map_err(database)?;
+        Ok(Room { lease: self.catalogue.hold_lease(row.id), object_id, bytes })
     }
 }

@@ -5,7 +5,7 @@ use crate::{
     auth::Caller,
     catalogue::{Change, Column, Kind},
     error::Result,
-    http::{Cursor, Descriptor, NoParameters, Path, Problem, Query, encode_path, page_size, precondition},
+    http::{Descriptor, NoParameters, Paging, Path, Problem, Query, encode_path, precondition},
 };
 use axum::{
     extract::State,
@@ -86,13 +86,9 @@ pub async fn changes(
 ) -> Result<Response, Problem> {
     let dataset = app.catalogue.find_version(&caller, Kind::Table, &name, query.version).await?;
     let version = dataset.current()?;
-    let limit = page_size(query.limit, app.config.limits.page_rows_max)?;
-    let list = format!("changes {}", version.id);
-    let before = Cursor::open(&app.keys, &list, query.cursor.as_deref())?.and_then(|id| id.parse().ok());
-    let mut changes = app.catalogue.changes(version.id, before, limit.saturating_add(1)).await?;
-    let more = changes.len() as u64 > limit;
-    changes.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
-    let next = changes.last().filter(|_| more).map(|last| Cursor::seal(&app.keys, &list, &last.id.to_string()));
+    let page = Paging::of(&app, format!("changes {}", version.id), (query.cursor.as_deref(), query.limit))?;
+    let changes = app.catalogue.changes(version.id, page.behind, page.wanted()).await?;
+    let (changes, next) = page.cut(changes, |last| last.id)?;
     let changes = changes.iter().map(|change| View::of(&app, &name, &version.columns, change)).collect();
     Ok(([(CACHE_CONTROL, "private, no-cache")], axum::Json(List { changes, next })).into_response())
 }

@@ -1,17 +1,18 @@
-//! Pictures, sounds and films: shown by the browser itself, from bytes of our own origin.
+//! Pictures, sounds, films and PDFs: shown by the browser itself, from bytes of our own origin.
 
 use super::pane;
 use crate::catalogue::Version;
 use maud::{Markup, html};
 
-/// A picture is loaded whole, before anybody asks for it.
-const PICTURE_BYTES_MAX: u64 = 50 << 20;
+/// A picture or a PDF is loaded whole, before anybody asks for it.
+const LOADED_BYTES_MAX: u64 = 50 << 20;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Media {
     Picture,
     Audio,
     Video,
+    Pdf,
 }
 
 impl Media {
@@ -31,9 +32,10 @@ impl Media {
             "audio/mpeg" | "audio/ogg" | "audio/wav" | "audio/x-wav" | "audio/wave" | "audio/flac" | "audio/aac"
             | "audio/mp4" | "audio/m4a" | "audio/x-m4a" | "audio/webm" | "audio/opus" => Self::Audio,
             "video/mp4" | "video/webm" | "video/ogg" | "video/x-m4v" => Self::Video,
+            "application/pdf" => Self::Pdf,
             _ => return None,
         })
-        .filter(|media| *media != Self::Picture || version.size_bytes <= PICTURE_BYTES_MAX)
+        .filter(|media| matches!(media, Self::Audio | Self::Video) || version.size_bytes <= LOADED_BYTES_MAX)
     }
 
     pub fn render(self, address: &str, title: &str) -> Markup {
@@ -43,6 +45,10 @@ impl Media {
                     Self::Picture => img src=(address) alt=(title) decoding="async";
                     Self::Audio => audio controls preload="metadata" src=(address) aria-label=(title) {}
                     Self::Video => video controls preload="metadata" playsinline src=(address) aria-label=(title) {}
+                    // What is in it is for a browser that has no viewer, as most on phones.
+                    Self::Pdf => object type="application/pdf" data=(address) aria-label=(title) {
+                        p.empty { "This browser shows no PDF within a page. " a href=(address) { "Open it by itself" } "." }
+                    }
                 }
             }
         };

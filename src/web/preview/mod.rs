@@ -21,7 +21,7 @@ use maud::{Markup, html};
 /// Bytes of JSON that are shown as a tree.
 const TREE_BYTES_MAX: u64 = 256 << 10;
 
-/// Of a blob. `media` is the address of its bytes for a picture, a sound or a film, if they may be shown.
+/// Of a blob. `media` is the address of its bytes for what the browser itself shows, if they may be shown.
 pub async fn blob(app: &App, dataset: &Dataset, media: Option<&str>) -> Result<Option<Markup>> {
     let version = dataset.current()?;
     if let Some(shown) = Media::of(version) {

@@ -34,8 +34,7 @@ impl Shown<'_> {
     pub(super) async fn blob(&self, app: &App, dataset: &Dataset) -> Result<Card> {
         let version = dataset.current()?;
         let name = file_name(&dataset.name);
-        // Where downloads are counted, no bytes are given for a page to show.
-        let media = self.downloads_left.is_none().then(|| format!("{}?preview", self.path("")));
+        let media = self.media().map(|_| format!("{}?preview", self.path("")));
         let preview = match self.may_view {
             true => preview::blob(app, dataset, media.as_deref()).await?,
             false => None,

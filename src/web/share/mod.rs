@@ -11,7 +11,13 @@ use super::{
     preview::{Level, Media},
     words::moment,
 };
-use crate::{app::App, catalogue::Dataset, documents::Document, error::Result, http::encode_path};
+use crate::{
+    app::App,
+    catalogue::{Dataset, Version},
+    documents::Document,
+    error::Result,
+    http::encode_path,
+};
 use http::StatusCode;
 use maud::{Markup, html};
 use time::OffsetDateTime;
@@ -67,6 +73,7 @@ pub async fn share_page(app: &App, shown: &Shown<'_>) -> Result<Page> {
     let card = shown.card(app).await?;
     let mut page = Page::new(format!("{} · Larder", card.title), card.render());
     page.head = shown.open_graph(app, &card);
+    page.embeds = shown.media() == Some(Media::Pdf);
     Ok(page)
 }
 
@@ -126,24 +133,33 @@ impl Shown<'_> {
         format!("/s/{}{name}", self.token)
     }
 
+    /// The version of a blob whose bytes the page may show: none are given for that where downloads are counted.
+    fn version(&self) -> Option<&Version> {
+        match &self.what {
+            What::Blob(dataset) if self.may_view && self.downloads_left.is_none() => dataset.version.as_ref(),
+            _ => None,
+        }
+    }
+
+    /// What the browser itself shows of it.
+    fn media(&self) -> Option<Media> {
+        self.version().and_then(Media::of)
+    }
+
     /// What services show of the link where somebody posts it.
     fn open_graph(&self, app: &App, card: &Card) -> Markup {
         if self.protected {
             return html! {};
         }
-        let picture = match &self.what {
-            What::Blob(dataset) if self.may_view && self.downloads_left.is_none() => dataset.version.as_ref(),
-            _ => None,
-        };
-        let picture = picture
-            .filter(|version| Media::of(version) == Some(Media::Picture) && version.size_bytes <= PREVIEW_BYTES_MAX);
+        let small = |version: &Version| version.size_bytes <= PREVIEW_BYTES_MAX;
+        let picture = self.media() == Some(Media::Picture) && self.version().is_some_and(small);
         html! {
             meta property="og:site_name" content="Larder";
             meta property="og:type" content="website";
             meta property="og:title" content=(card.title);
             meta property="og:description" content={ (card.kind) " from " (self.from) };
-            @if picture.is_some() { meta property="og:image" content={ (self.address(app, "")) "?preview" }; }
-            meta name="twitter:card" content=(if picture.is_some() { "summary_large_image" } else { "summary" });
+            @if picture { meta property="og:image" content={ (self.address(app, "")) "?preview" }; }
+            meta name="twitter:card" content=(if picture { "summary_large_image" } else { "summary" });
         }
     }
 }

@@ -74,8 +74,8 @@ async fn a_drop_box_is_bounded_in_files_and_bytes_and_gives_room_back() {
         let shown = json(shared().get(&format!("/v1/shares/{}", share["id"].as_str().unwrap())).await, 200).await;
         shown["uploads"].clone()
     };
-    let count = format!("select upload_files from larder.shares where id = '{}'", share["id"].as_str().unwrap());
-    shared().wait_for(&count, &["1"]).await;
+    let id = share["id"].as_str().unwrap();
+    shared().wait_for(&format!("select count(*) from larder.pending where share_id = '{id}'"), &["0"]).await;
     assert_eq!(room().await, json!({ "files": 1, "files_max": 3, "bytes": 5, "bytes_max": 10 }));
     json(put(&share, "b", "123").await, 201).await;
     json(form(&share, &[("c", "12")]).await, 201).await;
@@ -93,11 +93,16 @@ async fn an_upload_that_breaks_off_leaves_nothing_and_gives_its_room_back() {
     let path = url(&share).strip_prefix(&larder.url).unwrap();
     let mut raw = Raw::connect(&larder).await;
     raw.send(format!("PUT {path}/half.bin HTTP/1.1\r\nhost: x\r\ncontent-length: 100\r\n\r\nhalf")).await;
-    larder.wait_for("select upload_files from larder.shares", &["1"]).await;
+    larder.wait_for("select share_bytes from larder.pending", &["100"]).await;
+    problem(put_into(&larder, &share, "other.txt").await, 413, "drop-box-full").await;
     drop(raw);
-    larder.wait_for("select upload_files || ' ' || upload_bytes from larder.shares", &["0 0"]).await;
     larder.wait_for("select count(*) from larder.pending", &["0"]).await;
     assert_eq!(larder.get("/v1/blobs/broken/half.bin").await.status(), 404);
+    json(put_into(&larder, &share, "other.txt").await, 201).await;
+}
+
+async fn put_into(larder: &Service, share: &Value, name: &str) -> Response {
+    larder.anonymous(Method::PUT, &format!("{}/{name}", url(share))).body("x").send().await.unwrap()
 }
 
 #[tokio::test]
