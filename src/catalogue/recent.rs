@@ -2,13 +2,15 @@
 //!
 //! **Invariant.** Nothing is answered from here alone: the snapshot that the answer is from has shown the same [`state`](Dataset::state).
 
-use super::{Catalogue, Dataset};
-use crate::auth::Caller;
+use super::{Catalogue, Dataset, database, state_now};
+use crate::{auth::Caller, error::Result};
+use sqlx::AssertSqlSafe;
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
+use uuid::Uuid;
 
 /// Far below the four thousand million transactions after which a state could come again.
 const LIFE: Duration = Duration::from_secs(60);
@@ -50,6 +52,12 @@ impl Catalogue {
     pub fn recent(&self, caller: &Caller, name: &str) -> Option<Found> {
         let dataset = self.recent.lock().tables.get(name).filter(|(_, end)| Instant::now() < *end)?.0.clone();
         dataset.visible_to(caller).then_some(Found { dataset, now: false })
+    }
+
+    /// The state of a dataset now; `None` once it is deleted.
+    pub async fn state(&self, dataset: Uuid) -> Result<Option<i64>> {
+        let sql = AssertSqlSafe(format!("select {}", state_now("$1")));
+        sqlx::query_scalar(sql).bind(dataset).fetch_one(&self.control).await.map_err(database)
     }
 
     /// Keeps a table with its current version.

@@ -269,8 +269,16 @@ impl Request<'_> {
         let mut total = self.total().await?;
         let (after, export) = (self.after.as_deref(), self.export());
         let witness = if self.now { Witness::Revision } else { Witness::State(self.dataset.id) };
-        let page = self.app.tables.page(self.table_id, &self.query, (limit, after), witness, &export).await?;
-        if !self.now && page.witness != Some(self.dataset.state) {
+        let page = self.app.tables.page(self.table_id, &self.query, (limit, after), witness, export).await?;
+        // An empty page shows nothing; if what we know still holds, it held then.
+        let shown = match (page.witness, self.now) {
+            (None, true) => self.app.catalogue.revision_now(self.table_id).await?,
+            (None, false) => self.app.catalogue.state(self.dataset.id).await?,
+            (shown, _) => shown,
+        };
+        if self.now {
+            self.describe_snapshot(&mut answer, shown)?;
+        } else if shown != Some(self.dataset.state) {
             return Ok(None);
         }
         if page.rows == 0 && self.range.is_some_and(|range| range.first > 0) {
@@ -294,14 +302,6 @@ impl Request<'_> {
             && (self.range.is_some() || self.count.is_some() || self.asked.parameters.offset.is_some())
         {
             set(&mut answer, CONTENT_RANGE, &content_range(self.query.offset, page.rows, total))?;
-        }
-        if self.now {
-            let revision = match page.witness {
-                // An empty page shows no revision; if the one that we know still holds, it held then.
-                None => self.app.catalogue.revision_now(self.table_id).await?,
-                revision => revision,
-            };
-            self.describe_snapshot(&mut answer, revision)?;
         }
         let (before, behind) = self.around(next.as_deref(), total)?;
         let bytes = page.body.bytes() + (before.len() + behind.len()) as u64;

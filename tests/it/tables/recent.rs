@@ -53,6 +53,23 @@ async fn a_page_never_shows_what_the_table_was() {
 }
 
 #[tokio::test]
+async fn an_empty_page_is_the_current_one_too() {
+    let one = shared();
+    let two = one.replica(&[]).await;
+    put("recent-empty", "a\n1\n").await;
+    let path = "/v1/tables/recent-empty/rows.csv?a=gt.1&limit=2";
+    for _ in 0..2 {
+        assert_eq!(one.text(path).await, "a\n");
+    }
+    let appended =
+        two.request(Method::POST, "/v1/tables/recent-empty/rows").header("content-type", "text/csv").body("a\n3\n");
+    answer(appended.send().await.unwrap(), 201).await;
+    assert_eq!(one.text(path).await, "a\n3\n");
+    put("recent-empty", "b\n5\n").await;
+    problem(one.get(path).await, 400, "bad-request").await;
+}
+
+#[tokio::test]
 async fn who_may_no_longer_read_a_table_is_given_no_page_of_it() {
     let one = shared();
     let two = one.replica(&[]).await;
