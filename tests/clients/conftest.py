@@ -6,6 +6,7 @@ import os
 import shutil
 
 import pytest
+import secrets_used
 from emulator import Deployed
 from service import Service, short_folder
 from stores import Elsewhere, Embedded
@@ -57,6 +58,8 @@ def start(stores):
     yield start
     codes = [service.stop() for service in started if service.process.poll() is None]
     assert codes == [0] * len(codes)
+    assert len(secrets_used.used) > 1
+    assert not {str(service.log): leaked for service in started if (leaked := secrets_used.found_in(service.log))}
     for folder in folders:
         shutil.rmtree(folder)
 

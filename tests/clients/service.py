@@ -13,6 +13,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import requests
+import secrets_used
 
 ROOT = Path(__file__).parents[2]
 # Seconds: far more than anything here takes, on a machine that does much else.
@@ -146,6 +147,8 @@ class Client(requests.Session):
         options.setdefault("timeout", PATIENCE)
         response = super().request(method, url if "://" in url else self.base + url, **options)
         for one in [*response.history, response]:
+            if not options.get("stream"):
+                secrets_used.note(one)
             if one.url.startswith(self.base) and not one.url.startswith(self.base + "/larder-objects/"):
                 self.check(one)
         return response
