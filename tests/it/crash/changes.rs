@@ -5,7 +5,7 @@ use crate::support::{
     json,
     process::{Folder, Larder, signal, within},
 };
-use reqwest::Method;
+use reqwest::{Method, RequestBuilder};
 use serde_json::{Value, json};
 use sqlx::{AssertSqlSafe, PgConnection};
 use std::{path::Path, time::Duration};
@@ -119,7 +119,9 @@ async fn rows(service: &Larder, name: &str) -> u64 {
 /// Four changes at once, each of its own table.
 struct Changes {
     uploads: [Upload; 3],
-    patch: tokio::task::JoinHandle<()>,
+    /// Nobody but the database can hold it up, so it begins when the others have come so far.
+    patch: Option<RequestBuilder>,
+    patching: Option<tokio::task::JoinHandle<()>>,
     /// Holds up the transactions that publish, until it is dropped.
     held: Option<PgConnection>,
 }
@@ -136,8 +138,13 @@ impl Changes {
         ];
         let change = json!({ "columns": { "n": { "type": "text" } } });
         let patch = service.request(Method::PATCH, "/v1/tables/reread").header("prefer", "respond-async").json(&change);
-        let begin = move || async move { drop(json(patch.send().await.expect("an answer"), 202).await) };
-        Self { uploads, patch: tokio::spawn(begin()), held: None }
+        Self { uploads, patch: Some(patch), patching: None, held: None }
+    }
+
+    fn begin_patch(&mut self) {
+        let patch = self.patch.take().expect("it begins once");
+        self.patching =
+            Some(tokio::spawn(async move { drop(json(patch.send().await.expect("an answer"), 202).await) }));
     }
 
     async fn come_to(&mut self, service: &Larder, moment: Moment) {
@@ -148,6 +155,8 @@ impl Changes {
             }
             let copies =
                 "select count(*) from pg_stat_progress_copy where command = 'COPY FROM' and tuples_processed > 0";
+            within("three loads", reaches(&mut database, copies, 3)).await;
+            self.begin_patch();
             within("four loads", reaches(&mut database, copies, 4)).await;
             return;
         }
@@ -157,6 +166,7 @@ impl Changes {
         for upload in &mut self.uploads {
             upload.feed_all().await;
         }
+        self.begin_patch();
         let waiting = "select count(*) from pg_stat_activity where wait_event_type = 'Lock' and query ~ '^insert into larder.(appends|versions)'";
         within("four commits", reaches(&mut database, waiting, 4)).await;
         self.held = (moment == Moment::Publishing).then_some(held);
@@ -165,7 +175,9 @@ impl Changes {
     /// Which of the append and the replace were.
     async fn acknowledged(self) -> [bool; 2] {
         // A job may be answered or not; what becomes of it is asked afterwards.
-        self.patch.await.unwrap_or_default();
+        if let Some(patching) = self.patching {
+            patching.await.unwrap_or_default();
+        }
         let [append, replace, job] = self.uploads.map(|mut upload| async move {
             // The rest of the file: nothing of it may count any more.
             if let Some(pipe) = upload.pipe.take() {
