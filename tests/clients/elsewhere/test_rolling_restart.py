@@ -22,7 +22,8 @@ CADDYFILE = """
 http://{address}:{port} {{
     bind {address}
     reverse_proxy {replicas} {{
-        lb_policy round_robin
+        # `round_robin` looks at as many turns as there are replicas, and requests at once take one another's: it can find none where one is there.
+        lb_policy least_conn
         health_uri /health/ready
         health_interval 100ms
         health_timeout 10s
