@@ -3,9 +3,10 @@
 use crate::{
     app::App,
     error::{Error, Result},
+    http::until_there,
 };
+use ::http::StatusCode;
 use axum::{Json, extract::State};
-use http::StatusCode;
 use serde_json::{Value, json};
 use std::{
     future::Future,
@@ -28,8 +29,10 @@ pub async fn live() -> Json<Value> {
 
 /// `GET /health/ready`: 503 while a store does not answer or the service is shutting down, so that a load balancer sends no requests here.
 pub async fn ready(State(app): State<App>) -> (StatusCode, Json<Value>) {
+    // A database that restarts is soon back, and readings wait for it: no reason to send them elsewhere.
+    let database = until_there(&app, || app.catalogue.check());
     let (database, objects, documents) =
-        tokio::join!(check(app.catalogue.check()), check(app.objects.check()), check(app.documents.check()));
+        tokio::join!(check(database), check(app.objects.check()), check(app.documents.check()));
     let draining = app.draining();
     let ready = database && objects && documents && !draining;
     let word = |ok| if ok { "ok" } else { "failing" };
