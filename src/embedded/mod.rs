@@ -28,7 +28,7 @@ use crate::error::{Error, Result};
 pub struct DataDir {
     path: PathBuf,
     /// The lock belongs to the open file: it goes with the process, however that ends.
-    _lock: File,
+    lock: File,
 }
 
 impl DataDir {
@@ -40,12 +40,19 @@ impl DataDir {
         create(path).map_err(|error| cannot("make the data folder", path, &error))?;
         let path = path.canonicalize().map_err(|error| cannot("open the data folder", path, &error))?;
         let lock = lock(&path)?;
-        Ok(Self { path, _lock: lock })
+        Ok(Self { path, lock })
     }
 
     /// Absolute, without symbolic links.
     pub fn path(&self) -> &Path {
         &self.path
+    }
+}
+
+impl Drop for DataDir {
+    /// A child that is just being started has the same open file for a moment, so to close ours would not be enough.
+    fn drop(&mut self) {
+        self.lock.unlock().unwrap_or_default();
     }
 }
 
