@@ -86,7 +86,8 @@ if [ "$part" != rust ]; then
     step 'packages of Debian' install_packages
     step 'clients and servers for tests' install_python
     step 'real data' install_data
-    step 'the binary' cargo build
+    # With the tests, as `cargo test` makes it: alone it is another form of the dependencies, which takes minutes to compile.
+    step 'the binary' cargo build --bins --tests
     step 'real clients, embedded stores' clients tests/clients
     step 'templates and image' clients tests/deploy
     # What a page shows does not depend on where the stores are, and a browser takes its time.

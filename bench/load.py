@@ -5,6 +5,7 @@ import re
 import resource
 import sys
 import time
+from collections.abc import Callable
 
 from service import URL, Psql, run
 
@@ -58,6 +59,12 @@ class Load:
         host = psql.command[psql.command.index("-h") + 1]
         told = ["pgbench", "-n", "-M", mode, "-c", str(self.clients), "-j", "1", "-T", str(self.seconds), "-f", str(script), "-h", host, "-U", "larder", "larder"]
         return Rate.measured(r"tps = ([0-9.]+)", *told)[0]
+
+
+def best(contenders: dict[str, Callable[[], Rate]], rounds: int = 3) -> dict[str, Rate]:
+    """The best of some rounds in which all take turns, so that what else goes on at a time falls on each of them."""
+    measured = [{name: measure() for name, measure in contenders.items()} for _ in range(rounds)]
+    return {name: max(rates[name] for rates in measured) for name in contenders}
 
 
 def ratio(what: str, ours: float, theirs: dict[str, float], unit: str):

@@ -31,8 +31,11 @@ pub async fn live() -> Json<Value> {
 pub async fn ready(State(app): State<App>) -> (StatusCode, Json<Value>) {
     // A database that restarts is soon back, and readings wait for it: no reason to send them elsewhere.
     let database = until_there(&app, || app.catalogue.check());
-    let (database, objects, documents) =
-        tokio::join!(check(database), check(app.objects.check()), check(app.documents.check()));
+    let (database, objects, documents) = tokio::join!(
+        check("database", database),
+        check("objects", app.objects.check()),
+        check("documents", app.documents.check())
+    );
     let draining = app.draining();
     let ready = database && objects && documents && !draining;
     let word = |ok| if ok { "ok" } else { "failing" };
@@ -64,15 +67,15 @@ pub async fn ask(listen: SocketAddr) -> Result<()> {
     }
 }
 
-async fn check(store: impl Future<Output = Result<()>>) -> bool {
-    match timeout(CHECK_TIME, store).await {
+async fn check(store: &'static str, answer: impl Future<Output = Result<()>>) -> bool {
+    match timeout(CHECK_TIME, answer).await {
         Ok(Ok(())) => true,
         Ok(Err(error)) => {
-            tracing::warn!(?error, "a store is not available");
+            tracing::warn!(store, ?error, "a store is not available");
             false
         }
         Err(_) => {
-            tracing::warn!("a store did not answer within {} s", CHECK_TIME.as_secs());
+            tracing::warn!(store, "a store did not answer within {} s", CHECK_TIME.as_secs());
             false
         }
     }

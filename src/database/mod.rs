@@ -30,6 +30,8 @@ const UNTESTED_TIME: Duration = Duration::from_secs(1);
 /// For statements that run when the service ends.
 const CLOSE_TIME: Duration = Duration::from_secs(5);
 const UPKEEP_TIME: Duration = Duration::from_secs(60);
+/// Of connections, as in sqlx's pools.
+const AGE_MAX: Duration = Duration::from_secs(30 * 60);
 
 /// Where the database is and how to log in.
 #[derive(Debug, Clone)]
@@ -130,8 +132,8 @@ impl Pools {
         let options = database.options_now().await?;
         let max = usize::try_from(config.limits.pool_connections_max).unwrap_or(usize::MAX);
         let control = pool(config, named(&options, "control", config.times.request_seconds));
-        let queries =
-            Queries::new(named(&options, "queries", config.times.query_seconds), max, config.times.request())?;
+        let queries = named(&options, "queries", config.times.query_seconds);
+        let queries = Queries::new(queries, max, config.times.request(), AGE_MAX)?;
         let loads = pool(config, named(&options, "loads", 0));
         let upkeep = upkeep(database.login.clone(), [control.clone(), loads.clone()], queries.clone());
         Ok(Self { control, queries, loads, _upkeep: AbortOnDropHandle::new(tokio::spawn(upkeep)) })

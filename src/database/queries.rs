@@ -8,7 +8,9 @@ use crate::{
 };
 use deadpool::{
     Runtime, Status,
-    managed::{Manager, Metrics, Object, Pool, PoolConfig, PoolError, QueueMode, RecycleResult, Timeouts},
+    managed::{
+        Manager, Metrics, Object, Pool, PoolConfig, PoolError, QueueMode, RecycleError, RecycleResult, Timeouts,
+    },
 };
 use sqlx::{Connection, PgConnection, postgres::PgConnectOptions};
 use std::{
@@ -18,7 +20,6 @@ use std::{
 };
 
 /// As in sqlx's pools.
-const AGE_MAX: Duration = Duration::from_secs(30 * 60);
 const IDLE_MAX: Duration = Duration::from_secs(10 * 60);
 
 #[derive(Clone)]
@@ -30,11 +31,14 @@ pub struct QueryConnection {
     place: Object<Opener>,
 }
 
-struct Opener(RwLock<PgConnectOptions>);
+struct Opener {
+    options: RwLock<PgConnectOptions>,
+    age_max: Duration,
+}
 
 impl Opener {
     async fn open(&self) -> sqlx::Result<PgConnection> {
-        let options = self.0.read().unwrap_or_else(PoisonError::into_inner).clone();
+        let options = self.options.read().unwrap_or_else(PoisonError::into_inner).clone();
         // Seldom done, and large: every request would carry its place about.
         Box::pin(PgConnection::connect_with(&options)).await
     }
@@ -51,24 +55,28 @@ impl Manager for Opener {
 
     async fn recycle(&self, place: &mut Option<PgConnection>, metrics: &Metrics) -> RecycleResult<sqlx::Error> {
         match place {
-            Some(connection) if metrics.age() <= AGE_MAX => {
+            Some(connection) if metrics.age() <= self.age_max => {
                 if metrics.last_used() > UNTESTED_TIME {
                     connection.ping().await?;
                 }
+                Ok(())
             }
-            _ => *place = Some(self.open().await?),
+            // The age is that of the place, so another connection needs another place.
+            _ => Err(RecycleError::message("empty or too old")),
         }
-        Ok(())
     }
 }
 
 impl Queries {
-    /// At most so many connections, for each of which a request waits so long.
-    pub(super) fn new(options: PgConnectOptions, max: usize, wait: Duration) -> Result<Self> {
+    /// At most `max` connections, for each of which a request waits as long as `wait`; one that is older than `age_max` is replaced.
+    pub fn new(options: PgConnectOptions, max: usize, wait: Duration, age_max: Duration) -> Result<Self> {
         let timeouts = Timeouts { wait: Some(wait), create: Some(wait), recycle: Some(wait) };
         // The ones in use stay warm, and the others can be closed.
         let config = PoolConfig { max_size: max, timeouts, queue_mode: QueueMode::Lifo };
-        let pool = Pool::builder(Opener(RwLock::new(options))).config(config).runtime(Runtime::Tokio1).build();
+        let pool = Pool::builder(Opener { options: RwLock::new(options), age_max })
+            .config(config)
+            .runtime(Runtime::Tokio1)
+            .build();
         pool.map(Self).map_err(Error::internal)
     }
 
@@ -88,11 +96,11 @@ impl Queries {
     }
 
     pub(super) fn options(&self) -> PgConnectOptions {
-        self.0.manager().0.read().unwrap_or_else(PoisonError::into_inner).clone()
+        self.0.manager().options.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     pub(super) fn set_options(&self, options: PgConnectOptions) {
-        *self.0.manager().0.write().unwrap_or_else(PoisonError::into_inner) = options;
+        *self.0.manager().options.write().unwrap_or_else(PoisonError::into_inner) = options;
     }
 
     /// Closes what nobody has used for long.

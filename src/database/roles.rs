@@ -53,8 +53,9 @@ pub async fn make_roles(database: &Database, patience: Duration) -> Result<()> {
 }
 
 pub(super) async fn may_migrate(connection: &mut PgConnection) -> Result<bool> {
-    let sql = "select case when exists (select from pg_namespace where nspname = 'larder')
-         then has_schema_privilege('larder', 'create') else has_database_privilege(current_database(), 'create') end";
+    // By the schema's oid: its name can still be unknown here, from our look for it before, when another replica has just made it.
+    let sql = "select coalesce((select has_schema_privilege(oid, 'create') from pg_namespace where nspname = 'larder'),
+         has_database_privilege(current_database(), 'create'))";
     sqlx::query_scalar(sql).fetch_one(connection).await.map_err(unreadable)
 }
 

@@ -16,9 +16,11 @@ use std::{
     ffi::OsString,
     fs::{self, DirBuilder, OpenOptions},
     io,
+    num::NonZero,
     os::unix::fs::{DirBuilderExt, OpenOptionsExt},
     path::{Path, PathBuf},
     process::Command,
+    thread::available_parallelism,
     time::{Duration, Instant},
 };
 
@@ -230,6 +232,9 @@ fn prepare(dir: &Path, search: &Search, fetch: &Fetch) -> Result<Prepared> {
     marker.push(&data);
     command.arg("-c").arg(marker);
     command.args(SETTINGS.iter().flat_map(|setting| ["-c", setting]));
+    // The process that a query has works too: more of them than there are other cores only take time from each other.
+    let others = available_parallelism().map_or(1, NonZero::get) - 1;
+    command.arg("-c").arg(format!("max_parallel_workers={others}"));
     command.stdout(output).stderr(errors);
     Ok(Prepared { installation, command, log, socket_dir, socket_dir_is_temporary })
 }

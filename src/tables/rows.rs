@@ -25,7 +25,6 @@ use tokio::{
     },
     time::timeout,
 };
-use tokio_util::task::AbortOnDropHandle;
 use uuid::Uuid;
 
 /// Bytes of rows that go out in one piece.
@@ -170,22 +169,6 @@ impl Tables {
     /// # Errors
     /// `Invalid` where a value of the table cannot be what the query makes of it, `Limit::QuerySeconds`.
     pub async fn page(
-        &self,
-        table_id: Uuid,
-        query: &RowQuery,
-        (limit, after): (u64, Option<&[Option<String>]>),
-        witness: Witness,
-        export: Export,
-    ) -> Result<Page> {
-        let (tables, query, after) = (self.clone(), query.clone(), after.map(<[_]>::to_vec));
-        // In a task of its own, outside of the span of the request, which sqlx would enter twice for each row.
-        let reading = tokio::spawn(async move {
-            tables.read_page(table_id, &query, (limit, after.as_deref()), witness, &export).await
-        });
-        AbortOnDropHandle::new(reading).await.map_err(Error::internal)?
-    }
-
-    async fn read_page(
         &self,
         table_id: Uuid,
         query: &RowQuery,

@@ -113,6 +113,18 @@ class Account:
         server = Path(__file__).with_name("emulator_server.py")
         stores.start("emulator", [sys.executable, str(server), str(port), str(certificate), str(key)], port, environment=environment)
 
+    def environment(self):
+        """What a script or the CLI needs to act in this account, as its root."""
+        return clean_environment() | {
+            "AWS_ENDPOINT_URL": self.url,
+            "AWS_CA_BUNDLE": str(self.authority),
+            "AWS_DEFAULT_REGION": REGION,
+            "AWS_ACCESS_KEY_ID": self.root["aws_access_key_id"],
+            "AWS_SECRET_ACCESS_KEY": self.root["aws_secret_access_key"],
+            "AWS_PAGER": "",
+            "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+        }
+
     def make_certificates(self):
         """An authority for this run, and a certificate for the loopback address."""
         now, day = datetime.datetime.now(datetime.UTC), datetime.timedelta(days=1)

@@ -38,6 +38,7 @@ mod jobs;
 mod operations;
 mod pages;
 mod process;
+mod query_connections;
 mod s3_conformance;
 mod sessions;
 mod shares;

@@ -76,11 +76,11 @@ async fn read(
         && let Ok(shape) = shape
         && let Some(found) = app.catalogue.recent(caller, name)
     {
-        let id = found.dataset.id;
+        let (id, state) = (found.dataset.id, found.dataset.state);
         match serve_found(app, found, (shape, &asked), path, method, headers).await {
             Ok(Some(response)) => return Ok(Gives::mark(id, shape.extension(), response)),
-            Err(error @ Error::Limit { .. }) => return Err(error.into()),
-            // Any other error may be one of what the table was.
+            Err(error) if app.catalogue.state(id).await? == Some(state) => return Err(error.into()),
+            // It was of what the table is no longer.
             Ok(None) | Err(_) => {}
         }
     }
@@ -269,7 +269,7 @@ impl Request<'_> {
         let mut total = self.total().await?;
         let (after, export) = (self.after.as_deref(), self.export());
         let witness = if self.now { Witness::Revision } else { Witness::State(self.dataset.id) };
-        let page = self.app.tables.page(self.table_id, &self.query, (limit, after), witness, export).await?;
+        let page = self.app.tables.page(self.table_id, &self.query, (limit, after), witness, &export).await?;
         // An empty page shows nothing; if what we know still holds, it held then.
         let shown = match (page.witness, self.now) {
             (None, true) => self.app.catalogue.revision_now(self.table_id).await?,

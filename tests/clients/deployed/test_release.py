@@ -2,15 +2,12 @@
 
 import itertools
 import json
-import os
 import subprocess
-import sys
 import threading
-from pathlib import Path
 
 import pytest
-from emulator import PARAMETERS, REGION, emulated, template
-from service import ROOT, clean_environment
+from emulator import PARAMETERS, emulated, template
+from service import ROOT
 
 STACK = "released"
 
@@ -52,16 +49,7 @@ def run(stores, tmp_path):
     del body["Resources"]["Alias"], body["Resources"]["Dashboard"]
     (file := tmp_path / "larder.json").write_text(json.dumps(body))
     account = stores.account
-    environment = clean_environment() | {
-        "AWS_ENDPOINT_URL": account.url,
-        "AWS_CA_BUNDLE": str(account.authority),
-        "AWS_DEFAULT_REGION": REGION,
-        "AWS_ACCESS_KEY_ID": account.root["aws_access_key_id"],
-        "AWS_SECRET_ACCESS_KEY": account.root["aws_secret_access_key"],
-        "AWS_PAGER": "",
-        "LARDER_TEMPLATE": str(file),
-        "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
-    }
+    environment = account.environment() | {"LARDER_TEMPLATE": str(file)}
 
     def run(script, *arguments, codes=itertools.repeat(0)):
         agent = Agent(account.client("ecs"), codes)

@@ -1,16 +1,12 @@
 """What deploy/README.md tells of a restore, typed as it stands there: the steps that the emulator can take. Needs `--stores=deployed`."""
 
 import datetime
-import os
 import re
 import subprocess
-import sys
 import textwrap
-from pathlib import Path
 
 import pytest
-from emulator import REGION
-from service import ROOT, clean_environment, wait_until
+from service import ROOT, wait_until
 
 
 def block(words):
@@ -23,15 +19,7 @@ def block(words):
 @pytest.fixture
 def typed(stores):
     account = stores.account
-    environment = clean_environment() | {
-        "AWS_ENDPOINT_URL": account.url,
-        "AWS_CA_BUNDLE": str(account.authority),
-        "AWS_DEFAULT_REGION": REGION,
-        "AWS_ACCESS_KEY_ID": account.root["aws_access_key_id"],
-        "AWS_SECRET_ACCESS_KEY": account.root["aws_secret_access_key"],
-        "AWS_PAGER": "",
-        "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
-    }
+    environment = account.environment()
 
     def typed(words, **variables):
         command = ["bash", "-euo", "pipefail", "-c", block(words)]

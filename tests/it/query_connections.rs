@@ -1,0 +1,45 @@
+//! The connections of queries: which are used again, and which are not.
+
+use crate::support::shared;
+use larder::database::{Queries, QueryConnection};
+use std::time::Duration;
+
+async fn queries(age_max: Duration) -> Queries {
+    let stores = shared().base.stores(&shared().app.config).await.expect("the stores");
+    Queries::new(stores.database.options, 1, Duration::from_secs(60), age_max).expect("a pool")
+}
+
+/// The server's process behind a connection.
+async fn process(connection: &mut QueryConnection) -> i32 {
+    sqlx::query_scalar("select pg_backend_pid()").fetch_one(&mut **connection).await.expect("an answer")
+}
+
+async fn used(queries: &Queries) -> i32 {
+    let mut connection = queries.acquire().await.expect("a connection");
+    let process = process(&mut connection).await;
+    connection.give_back();
+    process
+}
+
+#[tokio::test]
+async fn a_connection_is_used_again_until_it_is_old_and_so_is_the_one_after_it() {
+    let age = Duration::from_secs(5);
+    let queries = queries(age).await;
+    let first = used(&queries).await;
+    assert_eq!(used(&queries).await, first);
+    tokio::time::sleep(age + Duration::from_millis(100)).await;
+    let second = used(&queries).await;
+    assert_ne!(second, first, "it was too old");
+    assert_eq!(used(&queries).await, second, "it is new");
+}
+
+#[tokio::test]
+async fn a_connection_that_is_not_given_back_is_closed_and_its_place_is_free() {
+    let queries = queries(Duration::from_secs(600)).await;
+    let mut left = queries.acquire().await.expect("a connection");
+    let process = process(&mut left).await;
+    drop(left);
+    let other = used(&queries).await;
+    assert_ne!(other, process);
+    assert_eq!(used(&queries).await, other);
+}
