@@ -13,7 +13,7 @@ use crate::{
     shares::{Share, Target},
 };
 use sqlx::{AssertSqlSafe, FromRow, PgPool, Row, postgres::PgRow};
-use std::sync::LazyLock;
+use std::{collections::HashMap, sync::LazyLock};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
@@ -75,24 +75,24 @@ pub struct Day {
     pub bytes: i64,
 }
 
-/// `noted` is for shares of which no more must be known than that they are there.
+/// Each link once, however many have come with it. What is noted at once is for shares of which no more must be known than that they are there.
 static ENTER: LazyLock<String> = LazyLock::new(|| {
     format!(
         "with asked as materialized (
              select * from unnest($1::uuid[], $2::uuid[], $3::int[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[], $9::text[])
              as a (hit, share, generation, of_blob, of_other, request_id, agent, network, path)
          ), found as materialized (
-             select a.hit as h_hit, a.request_id as h_request_id, a.agent as h_agent, a.network as h_network, a.path as h_path,
-                 case when s.password is null and s.downloads_max is null and s.folder is null then
-                     case when d.kind = 'blob' then a.of_blob else a.of_other end end as h_outcome,
-                 (d.id is not null and d.deleted_at is null and (d.visibility <> 'private' or d.owner = s.created_by or m.admin)) is true as d_there,
+             select s.password is null and s.downloads_max is null and s.folder is null as l_open, d.kind = 'blob' as l_blob,
+                 (d.id is not null and d.deleted_at is null and (d.visibility <> 'private' or d.owner = s.created_by or m.admin)) is true as l_there,
                  {SHARE_COLUMNS}, {DATASET_COLUMNS}
-             from asked a join larder.shares s on s.id = a.share and s.generation = a.generation {SHARE_JOINS}
+             from (select distinct share, generation from asked) a
+             join larder.shares s on s.id = a.share and s.generation = a.generation {SHARE_JOINS}
              left join larder.principals p on p.id = d.owner left join larder.objects o on o.id = v.object_id
          ), noted as (
              insert into larder.share_hits (id, share_id, outcome, request_id, agent, network, path)
-             select h_hit, s_id, case when s_over or not (d_there or s_folder is not null) then 'over' else h_outcome end, h_request_id, h_agent, h_network, h_path
-             from found where s_over or not (d_there or s_folder is not null) or h_outcome is not null returning id
+             select hit, share, case when l_over then 'over' when l_blob then of_blob else of_other end, request_id, agent, network, path
+             from asked join (select *, s_over or not (l_there or s_folder is not null) as l_over from found) f
+             on s_id = share and s_generation = generation where l_over or l_open returning id
          ) select * from found"
     )
 });
@@ -122,18 +122,16 @@ pub(super) async fn enter(control: &PgPool, group: Vec<Arrival>) -> Result<Vec<O
         .fetch_all(control)
         .await
         .map_err(database)?;
-    let mut found = std::collections::HashMap::with_capacity(rows.len());
-    for row in rows {
-        found.insert(row.try_get::<Uuid, _>("h_hit").map_err(database)?, entry(&row).map_err(database)?);
-    }
-    Ok(each(&group, |one| found.remove(&one.hit.id)))
+    let entries = rows.iter().map(entry).collect::<sqlx::Result<Vec<_>>>().map_err(database)?;
+    let found: HashMap<_, _> = entries.iter().map(|entry| ((entry.share.id, entry.share.generation), entry)).collect();
+    Ok(each(&group, |one| found.get(&(one.share, one.generation)).map(|entry| (*entry).clone())))
 }
 
 fn entry(row: &PgRow) -> sqlx::Result<Entry> {
     let mut share = Share::from_row(row)?;
-    let there = row.try_get("d_there")?;
+    let there = row.try_get("l_there")?;
     share.over = share.over || !(there || matches!(share.target, Target::Folder(_)));
-    let noted = share.over || row.try_get::<Option<&str>, _>("h_outcome")?.is_some();
+    let noted = share.over || row.try_get("l_open")?;
     let dataset = if there { Some(Dataset::from_row(row)?) } else { None };
     Ok(Entry { share, dataset, noted })
 }

@@ -66,20 +66,32 @@ async fn the_log_says_of_addresses_what_a_setting_lets_it() {
 }
 
 #[tokio::test]
-async fn many_who_come_at_once_are_each_written_down_before_they_are_sent_on() {
+async fn many_who_come_at_once_by_several_links_are_each_written_down_before_they_are_answered() {
     shared().put("/v1/blobs/log-many.txt", "x").await;
-    let shares = [share("/v1/blobs/log-many.txt").await, share("/v1/blobs/log-many.txt").await];
-    let asks = (0..200).map(|n| follow(url(&shares[n % 2])));
+    shared().put("/v1/tables/log-many", "a\n1\n").await;
+    let revoked = share("/v1/blobs/log-many.txt").await;
+    let path = format!("/v1/shares/{}", revoked["id"].as_str().unwrap());
+    assert_eq!(shared().delete(&path).await.status(), 204);
+    let links = [
+        (share("/v1/blobs/log-many.txt").await, 307, "redirected"),
+        (share("/v1/blobs/log-many.txt").await, 307, "redirected"),
+        (share("/v1/tables/log-many").await, 200, "streamed"),
+        (made(shared(), "/v1/tables/log-many", json!({ "password": "correct horse" })).await, 401, "password"),
+        (revoked, 410, "over"),
+    ];
+    let asks = (0..200).map(|n| follow(url(&links[n % links.len()].0)));
     let answers = futures::future::join_all(asks).await;
-    assert!(answers.iter().all(|answer| answer.status() == 307));
-    for share in &shares {
+    for (n, answer) in answers.iter().enumerate() {
+        assert_eq!(answer.status(), links[n % links.len()].1, "{n}");
+    }
+    for (share, _, outcome) in &links {
         let hits = log(shared(), share, "?limit=1000").await;
         let hits = hits["hits"].as_array().unwrap();
-        assert_eq!(hits.len(), 100);
+        assert!(hits.iter().all(|hit| hit["outcome"] == *outcome), "{hits:?}");
         let mut ids: Vec<&str> = hits.iter().map(|hit| hit["request_id"].as_str().unwrap()).collect();
         ids.sort_unstable();
         ids.dedup();
-        assert_eq!(ids.len(), 100);
+        assert_eq!((hits.len(), ids.len()), (40, 40));
     }
 }
 
