@@ -35,15 +35,17 @@ class Load:
         self.folder, self.clients, self.seconds = folder, clients, seconds
 
     def http(
-        self, path: str, key_max: int, token: str | None = None, headers: dict | None = None, url: str = URL, refused: bool = False
+        self, path: str, key_max: int, token: str | None = None, headers: dict | None = None, url: str = URL, body: str | None = None, refused: bool = False
     ) -> Rate:
-        """Requests a second; `KEY` in the path becomes a random number below `key_max`. Every answer must be of one kind: a good one, unless refusals are wanted."""
+        """Requests a second, GET or, with a body, POST; `KEY` in the body, or else in the path, becomes a random number below `key_max`. Every answer must be of one kind: a good one, unless refusals are
+        wanted."""
         headers = dict(headers or {}) | ({"Authorization": f"Bearer {token}"} if token else {})
         given = "".join(f'wrk.headers["{name}"] = [[{value}]]\n' for name, value in headers.items())
         script = self.folder / "wrk.lua"
+        with_key = '(string.gsub([[%s]], "KEY", tostring(math.random(%d))))'
+        request = f'"POST", [[{path}]], nil, {with_key % (body, key_max)}' if body else f'"GET", {with_key % (path, key_max)}'
         script.write_text(
-            f"{given}function init() math.randomseed(os.time()) end\n"
-            f'function request() return wrk.format("GET", (string.gsub([[{path}]], "KEY", tostring(math.random({key_max}))))) end\n'
+            f"{given}function init() math.randomseed(os.time()) end\nfunction request() return wrk.format({request}) end\n"
         )
         wrk = ["wrk", "-t", "1", "-c", str(self.clients), "-d", f"{self.seconds}s", "--timeout", "60s", "-s", str(script), url]
         rate, told = Rate.measured(r"Requests/sec:\s+([0-9.]+)", *wrk)
@@ -61,7 +63,7 @@ class Load:
         return Rate.measured(r"tps = ([0-9.]+)", *told)[0]
 
 
-def best(contenders: dict[str, Callable[[], Rate]], rounds: int = 3) -> dict[str, Rate]:
+def best(contenders: dict[str, Callable[[], Rate]], rounds: int) -> dict[str, Rate]:
     """The best of some rounds in which all take turns, so that what else goes on at a time falls on each of them."""
     measured = [{name: measure() for name, measure in contenders.items()} for _ in range(rounds)]
     return {name: max(rates[name] for rates in measured) for name in contenders}

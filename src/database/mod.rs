@@ -204,7 +204,7 @@ fn named(database: &PgConnectOptions, name: &str, statement_seconds: u64) -> PgC
         ("lock_timeout", LOCK_TIMEOUT.to_owned()),
         ("idle_in_transaction_session_timeout", "10min".to_owned()),
         // The server stops a statement whose client has gone.
-        ("client_connection_check_interval", "10s".to_owned()),
+        ("client_connection_check_interval", "1s".to_owned()),
         ("timezone", "UTC".to_owned()),
         ("datestyle", "ISO, YMD".to_owned()),
         ("intervalstyle", "iso_8601".to_owned()),
