@@ -40,7 +40,7 @@ install_packages() {
 
 install_cargo_deny() {
     [ "$("$target/tools/bin/cargo-deny" --version 2>/dev/null)" = "cargo-deny $cargo_deny" ] ||
-        cargo install --quiet --locked --root "$target/tools" --no-default-features "cargo-deny@$cargo_deny"
+        cargo install --quiet --locked --debug --root "$target/tools" --no-default-features "cargo-deny@$cargo_deny"
 }
 
 install_python() {
