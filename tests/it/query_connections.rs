@@ -1,8 +1,9 @@
 //! The connections of queries: which are used again, and which are not.
 
-use crate::support::shared;
+use crate::support::{Service, shared};
 use larder::database::{Queries, QueryConnection};
-use std::time::Duration;
+use reqwest::Method;
+use std::time::{Duration, Instant};
 
 async fn queries(age_max: Duration) -> Queries {
     let stores = shared().base.stores(&shared().app.config).await.expect("the stores");
@@ -42,4 +43,24 @@ async fn a_connection_that_is_not_given_back_is_closed_and_its_place_is_free() {
     let other = used(&queries).await;
     assert_ne!(other, process);
     assert_eq!(used(&queries).await, other);
+}
+
+#[tokio::test]
+async fn postgres_ends_a_statement_soon_after_its_client_has_gone() {
+    let larder = Service::start(&[]).await;
+    // An odd number of them is not twice two others, whichever two are tried.
+    let rows = format!("{}b\n", "a".repeat(1_001)).repeat(1_000);
+    larder.put("/v1/tables/slow", format!("text\n{rows}")).await;
+    let at_work =
+        "select count(*) from pg_stat_activity where application_name = 'larder queries' and state = 'active'";
+    let query = "/v1/tables/slow/rows?text=match.^(a*)(a*)\\1\\2b$&limit=1";
+    let asked = tokio::spawn(larder.request(Method::GET, query).send());
+    larder.wait_for(at_work, &["1"]).await;
+    // It is at work for good.
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    assert_eq!(larder.column(at_work).await, ["1"]);
+    asked.abort();
+    let gone = Instant::now();
+    larder.wait_for(at_work, &["0"]).await;
+    assert!(gone.elapsed() < Duration::from_secs(5), "{:?}", gone.elapsed());
 }
