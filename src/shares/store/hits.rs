@@ -10,7 +10,7 @@ use super::{
 use crate::{
     catalogue::{DATASET_COLUMNS, Dataset, database},
     error::Result,
-    shares::{Share, Target},
+    shares::Share,
 };
 use sqlx::{AssertSqlSafe, FromRow, PgPool, Row, postgres::PgRow};
 use std::{collections::HashMap, sync::LazyLock};
@@ -88,12 +88,13 @@ static ENTER: LazyLock<String> = LazyLock::new(|| {
              from (select distinct share, generation from asked) a
              join larder.shares s on s.id = a.share and s.generation = a.generation {SHARE_JOINS}
              left join larder.principals p on p.id = d.owner left join larder.objects o on o.id = v.object_id
+         ), known as (
+             select *, s_over or not (l_there or s_folder is not null) as l_over from found
          ), noted as (
              insert into larder.share_hits (id, share_id, outcome, request_id, agent, network, path)
              select hit, share, case when l_over then 'over' when l_blob then of_blob else of_other end, request_id, agent, network, path
-             from asked join (select *, s_over or not (l_there or s_folder is not null) as l_over from found) f
-             on s_id = share and s_generation = generation where l_over or l_open returning id
-         ) select * from found"
+             from asked join known on s_id = share and s_generation = generation where l_over or l_open returning id
+         ) select * from known"
     )
 });
 
@@ -129,10 +130,9 @@ pub(super) async fn enter(control: &PgPool, group: Vec<Arrival>) -> Result<Vec<O
 
 fn entry(row: &PgRow) -> sqlx::Result<Entry> {
     let mut share = Share::from_row(row)?;
-    let there = row.try_get("l_there")?;
-    share.over = share.over || !(there || matches!(share.target, Target::Folder(_)));
+    share.over = row.try_get("l_over")?;
     let noted = share.over || row.try_get("l_open")?;
-    let dataset = if there { Some(Dataset::from_row(row)?) } else { None };
+    let dataset = if row.try_get("l_there")? { Some(Dataset::from_row(row)?) } else { None };
     Ok(Entry { share, dataset, noted })
 }
 
