@@ -111,7 +111,7 @@ impl App {
             auth: Auth::new(control, &config),
             blobs: Blobs::new(catalogue.clone(), objects.clone()),
             tables: Tables::new(catalogue.clone(), objects.clone(), queries, loads, &config),
-            shares: Shares::new(catalogue.clone()),
+            shares: Shares::new(catalogue.clone(), &pools.links),
             passwords: Passwords::new(config.sharing.password_checks_max, config.times.request()),
             catalogue,
             objects,

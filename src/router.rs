@@ -7,9 +7,7 @@ use crate::{
         http::{as_caller, as_stranger},
         principals, session, tokens,
     },
-    blobs, datasets, documents,
-    guards::http::limit,
-    health,
+    blobs, datasets, documents, health,
     http::{entrance, frame, not_found, openapi},
     jobs, metrics, shares, tables, upload, web,
 };
@@ -35,16 +33,14 @@ pub fn router(app: &App) -> Router {
             .expose_headers(Any),
     );
 
-    with_frame(
-        private
-            .merge(links(app))
-            .merge(sessions(app))
-            .merge(open())
-            .fallback(not_found)
-            .method_not_allowed_fallback(upload::http::other_method)
-            .layer(from_fn_with_state(app.clone(), entrance))
-            .with_state(app.clone()),
-    )
+    private
+        .merge(links())
+        .merge(sessions(app))
+        .merge(open())
+        .fallback(not_found)
+        .method_not_allowed_fallback(upload::http::other_method)
+        .layer(from_fn_with_state(app.clone(), entrance))
+        .with_state(app.clone())
 }
 
 fn uploads() -> Router<App> {
@@ -121,15 +117,13 @@ fn sessions(app: &App) -> Router<App> {
 }
 
 /// Whoever holds a link may read it from any page, but never with the reader's own credentials.
-fn links(app: &App) -> Router<App> {
+fn links() -> Router<App> {
     Router::new()
         .route("/s/{token}", get(shares::http::follow).post(shares::http::post))
         .route("/s/{token}/{*path}", get(shares::http::follow_path).put(shares::http::put))
-        .route_layer(from_fn_with_state(app.clone(), limit))
-        .layer(DefaultBodyLimit::disable())
         // Before the layer, which answers a browser's OPTIONS.
         .method_not_allowed_fallback(upload::http::other_method)
-        .layer(CorsLayer::new().allow_origin(Any).allow_headers(Any).expose_headers(Any))
+        .layer((CorsLayer::new().allow_origin(Any).allow_headers(Any).expose_headers(Any), DefaultBodyLimit::disable()))
 }
 
 fn open() -> Router<App> {
@@ -149,7 +143,7 @@ pub fn metrics_router(app: &App) -> Router {
     with_frame(routes.with_state(app.clone()))
 }
 
-/// What every request passes, the embedded bucket's included.
+/// For what is not the service itself: what `LARDER_METRICS_LISTEN` serves, and the embedded bucket.
 pub fn with_frame(router: Router) -> Router {
     router.layer(from_fn(frame))
 }

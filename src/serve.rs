@@ -1,7 +1,7 @@
 //! The listener: no connection may stall, neither before its request nor while it reads the answer, and all are drained at the end.
 
 use crate::{config::Times, http::Peer};
-use axum::{Router, middleware::map_response, response::Response};
+use axum::{Router, response::Response};
 use http::{HeaderValue, Request, header::CONNECTION};
 use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
@@ -35,14 +35,7 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// As long as some run, new connections are still taken, for one request each.
 pub async fn serve(listener: TcpListener, router: Router, times: &Times, stop: impl Future<Output = ()>) -> bool {
     let (running, mut connections) = (GracefulShutdown::new(), Connections::new(times));
-    let stopping = Arc::new(AtomicBool::new(false));
-    let seen = stopping.clone();
-    let router = router.layer(map_response(move |mut response: Response| {
-        if seen.load(Relaxed) {
-            response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
-        }
-        std::future::ready(response)
-    }));
+    let stopping = connections.stopping.clone();
     let drained = async {
         stop.await;
         stopping.store(true, Relaxed);
@@ -77,6 +70,7 @@ struct Connections {
     builder: Builder<TokioExecutor>,
     idle: Duration,
     tasks: JoinSet<()>,
+    stopping: Arc<AtomicBool>,
 }
 
 impl Connections {
@@ -85,7 +79,7 @@ impl Connections {
         let mut builder = Builder::new(TokioExecutor::new());
         builder.http1().timer(TokioTimer::new()).header_read_timeout(idle);
         builder.http2().timer(TokioTimer::new()).keep_alive_interval(idle);
-        Self { builder, idle, tasks: JoinSet::new() }
+        Self { builder, idle, tasks: JoinSet::new(), stopping: Arc::default() }
     }
 
     async fn accept_until(
@@ -110,12 +104,19 @@ impl Connections {
         // Those that have ended need no place any more.
         while self.tasks.try_join_next().is_some() {}
         let begun = Arc::new(AtomicBool::new(false));
-        let begins = begun.clone();
-        let service = router.map_request(move |mut request: Request<_>| {
-            begins.store(true, Relaxed);
-            request.extensions_mut().insert(peer);
-            request
-        });
+        let (begins, stopping) = (begun.clone(), self.stopping.clone());
+        let service = router
+            .map_request(move |mut request: Request<_>| {
+                begins.store(true, Relaxed);
+                request.extensions_mut().insert(peer);
+                request
+            })
+            .map_response(move |mut response: Response| {
+                if stopping.load(Relaxed) {
+                    response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+                }
+                response
+            });
         // A client that takes no bytes must not hold what it reads from: a connection to the database, say.
         let mut stream = TimeoutStream::new(stream);
         stream.set_write_timeout(Some(self.idle));

@@ -1,5 +1,7 @@
 //! Logs: for people on a terminal, as JSON elsewhere, to standard error.
 
+mod json;
+
 use crate::{
     config::{Config, LogFormat},
     error::{Error, Result},
@@ -35,7 +37,7 @@ pub fn init(config: &Config) -> Result<()> {
     let set = if human {
         registry.with(fmt::layer().with_writer(stderr).with_target(false)).try_init()
     } else {
-        registry.with(fmt::layer().json().with_writer(stderr).flatten_event(true).with_span_list(false)).try_init()
+        registry.with(fmt::layer().fmt_fields(json::Members).event_format(json::Line).with_writer(stderr)).try_init()
     };
     set.map_err(Error::internal)
 }

@@ -102,7 +102,7 @@ async fn public_reader(app: &App, request: &mut Request) -> Result<Caller> {
 pub fn origin(extensions: &Extensions) -> Origin {
     let client = extensions.get::<Client>();
     Origin {
-        request_id: REQUEST_ID.try_with(|id| id.as_str().into()).unwrap_or_default(),
+        request_id: REQUEST_ID.try_with(Clone::clone).unwrap_or_default(),
         address: client.map(|client| client.address),
         agent: client.and_then(|client| client.agent.clone()),
         token: None,

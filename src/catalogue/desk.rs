@@ -97,7 +97,7 @@ impl<T: Send + 'static, R: Default + Send + 'static> Desk<T, R> {
 }
 
 /// The failure of a group, for each of it.
-fn for_each(error: &Error) -> Error {
+pub(crate) fn for_each(error: &Error) -> Error {
     let mut text = error.to_string();
     let mut source = std::error::Error::source(error);
     while let Some(cause) = source {
@@ -106,7 +106,7 @@ fn for_each(error: &Error) -> Error {
     }
     match error {
         Error::Store { .. } if database::is_away(error) => Error::store(Store::Database, database::Away(text)),
-        Error::Store { .. } => Error::store(Store::Database, text),
+        Error::Store { store, .. } => Error::store(*store, text),
         _ => Error::internal(text),
     }
 }

@@ -44,6 +44,7 @@ pub(crate) use dataset::{DATASET_COLUMNS, state_now};
 pub use dataset::{Dataset, Kind, Version};
 pub use describe::DatasetChanges;
 pub use desk::Desk;
+pub(crate) use desk::for_each;
 pub use idempotency::KeptAnswer;
 pub use index::{Index, IndexKind, NewIndexes};
 pub use job::{Job, Progress, finish_job};
@@ -54,7 +55,7 @@ pub use names::{DOCUMENT_ID_BYTES_MAX, KEY_BYTES_MAX, blob_key, document_id, fre
 pub use precondition::Precondition;
 pub use publish::{NewTable, NewVersion, Outcome, Replace};
 pub use queues::Queues;
-pub use recent::Found;
+pub use recent::{Found, Recent};
 pub use rendition::{Rendition, RenditionKey};
 pub use store::{Catalogue, Installation};
 pub(crate) use store::{database, is_unique_violation};

@@ -27,7 +27,7 @@ pub struct Catalogue {
     pub(super) collection_shards: u64,
     pub(super) principal_bytes_max: u64,
     pub(super) principal_datasets_max: u64,
-    pub(super) recent: Arc<Recent>,
+    pub(super) recent: Arc<Recent<String, Arc<Dataset>>>,
 }
 
 /// Which stores carry the installation's id already.

@@ -1,14 +1,14 @@
-//! The connections to Postgres: three pools, and how they log in.
+//! The connections to Postgres: four pools, and how they log in.
 
 mod login;
 mod migrate;
-mod queries;
 mod roles;
+mod warm;
 
 pub use login::Login;
 pub use migrate::migrate;
-pub use queries::{Queries, QueryConnection};
 pub use roles::make_roles;
+pub use warm::{WarmConnection, WarmPool};
 
 use crate::{
     catalogue::LOCK_TIMEOUT,
@@ -16,6 +16,7 @@ use crate::{
     error::{Error, Result, Store},
 };
 use aws_config::SdkConfig;
+use deadpool::Status;
 use sqlx::{
     Connection, PgPool,
     error::DatabaseError,
@@ -30,6 +31,8 @@ const UNTESTED_TIME: Duration = Duration::from_secs(1);
 /// For statements that run when the service ends.
 const CLOSE_TIME: Duration = Duration::from_secs(5);
 const UPKEEP_TIME: Duration = Duration::from_secs(60);
+/// One for those who come with a link, one for what is added to hits.
+const LINK_CONNECTIONS: usize = 2;
 /// Of connections, as in sqlx's pools.
 const AGE_MAX: Duration = Duration::from_secs(30 * 60);
 
@@ -110,11 +113,12 @@ pub fn options(url: &str) -> Result<PgConnectOptions> {
         .map_err(|_| Error::startup("DATABASE_URL is not a valid URL such as postgres://user@host/database."))
 }
 
-/// Control (authentication, catalogue, shares), queries and loads, apart, so that slow exports never starve a share link.
+/// Control (authentication, catalogue, shares), queries, loads and the groups of links' hits, apart, so that slow exports never starve a share link.
 pub struct Pools {
     pub control: PgPool,
-    pub queries: Queries,
+    pub queries: WarmPool,
     pub loads: PgPool,
+    pub links: WarmPool,
     /// Dropping it ends it.
     _upkeep: AbortOnDropHandle<()>,
 }
@@ -133,43 +137,49 @@ impl Pools {
         let max = usize::try_from(config.limits.pool_connections_max).unwrap_or(usize::MAX);
         let control = pool(config, named(&options, "control", config.times.request_seconds));
         let queries = named(&options, "queries", config.times.query_seconds);
-        let queries = Queries::new(queries, max, config.times.request(), AGE_MAX)?;
+        let queries = WarmPool::new(queries, max, config.times.request(), AGE_MAX)?;
         let loads = pool(config, named(&options, "loads", 0));
-        let upkeep = upkeep(database.login.clone(), [control.clone(), loads.clone()], queries.clone());
-        Ok(Self { control, queries, loads, _upkeep: AbortOnDropHandle::new(tokio::spawn(upkeep)) })
+        let links = named(&options, "links", config.times.request_seconds);
+        let links = WarmPool::new(links, LINK_CONNECTIONS, config.times.request(), AGE_MAX)?;
+        let kept = ([control.clone(), loads.clone()], [queries.clone(), links.clone()]);
+        let upkeep = upkeep(database.login.clone(), kept);
+        Ok(Self { control, queries, loads, links, _upkeep: AbortOnDropHandle::new(tokio::spawn(upkeep)) })
     }
 
-    pub fn states(&self) -> [PoolState; 3] {
+    pub fn states(&self) -> [PoolState; 4] {
         let of = |name, pool: &PgPool| {
             let max = pool.options().get_max_connections();
             PoolState { name, connections: pool.size(), idle: count(pool.num_idle()), max }
         };
-        let queries = self.queries.status();
-        let queries = PoolState {
-            name: "queries",
-            connections: count(queries.size),
-            idle: count(queries.available),
-            max: count(queries.max_size),
+        let kept = |name, pool: &WarmPool| {
+            let Status { size, available, max_size, .. } = pool.status();
+            PoolState { name, connections: count(size), idle: count(available), max: count(max_size) }
         };
-        [of("control", &self.control), queries, of("loads", &self.loads)]
+        [
+            of("control", &self.control),
+            kept("queries", &self.queries),
+            of("loads", &self.loads),
+            kept("links", &self.links),
+        ]
     }
 
     /// Waits for a connection of one of them, which goes back at once; an error shows elsewhere.
     pub async fn probe(&self, name: &str) {
-        match name {
-            "control" => drop(self.control.acquire().await),
-            "loads" => drop(self.loads.acquire().await),
-            _ => {
-                if let Ok(connection) = self.queries.acquire().await {
-                    connection.give_back();
-                }
-            }
+        let kept = match name {
+            "control" => return drop(self.control.acquire().await),
+            "loads" => return drop(self.loads.acquire().await),
+            "links" => &self.links,
+            _ => &self.queries,
+        };
+        if let Ok(connection) = kept.acquire().await {
+            connection.give_back();
         }
     }
 
     /// Closes them, so that the database can stop without waiting for us; a statement that is still running is left to it.
     pub async fn close(&self) {
         self.queries.close();
+        self.links.close();
         let closed = async { tokio::join!(self.control.close(), self.loads.close()) };
         if timeout(CLOSE_TIME, closed).await.is_err() {
             tracing::warn!("statements were still running at the end");
@@ -181,19 +191,21 @@ fn count(connections: usize) -> u32 {
     u32::try_from(connections).unwrap_or(u32::MAX)
 }
 
-/// Each minute gives the pools a token that is valid, if they log in by tokens, and closes connections of queries that nobody needs.
-async fn upkeep(login: Option<Login>, pools: [PgPool; 2], queries: Queries) {
+/// Each minute gives the pools a token that is valid, if they log in by tokens, and closes connections that nobody needs.
+async fn upkeep(login: Option<Login>, (pools, kept): ([PgPool; 2], [WarmPool; 2])) {
     loop {
         sleep(UPKEEP_TIME).await;
-        queries.prune();
+        kept.iter().for_each(WarmPool::prune);
         let Some(login) = &login else { continue };
         for pool in &pools {
             if let Some(options) = login.renewed(&pool.connect_options()).await {
                 pool.set_connect_options(options);
             }
         }
-        if let Some(options) = login.renewed(&queries.options()).await {
-            queries.set_options(options);
+        for pool in &kept {
+            if let Some(options) = login.renewed(&pool.options()).await {
+                pool.set_options(options);
+            }
         }
     }
 }

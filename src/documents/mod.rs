@@ -19,6 +19,7 @@ mod remove;
 mod store;
 mod sweep;
 mod table;
+mod together;
 pub mod value;
 
 pub use copy::CarriedItem;

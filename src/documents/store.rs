@@ -1,8 +1,11 @@
 //! The DynamoDB table: where a document stands in it, and reading one.
 
-use super::item::{Attributes, Body, Item, PK, SK};
+use super::{
+    item::{Attributes, Body, Item, PK, SK},
+    together::Waiting,
+};
 use crate::{
-    catalogue::{Catalogue, Dataset, Desk, document_id},
+    catalogue::{Catalogue, Dataset, Desk},
     config::Config,
     error::{BoxError, Error, Result, Store},
     objects::Objects,
@@ -25,6 +28,7 @@ pub struct Documents {
     pub(super) deleted_days: u64,
     /// Collections, and what their documents have grown by.
     sizes: Desk<(Uuid, i64), ()>,
+    pub(super) waiting: Waiting,
 }
 
 #[derive(Debug, Clone)]
@@ -70,6 +74,7 @@ impl Documents {
         });
         Self {
             sizes,
+            waiting: Waiting::default(),
             unleased: bounded(&client, request),
             client: bounded(&client, request.min(config.times.lease() / 4)),
             table,
@@ -83,10 +88,9 @@ impl Documents {
         &self.table
     }
 
-    /// The document as of the last acknowledged write; `None` if there is none, or if it is deleted.
-    pub async fn get(&self, collection: &Dataset, id: &str) -> Result<Option<Document>> {
-        document_id(id)?;
-        let item = self.read(collection.id, collection.shards, id).await?;
+    /// The document, unless it is deleted, by a consistent read.
+    pub(super) async fn find(&self, collection: Uuid, shards: u32, id: &str) -> Result<Option<Document>> {
+        let item = self.read(collection, shards, id).await?;
         match item.filter(Item::is_live) {
             Some(item) => self.document(item).await.map(Some),
             None => Ok(None),

@@ -6,20 +6,23 @@ use crate::{
     error::Result,
     http::{Client, Problem},
 };
-use axum::{
-    extract::{Request, State},
-    middleware::Next,
-    response::Response,
-};
-use http::{HeaderMap, HeaderName, HeaderValue};
+use axum::extract::{FromRequestParts, Request};
+use http::{HeaderMap, HeaderName, HeaderValue, request::Parts};
 
 const RATELIMIT: HeaderName = HeaderName::from_static("ratelimit");
 const RATELIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
 
-/// A layer around links, which need no token.
-pub async fn limit(State(app): State<App>, request: Request, next: Next) -> Result<Response, Problem> {
-    count(&app, &request)?;
-    Ok(next.run(request).await)
+/// The client of a request that needs no token, counted: the first argument of such a handler.
+pub struct Counted(pub Client);
+
+impl FromRequestParts<App> for Counted {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
+        let client = Client::from_request_parts(parts, app).await?;
+        app.guards.address(client.address)?;
+        Ok(Self(client))
+    }
 }
 
 /// Counts a request of its address.

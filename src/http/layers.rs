@@ -12,23 +12,33 @@ use http::{
     HeaderMap, HeaderName, HeaderValue, Method,
     header::{CONTENT_SECURITY_POLICY, REFERRER_POLICY, STRICT_TRANSPORT_SECURITY, X_CONTENT_TYPE_OPTIONS},
 };
-use std::{any::Any, panic::AssertUnwindSafe};
+use std::{any::Any, panic::AssertUnwindSafe, sync::Arc};
 use tracing::{Instrument, field::display};
-use uuid::Uuid;
+use uuid::{Uuid, fmt::Simple};
 
 tokio::task_local! {
     /// The id of the request that is being answered, for problems and logs.
-    pub static REQUEST_ID: String;
+    pub static REQUEST_ID: Arc<str>;
 }
 
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const REQUEST_ID_CHARS_MAX: usize = 64;
 
-/// The layer around every route: an id, a span and a line of the log, headers that hold for every answer, and an answer even after a panic. It is one layer, since axum clones
-/// for each of them all that are below it, at every request.
+/// The layer around every other route.
 pub async fn frame(request: Request, next: Next) -> Response {
+    framed(request, |request| next.run(request)).await
+}
+
+/// The layer around the routes of the service: who the client is; a reading that is done again while the database is away, and an upload that is read on
+/// after a refusal. It is one with the frame, since axum clones for each layer all that are below it, at every request.
+pub async fn entrance(State(app): State<App>, request: Request, next: Next) -> Response {
+    framed(request, |request| enter(app, request, next)).await
+}
+
+/// What every request passes: an id, a span and a line of the log, headers that hold for every answer, and an answer even after a panic.
+async fn framed<F: Future<Output = Response>>(request: Request, run: impl FnOnce(Request) -> F) -> Response {
     let id = request_id(request.headers());
-    let mut response = REQUEST_ID.scope(id.clone(), in_span(id.clone(), request, next)).await;
+    let mut response = REQUEST_ID.scope(id.clone(), in_span(&id, request, run)).await;
     if let Ok(id) = HeaderValue::from_str(&id) {
         response.headers_mut().insert(X_REQUEST_ID, id);
     }
@@ -36,19 +46,21 @@ pub async fn frame(request: Request, next: Next) -> Response {
 }
 
 /// The client's own `x-request-id` if it is short and plain, else one of ours.
-fn request_id(headers: &HeaderMap) -> String {
+fn request_id(headers: &HeaderMap) -> Arc<str> {
     let given = headers.get(X_REQUEST_ID).and_then(|id| id.to_str().ok());
     let plain = |id: &&str| {
         !id.is_empty()
             && id.len() <= REQUEST_ID_CHARS_MAX
             && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte))
     };
-    given.filter(plain).map_or_else(|| Uuid::now_v7().simple().to_string(), str::to_owned)
+    let mut made = [0; Simple::LENGTH];
+    given.filter(plain).unwrap_or_else(|| Uuid::now_v7().simple().encode_lower(&mut made)).into()
 }
 
 /// One span per request, and one line when its answer begins. The path is the matched one: a share's token or a blob's key is never logged.
-async fn in_span(id: String, request: Request, next: Next) -> Response {
-    let path = request.extensions().get::<MatchedPath>().map_or("-", MatchedPath::as_str).to_owned();
+async fn in_span<F: Future<Output = Response>>(id: &str, request: Request, run: impl FnOnce(Request) -> F) -> Response {
+    let matched = request.extensions().get::<MatchedPath>().cloned();
+    let path = matched.as_ref().map_or("-", MatchedPath::as_str);
     let Trace { trace_id, span_id, parent_id } = Trace::of(request.headers());
     let method = request.method().clone();
     let span = tracing::info_span!(
@@ -56,12 +68,12 @@ async fn in_span(id: String, request: Request, next: Next) -> Response {
     );
     let started = std::time::Instant::now();
     async move {
-        let run = |request| AssertUnwindSafe(next.run(request)).catch_unwind().map(|run| run.unwrap_or_else(panicked));
+        let run = |request| AssertUnwindSafe(run(request)).catch_unwind().map(|run| run.unwrap_or_else(panicked));
         let mut response = problem_as_page(request, run).await;
         plain_answer(response.headers_mut());
         let status = response.status().as_u16();
         let took = started.elapsed();
-        metrics::answered(&method, &path, status, took);
+        metrics::answered(&method, path, status, took);
         let duration_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
         let client = response.extensions().get::<Client>().map(|client| display(client.network()));
         let principal = response.extensions().get::<GivenTo>().map(|GivenTo(name)| name.as_str());
@@ -87,16 +99,15 @@ fn plain_answer(headers: &mut HeaderMap) {
         .or_insert(HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'"));
 }
 
-/// The layer around the routes of the service: who the client is; a reading that is done again while the database is away, and an upload that is read on
-/// after a refusal.
-pub async fn entrance(State(app): State<App>, mut request: Request, next: Next) -> Response {
+async fn enter(app: App, mut request: Request, next: Next) -> Response {
     let client = Client::find(&app.config, &request);
     if let Some(client) = &client {
         request.extensions_mut().insert(client.clone());
     }
     let mut response = match *request.method() {
         Method::GET | Method::HEAD => read_again(&app, request, next).await,
-        _ => settle(request, next).await,
+        // In a box, so that readings need no room for it.
+        _ => Box::pin(settle(request, next)).await,
     };
     if let Some(client) = client {
         response.extensions_mut().insert(client);

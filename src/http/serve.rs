@@ -82,12 +82,13 @@ pub async fn described(app: &App, dataset: &Dataset, presign: Option<&str>) -> R
     Ok(if minted { Gives::minted(dataset.id, response) } else { response })
 }
 
-/// Mints a URL for the current version of a blob, or of a table's raw upload, and says so in the log; `None` when the credentials that would sign are about to expire.
+/// Mints a URL for the current version of a blob, or of a table's raw upload; `None` when the credentials that would sign are about to expire.
 pub async fn mint(app: &App, dataset: &Dataset, life: Option<Duration>) -> Result<Option<Presigned>> {
     let version = dataset.current()?;
-    let presigned = app.objects.presigner.presign(version.object_id, &presentation(dataset, version), life).await?;
+    let of = (version.object_id, (version.id, dataset.state));
+    let presigned = app.objects.presigner.presign(of, || presentation(dataset, version), life).await?;
     if let Some(presigned) = &presigned {
-        tracing::info!(dataset.id = %dataset.id, expires_at = %presigned.expires_at, "presigned URL minted");
+        tracing::debug!(dataset.id = %dataset.id, expires_at = %presigned.expires_at, "presigned URL minted");
     }
     Ok(presigned)
 }

@@ -19,7 +19,8 @@ use aws_sigv4::{
 };
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use std::{
-    sync::{Arc, RwLock},
+    collections::HashMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock},
     time::{Duration, Instant, SystemTime},
 };
 use time::OffsetDateTime;
@@ -30,6 +31,8 @@ use uuid::Uuid;
 const CREDENTIALS_LIFE_MIN: Duration = Duration::from_secs(60);
 /// How long credentials are taken for the latest. A role's come by a request to whoever lends them.
 const CREDENTIALS_FRESH: Duration = Duration::from_secs(10);
+/// URLs that are remembered, of one second.
+const MINTED_MAX: usize = 1024;
 /// What stays as it is in a query (RFC 3986).
 const PLAIN: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
@@ -43,6 +46,27 @@ pub struct Presigner {
     life: Duration,
     place: Arc<OnceCell<Place>>,
     known: Arc<RwLock<Option<(Instant, Credentials)>>>,
+    minted: Arc<Mutex<Minted>>,
+}
+
+/// URLs that were signed in one second. One that is asked for again in it would be the same.
+#[derive(Debug, Default)]
+struct Minted {
+    second: i64,
+    /// Whatever credentials have signed one, they live so long.
+    urls: HashMap<(Of, Duration), String>,
+}
+
+/// What a URL is of: a version, and another number after each change of what is said of it.
+pub type Of = (Uuid, i64);
+
+impl Minted {
+    fn of(&mut self, second: i64) -> &mut HashMap<(Of, Duration), String> {
+        if self.second != second {
+            *self = Self { second, urls: HashMap::new() };
+        }
+        &mut self.urls
+    }
 }
 
 /// Where the bucket's objects are, and whose signatures they take.
@@ -70,14 +94,14 @@ pub struct Presigned {
 
 impl Presigner {
     pub fn new(client: Client, credentials: SharedCredentialsProvider, bucket: String, life: Duration) -> Self {
-        Self { client, credentials, bucket, life, place: Arc::default(), known: Arc::default() }
+        Self { client, credentials, bucket, life, place: Arc::default(), known: Arc::default(), minted: Arc::default() }
     }
 
-    /// Mints a URL for a GET of the object, or `None` when the credentials are about to expire: then the caller streams.
+    /// Mints a URL for a GET of the object `id`, or `None` when the credentials are about to expire: then the caller streams.
     pub async fn presign(
         &self,
-        id: Uuid,
-        presentation: &Presentation,
+        (id, of): (Uuid, Of),
+        presentation: impl FnOnce() -> Presentation,
         life: Option<Duration>,
     ) -> Result<Option<Presigned>> {
         let credentials = self.credentials().await?;
@@ -85,9 +109,23 @@ impl Presigner {
         // Signatures count in whole seconds.
         let (now, life) = (OffsetDateTime::now_utc().unix_timestamp(), Duration::from_secs(life.as_secs()));
         let start = OffsetDateTime::from_unix_timestamp(now).map_err(Error::internal)?;
-        let place = self.place.get_or_try_init(|| self.find_place()).await?;
-        let url = signed(place, &credentials, (id, presentation), (start.into(), life)).map_err(unavailable)?;
-        Ok(Some(Presigned { url, expires_at: start + life }))
+        let place = self.place.get_or_try_init(|| Box::pin(self.find_place())).await?;
+        let expires_at = start + life;
+        let wanted = (of, life);
+        if let Some(url) = self.minted().of(now).get(&wanted) {
+            return Ok(Some(Presigned { url: url.clone(), expires_at }));
+        }
+        let url = signed(place, &credentials, (id, &presentation()), (start.into(), life)).map_err(unavailable)?;
+        let mut minted = self.minted();
+        let urls = minted.of(now);
+        if urls.len() < MINTED_MAX {
+            urls.insert(wanted, url.clone());
+        }
+        Ok(Some(Presigned { url, expires_at }))
+    }
+
+    fn minted(&self) -> MutexGuard<'_, Minted> {
+        self.minted.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Whether a URL minted now would live for a while.

@@ -17,7 +17,7 @@ mod store;
 pub use link::{ADMITTED_SECONDS, admission, is_admitted, open_token};
 pub use password::Passwords;
 pub use share::{Allow, Changes, Expiry, NewShare, Pin, Query, Right, Said, Share, Target, Terms};
-pub use store::{Arrival, Entry, Hit, Listed, Place, PlaceAsked, Room, Shares};
+pub use store::{Arrival, Entry, Hit, Known, Link, Listed, Place, PlaceAsked, Room, Shares};
 
 use time::OffsetDateTime;
 use uuid::Uuid;

@@ -8,7 +8,7 @@ use super::{
 use crate::{
     catalogue::{Catalogue, Lease, database},
     config::Config,
-    database::Queries,
+    database::WarmPool,
     error::{Error, Limit, Malformed, Result},
     metrics::{self, Direction},
     objects::Objects,
@@ -29,7 +29,7 @@ const BUILDS_MAX: usize = 2;
 pub struct Tables {
     pub(super) catalogue: Catalogue,
     pub(super) objects: Objects,
-    pub(super) queries: Queries,
+    pub(super) queries: WarmPool,
     pub(super) loads: PgPool,
     pub(super) indexes_max: u64,
     /// Loads that may run at once.
@@ -61,7 +61,7 @@ pub enum LoadEvent {
 }
 
 impl Tables {
-    pub fn new(catalogue: Catalogue, objects: Objects, queries: Queries, loads: PgPool, config: &Config) -> Self {
+    pub fn new(catalogue: Catalogue, objects: Objects, queries: WarmPool, loads: PgPool, config: &Config) -> Self {
         let size = |max: u64| usize::try_from(max).unwrap_or(usize::MAX);
         let cell_bytes_max = size(config.limits.cell_bytes_max);
         let limits = ReadLimits {

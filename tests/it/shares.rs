@@ -7,6 +7,7 @@ mod logs;
 mod passwords;
 mod pins;
 mod queries;
+mod remembered;
 mod renditions;
 mod terms;
 

@@ -69,7 +69,9 @@ impl Store {
     pub fn close(&self) {
         self.index.close();
         self.files.close();
-        drop(self.lock.lock().unwrap_or_else(PoisonError::into_inner).take());
+        let lock = self.lock.lock().unwrap_or_else(PoisonError::into_inner).take();
+        // To close it alone would not do: a child of this process that has not begun its program yet has the file open too.
+        lock.map_or(Ok(()), |lock| lock.unlock()).unwrap_or_default();
     }
 }
 

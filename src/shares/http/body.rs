@@ -15,7 +15,7 @@ use http::header::CONTENT_LENGTH;
 use std::mem;
 use tokio::task::AbortHandle;
 
-/// What is known of an answer while it goes out; when it is dropped, that is added to the log.
+/// What is known of an answer while it goes out; when it is dropped, that is added to the log, where it does not stand yet.
 struct Sent {
     app: App,
     hit: Hit,
@@ -108,11 +108,14 @@ async fn renew(app: App, place: Place) {
 impl Drop for Sent {
     fn drop(&mut self) {
         let mut hit = mem::take(&mut self.hit);
-        hit.bytes = Some(self.bytes);
-        if !self.ended && self.length != Some(self.bytes) {
+        let noted = hit.bytes.replace(self.bytes);
+        let whole = self.ended || self.length == Some(self.bytes);
+        if !whole {
             hit.outcome = "broken";
         }
-        self.app.shares.note_later(hit);
+        if !whole || noted != hit.bytes {
+            self.app.shares.note_later(hit);
+        }
         let Some(held) = self.held.take() else { return };
         held.renewal.abort();
         if held.given {

@@ -55,7 +55,7 @@ impl Visit<'_> {
         }
         let key = format!("{folder}{path}");
         blob_key(&key).map_err(|_| Kind::Blob.not_found())?;
-        let blob = self.app.catalogue.find(&self.share.maker, Action::Read, Kind::Blob, &key).await?;
+        let blob = self.app.catalogue.find(&self.maker(), Action::Read, Kind::Blob, &key).await?;
         self.give_blob(&blob).await
     }
 
@@ -66,7 +66,7 @@ impl Visit<'_> {
         let list = format!("share {} {below}", self.share.id);
         let page = Paging::of(app, list, (asked.cursor.as_deref(), asked.limit))?;
         let from = page.behind.clone();
-        let entries = app.catalogue.list_blobs(&self.share.maker, &prefix, true, from, page.wanted()).await?;
+        let entries = app.catalogue.list_blobs(&self.maker(), &prefix, true, from, page.wanted()).await?;
         let (entries, next) = page.cut(entries, list_behind)?;
         let mut listing = Listing { folders: Vec::new(), blobs: Vec::new(), next };
         for (name, blob) in entries {

@@ -7,9 +7,10 @@ use crate::{
     catalogue::{Precondition, Replace, blob_key},
     config::Secret,
     error::{Error, Limit, Result},
+    guards::http::Counted,
     http::{
-        Client, NoParameters, Path, Problem, Query, content_encoding, content_type, guess_content_type, in_time,
-        incoming, incoming_field, pump,
+        NoParameters, Path, Problem, Query, content_encoding, content_type, guess_content_type, in_time, incoming,
+        incoming_field, pump,
     },
     objects::Incoming,
     shares::Room,
@@ -41,11 +42,11 @@ struct AllReceived {
 
 /// `PUT /s/{token}/{filename}`: a file for a drop box.
 pub async fn put(
+    Counted(client): Counted,
     State(app): State<App>,
     Path((token, name)): Path<(String, String)>,
     _: Query<NoParameters>,
     headers: HeaderMap,
-    client: Client,
     body: Body,
 ) -> Result<Response, Problem> {
     // An upload to an address of ours that is no link.
@@ -78,11 +79,11 @@ pub async fn put(
 
 /// `POST /s/{token}`: a form with files for a drop box, or with the password.
 pub async fn post(
+    Counted(client): Counted,
     State(app): State<App>,
     Path(token): Path<String>,
     _: Query<NoParameters>,
     headers: HeaderMap,
-    client: Client,
     request: Request,
 ) -> Result<Response, Problem> {
     let mut visit = Visit::begin(&app, (&token, None), Vec::new(), (&Method::POST, &headers, &client)).await?;
@@ -111,7 +112,7 @@ fn length(headers: &HeaderMap) -> Option<u64> {
 
 impl Visit<'_> {
     async fn admit_upload(&self) -> Result<()> {
-        if self.share.over {
+        if self.over {
             return Err(over());
         }
         self.admit().await?;
@@ -127,7 +128,10 @@ impl Visit<'_> {
         let (terms, limits) = (&self.share.terms, &self.app.config.sharing);
         let bytes_max = terms.upload_bytes_max.unwrap_or(limits.drop_box_bytes_max);
         let files_max = terms.upload_files_max.unwrap_or(limits.drop_box_files_max);
-        self.app.shares.take_room(&self.share, &upload_note(&key), (bytes_max, files_max), file.bytes).await
+        self.app
+            .shares
+            .take_room((self.share.id, &self.maker()), &upload_note(&key), (bytes_max, files_max), file.bytes)
+            .await
     }
 
     fn key(&self, name: &str) -> Result<String> {
@@ -159,7 +163,8 @@ impl Visit<'_> {
             },
             error => error,
         };
-        let put = self.app.blobs.put_new(&self.share.maker, blob, (lease, object_id), incoming);
+        let maker = self.maker();
+        let put = self.app.blobs.put_new(&maker, blob, (lease, object_id), incoming);
         let outcome = put.await.map_err(full)?;
         let dataset = outcome.dataset();
         let version = dataset.current()?;
@@ -217,7 +222,7 @@ impl Visit<'_> {
 
     /// The page behind the form, with a cookie that opens it.
     async fn receive_password(&mut self, request: Request) -> Result<Response> {
-        if self.share.over {
+        if self.over {
             return Err(over());
         }
         let body = incoming(&self.app.config, self.headers, request.into_body())?;

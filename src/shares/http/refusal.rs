@@ -54,7 +54,7 @@ fn tell(
     let action = format!("{method} /s/{{token}}{}", path.map_or("", |_| "/{*path}"));
     let stranger = Stranger { address, share, action: action.clone(), problem };
     app.audit.stranger(stranger, || {
-        let request_id = REQUEST_ID.try_with(|id| id.as_str().into()).unwrap_or_default();
+        let request_id = REQUEST_ID.try_with(Clone::clone).unwrap_or_default();
         let origin = Origin { request_id, address, agent: client.agent.clone(), token: None, share };
         let name = share.map_or_else(|| "unknown".to_owned(), |share| share.to_string());
         let note = Note { dataset, ..Note::new("refuse", "share", name) };

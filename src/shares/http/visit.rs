@@ -4,15 +4,21 @@
 use super::{body::counted, refusal::unknown_link};
 use crate::{
     app::App,
+    auth::Caller,
     catalogue::{Dataset, Kind},
-    documents,
+    documents::{self, Document},
     error::{Error, Result},
-    http::{Client, File, PageOf, Path, Problem, Query, REQUEST_ID, disposition, mint, prefers_redirect, serve_object},
+    guards::http::Counted,
+    http::{
+        Client, File, PageOf, Path, Problem, Query, REQUEST_ID, disposition, is_fresh, mint, prefers_redirect,
+        serve_object,
+    },
     metrics,
-    shares::{Arrival, Hit, Share, Target, open_token},
+    shares::{Arrival, Entry, Hit, Known, Link, Share, Target, open_token},
     web::wants_page,
 };
 use axum::{
+    body::HttpBody,
     extract::State,
     response::{IntoResponse, Redirect, Response},
 };
@@ -20,16 +26,17 @@ use http::{
     HeaderMap, Method, StatusCode,
     header::{AUTHORIZATION, CACHE_CONTROL, CONTENT_LENGTH},
 };
+use std::sync::Arc;
 use uuid::Uuid;
 
 /// `/s/{token}`
 pub async fn follow(
+    Counted(client): Counted,
     State(app): State<App>,
     Path(token): Path<String>,
     query: Query<Vec<(String, String)>>,
     method: Method,
     headers: HeaderMap,
-    client: Client,
 ) -> Result<Response, Problem> {
     Ok(Visit::begin(&app, (&token, None), query.0, (&method, &headers, &client)).await?.answer().await?)
 }
@@ -37,12 +44,12 @@ pub async fn follow(
 /// `/s/{token}/{path}`: of a folder the path of a blob in it, of a collection the id of a document; of anything else the name is for people, and the extension chooses
 /// a table's format.
 pub async fn follow_path(
+    Counted(client): Counted,
     State(app): State<App>,
     Path((token, path)): Path<(String, String)>,
     query: Query<Vec<(String, String)>>,
     method: Method,
     headers: HeaderMap,
-    client: Client,
 ) -> Result<Response, Problem> {
     Ok(Visit::begin(&app, (&token, Some(&path)), query.0, (&method, &headers, &client)).await?.answer().await?)
 }
@@ -57,9 +64,12 @@ pub struct Visit<'a> {
     pub method: &'a Method,
     pub headers: &'a HeaderMap,
     pub client: &'a Client,
-    pub share: Share,
-    pub dataset: Option<Dataset>,
+    pub share: Arc<Share>,
+    pub dataset: Option<Arc<Dataset>>,
+    pub over: bool,
     pub hit: Hit,
+    /// Read before the hit was written down.
+    document: Option<Document>,
     /// As what it has been written down.
     noted: Option<&'static str>,
     wanted: Wanted,
@@ -115,33 +125,61 @@ impl<'a> Visit<'a> {
             (&Method::GET, Wanted::Plain | Wanted::Download) => "streamed",
             _ => "refused",
         };
-        let hit = Hit {
+        let ahead = match (method, outcome) {
+            (&Method::GET, "streamed") => read_ahead(app, (share, generation), path).await,
+            _ => None,
+        };
+        let mut hit = Hit {
             id: Uuid::now_v7(),
             share,
             outcome,
             request_id: REQUEST_ID.try_with(Clone::clone).unwrap_or_default(),
-            agent: client.agent.as_ref().map(ToString::to_string),
+            agent: client.agent.clone(),
             network: app.logged_address(client),
             path: path.and_then(logged_path),
             ..Hit::default()
         };
-        let outcomes = (if redirect { "redirected" } else { outcome }, outcome);
-        let entry = app.shares.enter(Arrival { share, generation, outcomes, hit: hit.clone() }).await?;
-        let entry = entry.ok_or_else(|| unknown_link(app, Some(share), way))?;
-        let (mut share, dataset) = (entry.share, entry.dataset);
-        let origin = &mut share.maker.origin;
-        origin.request_id = hit.request_id.as_str().into();
-        (origin.address, origin.agent) = (Some(client.address), client.agent.clone());
-        let is_blob = dataset.as_ref().is_some_and(|dataset| dataset.kind == Kind::Blob);
-        let noted = match (entry.noted, share.over, is_blob) {
-            (false, ..) => None,
-            (true, true, _) => Some("over"),
-            (true, false, true) => Some(outcomes.0),
-            (true, false, false) => Some(outcomes.1),
-        };
-        let visit =
-            Self { app, token, path, query, method, headers, client, share, dataset, hit, noted, wanted, redirect };
-        Ok(visit)
+        if let Some((_, document)) = &ahead {
+            let fresh = is_fresh(headers, &document.etag);
+            hit.outcome = if fresh { "unchanged" } else { outcome };
+            hit.format = Some("json".to_owned());
+            hit.bytes = (!fresh).then_some(document.body.len() as u64);
+        }
+        let arrival = Arrival { generation, hit: hit.clone(), redirect, told: ahead.is_some() };
+        let entry = app.shares.enter(arrival).await?.ok_or_else(|| unknown_link(app, Some(share), way))?;
+        let Entry { share, dataset, over, noted } = entry;
+        // What the link led to may be something else by now.
+        let document = ahead.filter(|(known, _)| Arc::ptr_eq(known, &share) && noted == Some(hit.outcome));
+        let document = document.map(|(_, document)| document);
+        if document.is_none() {
+            hit = Hit { outcome, format: None, bytes: None, ..hit };
+        }
+        Ok(Self {
+            app,
+            token,
+            path,
+            query,
+            method,
+            headers,
+            client,
+            share,
+            dataset,
+            over,
+            hit,
+            document,
+            noted,
+            wanted,
+            redirect,
+        })
+    }
+
+    /// In whose name a folder is read and filled, for the holder who does.
+    pub fn maker(&self) -> Caller {
+        let mut maker = self.share.maker.clone();
+        let origin = &mut maker.origin;
+        (origin.request_id, origin.agent) = (self.hit.request_id.clone(), self.client.agent.clone());
+        origin.address = Some(self.client.address);
+        maker
     }
 
     /// Whether a browser's window has come without a password, to be asked for it.
@@ -152,7 +190,7 @@ impl<'a> Visit<'a> {
     async fn answer(mut self) -> Result<Response> {
         match self.give().await {
             Ok(response) => self.conclude(response).await,
-            Err(error) => Err(self.refuse(error).await?),
+            Err(error) => Err(Box::pin(self.refuse(error)).await?),
         }
     }
 
@@ -195,7 +233,7 @@ impl<'a> Visit<'a> {
             return Ok(response);
         }
         let place = match self.share.terms.downloads_max.is_some() {
-            true => match self.take_place(&response.headers().clone()).await {
+            true => match Box::pin(self.take_place(response.headers())).await {
                 Ok(taken) => Some(taken),
                 Err(error) => return Err(self.refuse(error).await?),
             },
@@ -203,42 +241,47 @@ impl<'a> Visit<'a> {
         };
         // What has been written down of it already, its end will tell better.
         if self.noted.is_none() {
+            self.hit.bytes = response.body().size_hint().exact();
             self.note().await?;
         }
         let (mut place, cookie) = place.unzip();
         // Of an answer without bytes nobody asks for the last one.
         let empty = response.headers().get(CONTENT_LENGTH).is_some_and(|length| length == "0");
         if let Some(place) = place.take_if(|_| empty) {
-            self.app.shares.give(&place, self.app.config.times.lease()).await?;
+            Box::pin(self.app.shares.give(&place, self.app.config.times.lease())).await?;
         }
         let mut response = counted(self.app, self.hit, place, response);
         response.headers_mut().extend(cookie.flatten());
         Ok(response)
     }
 
+    /// Long ways are boxed: the short ones, which a link that many follow takes, would carry the room for them along.
     async fn give(&mut self) -> Result<Response> {
-        if self.share.over {
+        if self.over {
             return Err(over());
         }
         self.admit().await?;
         // A folder below what is none is found nowhere.
         if self.wanted == Wanted::Page && (self.path.is_none() || self.dataset.is_none()) {
-            return self.give_page().await;
+            return Box::pin(self.give_page()).await;
         }
         self.check_allowed()?;
-        let Some(dataset) = self.dataset.clone() else { return self.give_folder().await };
+        let Some(dataset) = self.dataset.clone() else { return Box::pin(self.give_folder()).await };
         let folders = self.path.is_some_and(|path| path.contains('/'));
-        match (&self.share.target.clone(), dataset.kind) {
-            (Target::Dataset(_), Kind::Collection) => self.give_collection(&dataset).await,
+        match (&self.share.clone().target, dataset.kind) {
+            (Target::Dataset(_), Kind::Collection) => Box::pin(self.give_collection(&dataset)).await,
             _ if folders => Err(Error::NotFound { what: "page" }),
             (Target::Document { id, incarnation, .. }, _) => {
                 let id = (id.as_str(), Some(incarnation.as_str()));
-                let document = documents::http::find_shared(self.app, &dataset, id).await?.ok_or_else(over)?;
+                let document = match self.document.take() {
+                    Some(document) => document,
+                    None => documents::http::find_shared(self.app, &dataset, id).await?.ok_or_else(over)?,
+                };
                 self.hit.format = Some("json".to_owned());
                 documents::http::serve(document, self.method, self.headers)
             }
             (_, Kind::Blob) => self.give_blob(&dataset).await,
-            _ => self.give_rows(dataset).await,
+            _ => Box::pin(self.give_rows(Arc::unwrap_or_clone(dataset))).await,
         }
     }
 
@@ -258,8 +301,8 @@ impl<'a> Visit<'a> {
     /// Redirects to a URL minted now, or streams: for HEAD, when the caller's `Authorization` would be forwarded to S3 and it did not ask for that, when downloads are counted, and when the signer's
     /// credentials are about to expire.
     pub async fn give_blob(&mut self, dataset: &Dataset) -> Result<Response> {
-        let mut file = File::of(dataset, dataset.current()?);
-        self.hit.format = Some(file.presentation.content_type.clone());
+        let version = dataset.current()?;
+        self.hit.format = Some(version.content_type.clone());
         if self.redirect
             && self.share.terms.downloads_max.is_none()
             && let Some(presigned) = mint(self.app, dataset, None).await?
@@ -267,11 +310,12 @@ impl<'a> Visit<'a> {
             self.hit.outcome = "redirected";
             return Ok(([(CACHE_CONTROL, "no-store")], Redirect::temporary(&presigned.url)).into_response());
         }
+        let mut file = File::of(dataset, version);
         if self.wanted == Wanted::Download {
             let name = dataset.name.rsplit('/').next().unwrap_or(&dataset.name);
             file.presentation.content_disposition = disposition("attachment", name);
         }
-        serve_object(&self.app.objects, self.method, self.headers, &file).await
+        Box::pin(serve_object(&self.app.objects, self.method, self.headers, &file)).await
     }
 
     /// All documents in pages, or one by its id.
@@ -289,6 +333,21 @@ impl<'a> Visit<'a> {
                 documents::http::serve(found, self.method, self.headers)
             }
         }
+    }
+}
+
+/// The document that the link led to a moment ago. Read before it is known whether it still does: then its bytes are written down with the hit, and no second time for them.
+async fn read_ahead(app: &App, link: Link, path: Option<&str>) -> Option<(Arc<Share>, Document)> {
+    let Known { share, dataset, .. } = app.shares.recent(link)?;
+    let is_open = share.terms.password.is_none() && share.terms.downloads_max.is_none();
+    match (&share.target, dataset) {
+        (Target::Document { id, incarnation, .. }, Some(collection))
+            if is_open && path.is_none_or(|path| !path.contains('/')) =>
+        {
+            let found = documents::http::find_shared(app, &collection, (id, Some(incarnation))).await;
+            found.ok().flatten().map(|document| (share.clone(), document))
+        }
+        _ => None,
     }
 }
 

@@ -1,13 +1,15 @@
-//! Shares in Postgres: `own` for those who make them, `row` what a row is, `hits` for those who hold their links, `places` where downloads are counted, `uploads` the
+//! Shares in Postgres: `own` for those who make them, `row` what a row is, `arrivals` for those who hold their links and `hits` the log of them, `places` where downloads are counted, `uploads` the
 //! room in a drop box.
 
+mod arrivals;
 mod hits;
 mod own;
 mod places;
 mod row;
 mod uploads;
 
-pub use hits::{Arrival, Entry, Hit};
+pub use arrivals::{Arrival, Entry, Known, Link};
+pub use hits::Hit;
 pub use places::{Place, PlaceAsked};
 pub use row::Listed;
 pub use uploads::Room;
@@ -18,11 +20,14 @@ use crate::{
     auth::Caller,
     catalogue::{Catalogue, Desk, KeptAnswer, Patience, database, is_busy},
     config::Secret,
+    database::WarmPool,
     error::{Error, Result},
 };
+use arrivals::RecentLinks;
 use row::{SHARE_COLUMNS, SHARE_JOINS, TargetRow, big, expiry_parts, whole};
 use serde_json::{Value, json};
 use sqlx::{AssertSqlSafe, PgConnection};
+use std::sync::Arc;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
@@ -30,27 +35,35 @@ use uuid::Uuid;
 pub struct Shares {
     catalogue: Catalogue,
     arrivals: Desk<Arrival, Option<Entry>>,
+    recent: Arc<RecentLinks>,
     notes: Desk<Hit, ()>,
 }
 
 impl Shares {
-    /// In a runtime: the desks are served by tasks of their own.
-    pub fn new(catalogue: Catalogue) -> Self {
-        let (control, pool) = (catalogue.control.clone(), catalogue.control.clone());
+    /// In a runtime: the desks are served by tasks of their own, each with a connection of `links`.
+    pub fn new(catalogue: Catalogue, links: &WarmPool) -> Self {
+        let (entering, noting) = (links.clone(), links.clone());
+        let recent = Arc::<RecentLinks>::default();
+        let kept = recent.clone();
         let arrivals = Desk::open(move |group| {
-            let control = control.clone();
-            async move { hits::enter(&control, group).await }
+            let (links, kept) = (entering.clone(), kept.clone());
+            async move { arrivals::enter(&links, &kept, group).await }
         });
         let notes = Desk::open(move |group| {
-            let pool = pool.clone();
-            async move { hits::note(&pool, group).await }
+            let links = noting.clone();
+            async move { hits::note(&links, group).await }
         });
-        Self { catalogue, arrivals, notes }
+        Self { catalogue, arrivals, recent, notes }
     }
 
     /// What is behind a link; the hit is written down, together with those that come at the same moment, if nothing else is to be known first.
     pub async fn enter(&self, arrival: Arrival) -> Result<Option<Entry>> {
         self.arrivals.ask(arrival).await
+    }
+
+    /// What was behind a link a moment ago, if anybody came with it then.
+    pub fn recent(&self, link: Link) -> Option<Known> {
+        self.recent.get(&link)
     }
 
     /// Writes a hit down.

@@ -12,15 +12,26 @@ use std::time::Duration;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
+macro_rules! over {
+    () => {
+        "(s.revoked_at is not null or coalesce(s.expires_at <= now(), false) or coalesce(s.downloads >= s.downloads_max, false) \
+         or (s.pinned and s.version_id is null) or m.disabled_at is not null)"
+    };
+}
+
+/// Whether a share is over.
+pub(super) const OVER: &str = over!();
 /// What a [`Share`] is read from.
-pub(super) const SHARE_COLUMNS: &str = "s.id as s_id, s.generation as s_generation, s.dataset_id as s_dataset_id, s.document_id as s_document_id, \
-     s.incarnation as s_incarnation, s.folder as s_folder, s.query as s_query, s.format as s_format, s.pinned as s_pinned, \
-     case when s.pinned then v.number end as s_version, s.label as s_label, s.password as s_password, s.may_view as s_may_view, \
-     s.may_download as s_may_download, s.may_upload as s_may_upload, s.downloads_max as s_downloads_max, s.downloads as s_downloads, \
-     s.upload_bytes_max as s_upload_bytes_max, s.upload_files_max as s_upload_files_max, s.upload_bytes as s_upload_bytes, \
-     s.upload_files as s_upload_files, s.created_by as s_created_by, m.name as s_maker, s.expires_at as s_expires_at, \
-     s.revoked_at as s_revoked_at, s.created_at as s_created_at, (s.revoked_at is not null or coalesce(s.expires_at <= now(), false) \
-     or coalesce(s.downloads >= s.downloads_max, false) or (s.pinned and s.version_id is null) or m.disabled_at is not null) as s_over, d.kind as d_kind, d.name as d_name";
+pub(super) const SHARE_COLUMNS: &str = concat!(
+    "s.id as s_id, s.generation as s_generation, s.dataset_id as s_dataset_id, s.document_id as s_document_id, s.incarnation as s_incarnation, \
+     s.folder as s_folder, s.query as s_query, s.format as s_format, s.pinned as s_pinned, case when s.pinned then v.number end as s_version, \
+     s.label as s_label, s.password as s_password, s.may_view as s_may_view, s.may_download as s_may_download, s.may_upload as s_may_upload, \
+     s.downloads_max as s_downloads_max, s.downloads as s_downloads, s.upload_bytes_max as s_upload_bytes_max, \
+     s.upload_files_max as s_upload_files_max, s.upload_bytes as s_upload_bytes, s.upload_files as s_upload_files, s.created_by as s_created_by, \
+     m.name as s_maker, s.expires_at as s_expires_at, s.revoked_at as s_revoked_at, s.created_at as s_created_at, d.kind as d_kind, d.name as d_name, ",
+    over!(),
+    " as s_over"
+);
 /// `s` is the share, `m` its maker, `d` its dataset, deleted or not, and `v` the version that it shows.
 pub(super) const SHARE_JOINS: &str = "join larder.principals m on m.id = s.created_by left join larder.datasets d on d.id = s.dataset_id \
      left join larder.versions v on v.id = case when s.pinned then s.version_id else d.current end";

@@ -4,9 +4,9 @@
 use super::Shares;
 use crate::{
     audit::{Note, Outcome, Row, begin_with},
+    auth::Caller,
     catalogue::{Lease, database},
     error::{Error, Result},
-    shares::Share,
 };
 use uuid::Uuid;
 
@@ -19,13 +19,13 @@ pub struct Room {
 }
 
 impl Shares {
-    /// Room for a file of `bytes`, or of as many as are left. `note` says for the audit what begins with it.
+    /// Room in the folder of a link for a file of `bytes`, or of as many as are left, which comes in its maker's name. `note` says for the audit what begins with it.
     ///
     /// # Errors
     /// `DropBoxFull`; `NotShared` if the link takes nothing any more.
     pub async fn take_room(
         &self,
-        share: &Share,
+        (share, maker): (Uuid, &Caller),
         note: &Note,
         (bytes_max, files_max): (u64, u32),
         bytes: Option<u64>,
@@ -35,7 +35,7 @@ impl Shares {
             "select upload_files, upload_bytes from larder.shares where id = $1 and revoked_at is null
              and (expires_at is null or expires_at > now()) and may_upload for no key update",
         )
-        .bind(share.id)
+        .bind(share)
         .fetch_optional(&mut *tx)
         .await
         .map_err(database)?;
@@ -44,7 +44,7 @@ impl Shares {
         let (coming, held): (i64, i64) = sqlx::query_as(
             "select count(*), coalesce(sum(share_bytes), 0)::bigint from larder.pending where share_id = $1 and lease_until > clock_timestamp()",
         )
-        .bind(share.id)
+        .bind(share)
         .fetch_one(&mut *tx)
         .await
         .map_err(database)?;
@@ -57,13 +57,13 @@ impl Shares {
             return Err(Error::DropBoxFull { detail });
         }
         let object_id = Uuid::now_v7();
-        let row = Row::of(&share.maker, note, Outcome::Begun);
+        let row = Row::of(maker, note, Outcome::Begun);
         begin_with(
             &row,
             "insert into larder.pending (id, object_id, share_id, share_bytes, lease_until) values ($1, $17, $18, $19, clock_timestamp() + $20)",
         )
         .bind(object_id)
-        .bind(share.id)
+        .bind(share)
         .bind(i64::try_from(bytes).unwrap_or(i64::MAX))
         .bind(self.catalogue.lease_life())
         .execute(&mut *tx)

@@ -1,21 +1,21 @@
 //! The connections of queries: which are used again, and which are not.
 
 use crate::support::{Service, shared};
-use larder::database::{Queries, QueryConnection};
+use larder::database::{WarmConnection, WarmPool};
 use reqwest::Method;
 use std::time::{Duration, Instant};
 
-async fn queries(age_max: Duration) -> Queries {
+async fn queries(age_max: Duration) -> WarmPool {
     let stores = shared().base.stores(&shared().app.config).await.expect("the stores");
-    Queries::new(stores.database.options, 1, Duration::from_secs(60), age_max).expect("a pool")
+    WarmPool::new(stores.database.options, 1, Duration::from_secs(60), age_max).expect("a pool")
 }
 
 /// The server's process behind a connection.
-async fn process(connection: &mut QueryConnection) -> i32 {
+async fn process(connection: &mut WarmConnection) -> i32 {
     sqlx::query_scalar("select pg_backend_pid()").fetch_one(&mut **connection).await.expect("an answer")
 }
 
-async fn used(queries: &Queries) -> i32 {
+async fn used(queries: &WarmPool) -> i32 {
     let mut connection = queries.acquire().await.expect("a connection");
     let process = process(&mut connection).await;
     connection.give_back();

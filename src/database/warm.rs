@@ -1,5 +1,5 @@
-//! The connections of queries. deadpool keeps them: sqlx's own pool asks the server after each use, in a task of its own, whether a connection still works, and that
-//! costs a short page a good part of its time.
+//! Connections for what is short and frequent: pages of rows, and hits of links. deadpool keeps them: sqlx's own pool asks the server after each use, in a task of its own, whether a
+//! connection still works, and that costs a short page a good part of its time.
 
 use super::UNTESTED_TIME;
 use crate::{
@@ -23,10 +23,10 @@ use std::{
 const IDLE_MAX: Duration = Duration::from_secs(10 * 60);
 
 #[derive(Clone)]
-pub struct Queries(Pool<Opener>);
+pub struct WarmPool(Pool<Opener>);
 
 /// A connection that is closed if it is not given back: one that was left in the middle of an answer is no good.
-pub struct QueryConnection {
+pub struct WarmConnection {
     connection: PgConnection,
     place: Object<Opener>,
 }
@@ -67,7 +67,7 @@ impl Manager for Opener {
     }
 }
 
-impl Queries {
+impl WarmPool {
     /// At most `max` connections, for each of which a request waits as long as `wait`; one that is older than `age_max` is replaced.
     pub fn new(options: PgConnectOptions, max: usize, wait: Duration, age_max: Duration) -> Result<Self> {
         let timeouts = Timeouts { wait: Some(wait), create: Some(wait), recycle: Some(wait) };
@@ -80,7 +80,7 @@ impl Queries {
         pool.map(Self).map_err(Error::internal)
     }
 
-    pub async fn acquire(&self) -> Result<QueryConnection> {
+    pub async fn acquire(&self) -> Result<WarmConnection> {
         let place = self.0.get().await.map_err(|error| match error {
             PoolError::Backend(error) => error,
             PoolError::Closed => sqlx::Error::PoolClosed,
@@ -88,7 +88,7 @@ impl Queries {
         });
         let mut place = place.map_err(database)?;
         let connection = place.take().ok_or_else(|| Error::internal("a place without a connection"))?;
-        Ok(QueryConnection { connection, place })
+        Ok(WarmConnection { connection, place })
     }
 
     pub(super) fn status(&self) -> Status {
@@ -113,14 +113,14 @@ impl Queries {
     }
 }
 
-impl QueryConnection {
+impl WarmConnection {
     /// For the next query, once the last answer has ended and no transaction is open.
     pub fn give_back(mut self) {
         *self.place = Some(self.connection);
     }
 }
 
-impl Deref for QueryConnection {
+impl Deref for WarmConnection {
     type Target = PgConnection;
 
     fn deref(&self) -> &PgConnection {
@@ -128,7 +128,7 @@ impl Deref for QueryConnection {
     }
 }
 
-impl DerefMut for QueryConnection {
+impl DerefMut for WarmConnection {
     fn deref_mut(&mut self) -> &mut PgConnection {
         &mut self.connection
     }

@@ -1,0 +1,160 @@
+//! What is remembered of a link, and what is done once for many who hold it: nobody may notice.
+
+use super::{follow, follow_with, made, share, url};
+use crate::support::{Service, json, problem, shared};
+use reqwest::Method;
+use serde_json::{Value, json};
+use sqlx::Connection;
+use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
+
+/// Status and bytes, those behind a redirect.
+async fn given(larder: &Service, share: &Value) -> (u16, String) {
+    let (_, token) = url(share).rsplit_once('/').unwrap();
+    let answer = larder.anonymous(Method::GET, &format!("/s/{token}")).send().await.unwrap();
+    let status = answer.status().as_u16();
+    let answer = match answer.headers().get("location").map(|location| location.to_str().unwrap().to_owned()) {
+        Some(location) => larder.anonymous(Method::GET, &location).send().await.unwrap(),
+        None => answer,
+    };
+    (status, answer.text().await.unwrap())
+}
+
+#[tokio::test]
+async fn each_hit_sees_what_was_changed_before_it_at_every_replica() {
+    let larder = Service::start(&[]).await;
+    let replicas = [&larder, &larder.replica(&[]).await];
+    let bob = larder.principal("bob").await;
+    for path in ["/v1/blobs/seen.txt", "/v1/blobs/hidden.txt"] {
+        larder.put(path, "one").await;
+    }
+    larder.put("/v1/documents/seen/d", r#"{"a":1}"#).await;
+    let [blob, document] =
+        ["/v1/blobs/seen.txt", "/v1/documents/seen/d"].map(|target| made(&larder, target, json!({})));
+    let (blob, document) = (blob.await, document.await);
+    let of_bob = async |target: &str| {
+        let request = larder.anonymous(Method::POST, "/v1/shares").bearer_auth(&bob);
+        json(request.json(&json!({ "target": target })).send().await.unwrap(), 201).await
+    };
+    let (bobs, hidden) = (of_bob("/v1/blobs/seen.txt").await, of_bob("/v1/blobs/hidden.txt").await);
+    let expect = async |share: &Value, status: u16, bytes: Option<&str>| {
+        for replica in replicas {
+            // Not remembered, remembered.
+            for _ in 0..2 {
+                let given = given(replica, share).await;
+                assert_eq!(given.0, status, "{}", given.1);
+                assert!(bytes.is_none_or(|bytes| bytes == given.1), "{}", given.1);
+            }
+        }
+    };
+    for link in [&blob, &bobs, &hidden] {
+        expect(link, 307, Some("one")).await;
+    }
+    expect(&document, 200, Some(r#"{"a":1}"#)).await;
+
+    larder.put("/v1/blobs/seen.txt", "two").await;
+    larder.put("/v1/documents/seen/d", r#"{"a":2}"#).await;
+    expect(&blob, 307, Some("two")).await;
+    expect(&document, 200, Some(r#"{"a":2}"#)).await;
+
+    let patch =
+        async |path: &str, change: Value| larder.request(Method::PATCH, path).json(&change).send().await.unwrap();
+    let path = |share: &Value| format!("/v1/shares/{}", share["id"].as_str().unwrap());
+    for (allow, blobs, documents) in [(json!(["view"]), 403, 403), (json!(["view", "download"]), 307, 200)] {
+        for link in [&blob, &document] {
+            json(patch(&path(link), json!({ "allow": allow })).await, 200).await;
+        }
+        expect(&blob, blobs, None).await;
+        expect(&document, documents, None).await;
+    }
+
+    json(patch("/v1/blobs/hidden.txt", json!({ "visibility": "private" })).await, 200).await;
+    expect(&hidden, 410, None).await;
+    expect(&bobs, 307, Some("two")).await;
+    let bob = larder.column("select id from larder.principals where name = 'bob'").await.remove(0);
+    json(patch(&format!("/v1/principals/{bob}"), json!({ "disabled": true })).await, 200).await;
+    expect(&bobs, 410, None).await;
+
+    // One that is made anew under the same id is another.
+    assert_eq!(larder.delete("/v1/documents/seen/d").await.status(), 204);
+    expect(&document, 410, None).await;
+    larder.put("/v1/documents/seen/d", r#"{"a":3}"#).await;
+    expect(&document, 410, None).await;
+    assert_eq!(larder.delete(&path(&blob)).await.status(), 204);
+    expect(&blob, 410, None).await;
+}
+
+#[tokio::test]
+async fn a_hit_of_a_document_says_its_bytes_before_they_are_given() {
+    let document = "/v1/documents/hits-say/d";
+    shared().put(document, r#"{"a":1}"#).await;
+    let share = share(document).await;
+    let etag = follow(url(&share)).await.headers()["etag"].to_str().unwrap().to_owned();
+    assert_eq!(follow(url(&share)).await.status(), 200);
+    let fresh = [("if-none-match", etag.as_str())];
+    assert_eq!(follow_with(Method::GET, url(&share), &fresh).await.status(), 304);
+    assert_eq!(follow_with(Method::HEAD, url(&share), &[]).await.status(), 200);
+    shared().put(document, r#"{"a":"longer"}"#).await;
+    assert_eq!(follow_with(Method::GET, url(&share), &fresh).await.status(), 200);
+    assert_eq!(shared().delete(document).await.status(), 204);
+    assert_eq!(follow(url(&share)).await.status(), 410);
+    let id = share["id"].as_str().unwrap();
+    let said = "concat_ws(' ', outcome, format, bytes)";
+    let hits =
+        shared().column(&format!("select {said} from larder.share_hits where share_id = '{id}' order by id")).await;
+    let expected = ["streamed json 7", "streamed json 7", "unchanged json", "asked json", "streamed json 14", "over"];
+    assert_eq!(hits, expected);
+}
+
+#[tokio::test]
+async fn readers_who_come_together_see_every_write_that_was_acknowledged_before_they_asked() {
+    let (larder, document, writes) = (shared(), "/v1/documents/together/n", 60);
+    larder.put(document, r#"{"n":0}"#).await;
+    let share = share(document).await;
+    let written = AtomicU64::new(0);
+    let write = async {
+        for n in 1..=writes {
+            json(larder.put(document, format!(r#"{{"n":{n}}}"#)).await, 200).await;
+            written.store(n, SeqCst);
+        }
+    };
+    let read = async |by_link: bool| {
+        let mut reads = 0;
+        loop {
+            let least = written.load(SeqCst);
+            let answer = if by_link { follow(url(&share)).await } else { larder.get(document).await };
+            let seen = json(answer, 200).await["n"].as_u64().unwrap();
+            assert!(seen >= least, "{seen} after {least} was written");
+            reads += 1;
+            if least == writes {
+                break reads;
+            }
+        }
+    };
+    let readers = futures::future::join_all((0..16).map(|n| read(n % 2 == 0)));
+    let ((), reads) = tokio::join!(write, readers);
+    assert!(reads.iter().sum::<u64>() > 100, "{reads:?}");
+}
+
+#[tokio::test]
+async fn no_hit_is_written_down_for_a_share_that_goes_at_that_moment() {
+    let larder = Service::start(&[]).await;
+    larder.put("/v1/blobs/goes.txt", "x").await;
+    let share = made(&larder, "/v1/blobs/goes.txt", json!({})).await;
+    assert_eq!(given(&larder, &share).await.0, 307);
+    let mut database = larder.database().await;
+    let mut sweep = database.begin().await.unwrap();
+    let execute = async |sweep: &mut sqlx::PgConnection, sql: &'static str| {
+        sqlx::query(sql).execute(sweep).await.unwrap();
+    };
+    execute(&mut sweep, "select from larder.shares order by id for update").await;
+    let go = async {
+        let waiting = "select count(*) from pg_stat_activity where wait_event_type = 'Lock' and application_name = 'larder links'";
+        larder.wait_for(waiting, &["1"]).await;
+        execute(&mut sweep, "delete from larder.share_hits").await;
+        execute(&mut sweep, "delete from larder.shares").await;
+        sweep.commit().await.unwrap();
+    };
+    let (answer, ()) = tokio::join!(larder.anonymous(Method::GET, url(&share)).send(), go);
+    problem(answer.unwrap(), 404, "not-found").await;
+    assert_eq!(larder.column("select count(*) from larder.share_hits").await, ["0"]);
+}
