@@ -151,7 +151,7 @@ impl Catalogue {
         self.discard_versions(&mut tx, &versions).await?;
         for sql in [
             // No hit is written down while its share goes.
-            "select from larder.shares where dataset_id = $1 order by id for update",
+            "select from larder.shares where dataset_id = $1 for update",
             "delete from larder.share_hits where share_id in (select id from larder.shares where dataset_id = $1)",
             "delete from larder.shares where dataset_id = $1",
             "delete from larder.indexes where dataset_id = $1",

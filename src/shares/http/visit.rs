@@ -339,7 +339,8 @@ impl<'a> Visit<'a> {
 /// The document that the link led to a moment ago. Read before it is known whether it still does: then its bytes are written down with the hit, and no second time for them.
 async fn read_ahead(app: &App, link: Link, path: Option<&str>) -> Option<(Arc<Share>, Document)> {
     let Known { share, dataset, .. } = app.shares.recent(link)?;
-    let is_open = share.terms.password.is_none() && share.terms.downloads_max.is_none();
+    let terms = &share.terms;
+    let is_open = terms.allow.download && terms.password.is_none() && terms.downloads_max.is_none();
     match (&share.target, dataset) {
         (Target::Document { id, incarnation, .. }, Some(collection))
             if is_open && path.is_none_or(|path| !path.contains('/')) =>

@@ -78,7 +78,7 @@ const STATE: &str = "format('%s %s %s %s %s', s.xmin, m.xmin, d.xmin, v.xmin, p.
 const THERE: &str = "(d.id is not null and d.deleted_at is null and (d.visibility <> 'private' or d.owner = s.created_by or m.admin)) is true";
 
 /// Each link once, however many have come with it. What is noted is for shares of which no more must be known than that they are there; and of documents, once all is told.
-/// A share that goes at that moment is not there.
+/// A share that is being deleted is not there: nobody waits for the sweep that has locked it.
 static ENTER: LazyLock<String> = LazyLock::new(|| {
     format!(
         "with asked as materialized (
@@ -94,7 +94,7 @@ static ENTER: LazyLock<String> = LazyLock::new(|| {
              select asked.*, kind, over from asked join met on met.id = share and met.generation = share_generation
              where over or (is_open and (told or kind <> 'collection'))
          ), held as materialized (
-             select id from larder.shares where id in (select share from noting) order by id for key share
+             select id from larder.shares where id in (select share from noting) for key share skip locked
          ), noted as (
              insert into larder.share_hits (id, share_id, outcome, request_id, agent, network, path, format, bytes)
              select hit, share, case when over then 'over' when kind = 'blob' and redirect then 'redirected' else outcome end,

@@ -3,7 +3,6 @@
 //! **Invariant.** A hit is committed before anything is given for it. What only an answer's end can tell, such as the bytes of a stream, is added behind it; a crash in
 //! between leaves the hit without them.
 //! **Invariant.** Each hit is of a share that is there: whoever writes one holds its share against deletion, and whoever deletes a share locks it before its hits go.
-//! Shares are locked in the order of their ids.
 
 use super::Shares;
 use crate::{catalogue::database, database::WarmPool, error::Result};
@@ -56,8 +55,8 @@ pub struct Day {
     pub bytes: i64,
 }
 
-/// A share whose dataset is purged at that moment has no log any more, and must not cost the others theirs.
-const NOTE: &str = "with held as materialized (select id from larder.shares where id = any($2) order by id for key share)
+/// A share whose dataset is purged at that moment has no log any more, and neither costs the others theirs nor lets them wait.
+const NOTE: &str = "with held as materialized (select id from larder.shares where id = any($2) for key share skip locked)
      insert into larder.share_hits (id, share_id, outcome, request_id, agent, network, format, path, bytes)
      select n.* from unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[], $9::int8[])
      as n (id, share, outcome, request_id, agent, network, format, path, bytes) join held on held.id = n.share
