@@ -77,7 +77,7 @@ pub struct Limits {
     #[arg(long, env = "LARDER_COLLECTION_SHARDS", default_value_t = 4, value_parser = clap::value_parser!(u64).range(1..=64), help_heading = "Limits")]
     pub collection_shards: u64,
 
-    /// Connections of each of the three pools: control, queries, loads.
+    /// Connections of each of the three pools: control, queries, loads. Hits of links have two more.
     #[arg(long, env = "LARDER_POOL_CONNECTIONS_MAX", default_value_t = 10, value_parser = at_least_one(), help_heading = "Limits")]
     pub pool_connections_max: u64,
 

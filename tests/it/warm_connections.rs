@@ -1,4 +1,4 @@
-//! The connections of queries: which are used again, and which are not.
+//! Warm connections: which are used again, and which are not.
 
 use crate::support::{Service, shared};
 use larder::database::{WarmConnection, WarmPool};

@@ -68,8 +68,8 @@ pub struct Visit<'a> {
     pub dataset: Option<Arc<Dataset>>,
     pub over: bool,
     pub hit: Hit,
-    /// Read before the hit was written down.
-    document: Option<Document>,
+    /// Read before the hit was written down, or why that failed: nobody waits for the same failure twice.
+    document: Option<Result<Document>>,
     /// As what it has been written down.
     noted: Option<&'static str>,
     wanted: Wanted,
@@ -89,6 +89,24 @@ enum Wanted {
     Page,
 }
 
+impl Wanted {
+    /// Takes what is asked of every link out of the query.
+    fn of((method, path, headers): (&Method, Option<&str>, &HeaderMap), query: &mut Vec<(String, String)>) -> Self {
+        let mut flag = |name: &str| {
+            let before = query.len();
+            // A column can have such a name, and a filter of it a value.
+            query.retain(|(given, value)| given != name || !value.is_empty());
+            query.len() < before
+        };
+        match (flag("preview"), flag("download")) {
+            (true, _) => Self::Preview,
+            (_, true) => Self::Download,
+            _ if asks_for_page(path, query, method) && wants_page(headers) => Self::Page,
+            _ => Self::Plain,
+        }
+    }
+}
+
 impl<'a> Visit<'a> {
     /// Finds out what is behind the link.
     ///
@@ -102,18 +120,7 @@ impl<'a> Visit<'a> {
     ) -> Result<Self> {
         let way = (method, path, client);
         let (share, generation) = open_token(&app.keys, token).ok_or_else(|| unknown_link(app, None, way))?;
-        let mut flag = |name: &str| {
-            let before = query.len();
-            // A column can have such a name, and a filter of it a value.
-            query.retain(|(given, value)| given != name || !value.is_empty());
-            query.len() < before
-        };
-        let wanted = match (flag("preview"), flag("download")) {
-            (true, _) => Wanted::Preview,
-            (_, true) => Wanted::Download,
-            _ if asks_for_page(path, &query, method) && wants_page(headers) => Wanted::Page,
-            _ => Wanted::Plain,
-        };
+        let wanted = Wanted::of((method, path, headers), &mut query);
         // A client that sends credentials may send them to the redirect's target too.
         let forwards = headers.contains_key(AUTHORIZATION) && !prefers_redirect(headers);
         let redirects = method == Method::GET && wanted == Wanted::Plain && !forwards;
@@ -139,19 +146,20 @@ impl<'a> Visit<'a> {
             path: path.and_then(logged_path),
             ..Hit::default()
         };
-        if let Some((_, document)) = &ahead {
+        let told = matches!(ahead, Some((_, Ok(_))));
+        if let Some((_, Ok(document))) = &ahead {
             let fresh = is_fresh(headers, &document.etag);
             hit.outcome = if fresh { "unchanged" } else { outcome };
             hit.format = Some("json".to_owned());
             hit.bytes = (!fresh).then_some(document.body.len() as u64);
         }
-        let arrival = Arrival { generation, hit: hit.clone(), redirect, told: ahead.is_some() };
+        let arrival = Arrival { generation, hit: hit.clone(), redirect, told };
         let entry = app.shares.enter(arrival).await?.ok_or_else(|| unknown_link(app, Some(share), way))?;
         let Entry { share, dataset, over, noted } = entry;
         // What the link led to may be something else by now.
-        let document = ahead.filter(|(known, _)| Arc::ptr_eq(known, &share) && noted == Some(hit.outcome));
-        let document = document.map(|(_, document)| document);
-        if document.is_none() {
+        let same = ahead.filter(|(known, _)| Arc::ptr_eq(known, &share) && (!told || noted == Some(hit.outcome)));
+        let document = same.map(|(_, document)| document);
+        if !matches!(document, Some(Ok(_))) {
             hit = Hit { outcome, format: None, bytes: None, ..hit };
         }
         Ok(Self {
@@ -274,7 +282,7 @@ impl<'a> Visit<'a> {
             (Target::Document { id, incarnation, .. }, _) => {
                 let id = (id.as_str(), Some(incarnation.as_str()));
                 let document = match self.document.take() {
-                    Some(document) => document,
+                    Some(read) => read?,
                     None => documents::http::find_shared(self.app, &dataset, id).await?.ok_or_else(over)?,
                 };
                 self.hit.format = Some("json".to_owned());
@@ -337,7 +345,7 @@ impl<'a> Visit<'a> {
 }
 
 /// The document that the link led to a moment ago. Read before it is known whether it still does: then its bytes are written down with the hit, and no second time for them.
-async fn read_ahead(app: &App, link: Link, path: Option<&str>) -> Option<(Arc<Share>, Document)> {
+async fn read_ahead(app: &App, link: Link, path: Option<&str>) -> Option<(Arc<Share>, Result<Document>)> {
     let Known { share, dataset, .. } = app.shares.recent(link)?;
     let terms = &share.terms;
     let is_open = terms.allow.download && terms.password.is_none() && terms.downloads_max.is_none();
@@ -346,7 +354,7 @@ async fn read_ahead(app: &App, link: Link, path: Option<&str>) -> Option<(Arc<Sh
             if is_open && path.is_none_or(|path| !path.contains('/')) =>
         {
             let found = documents::http::find_shared(app, &collection, (id, Some(incarnation))).await;
-            found.ok().flatten().map(|document| (share.clone(), document))
+            found.transpose().map(|read| (share.clone(), read))
         }
         _ => None,
     }
