@@ -40,14 +40,17 @@ class Load:
         """Requests a second, GET or, with a body, POST; `KEY` in the body, or else in the path, becomes a random number below `key_max`. Every answer must be of one kind: a good one, unless refusals are
         wanted."""
         headers = dict(headers or {}) | ({"Authorization": f"Bearer {token}"} if token else {})
-        given = "".join(f'wrk.headers["{name}"] = [[{value}]]\n' for name, value in headers.items())
-        script = self.folder / "wrk.lua"
-        with_key = '(string.gsub([[%s]], "KEY", tostring(math.random(%d))))'
-        request = f'"POST", [[{path}]], nil, {with_key % (body, key_max)}' if body else f'"GET", {with_key % (path, key_max)}'
-        script.write_text(
-            f"{given}function init() math.randomseed(os.time()) end\nfunction request() return wrk.format({request}) end\n"
-        )
-        wrk = ["wrk", "-t", "1", "-c", str(self.clients), "-d", f"{self.seconds}s", "--timeout", "60s", "-s", str(script), url]
+        given = [argument for name, value in headers.items() for argument in ("-H", f"{name}: {value}")]
+        wrk = ["wrk", "-t", "1", "-c", str(self.clients), "-d", f"{self.seconds}s", "--timeout", "60s", *given]
+        if body or "KEY" in path:
+            # What is the same each time wrk writes once, without a script.
+            with_key = '(string.gsub([[%s]], "KEY", tostring(math.random(%d))))' % (body or path, key_max)
+            request = f'"POST", [[{path}]], nil, {with_key}' if body else f'"GET", {with_key}'
+            script = self.folder / "wrk.lua"
+            script.write_text(f"function init() math.randomseed(os.time()) end\nfunction request() return wrk.format({request}) end\n")
+            wrk += ["-s", str(script), url]
+        else:
+            wrk.append(url + path)
         rate, told = Rate.measured(r"Requests/sec:\s+([0-9.]+)", *wrk)
         answers, others = (re.search(pattern, told) for pattern in (r"(\d+) requests in", r"Non-2xx or 3xx responses: (\d+)"))
         if int(others[1] if others else 0) != (int(answers[1]) if refused else 0) or "Socket errors" in told:

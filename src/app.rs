@@ -4,7 +4,7 @@ use crate::{
     audit::Audit,
     auth::{Auth, SecretKeys},
     blobs::Blobs,
-    catalogue::Catalogue,
+    catalogue::{Catalogue, Recent},
     config::Config,
     database::{Database, Pools, migrate},
     documents::Documents,
@@ -12,7 +12,7 @@ use crate::{
     guards::Guards,
     metrics::Calls,
     objects::Objects,
-    shares::{Passwords, Shares},
+    shares::{Link, Passwords, Shares, http::Remembered},
     tables::Tables,
 };
 use aws_config::{BehaviorVersion, SdkConfig, retry::RetryConfig, timeout::TimeoutConfig};
@@ -52,6 +52,8 @@ pub struct Parts {
     pub tables: Tables,
     pub documents: Documents,
     pub shares: Shares,
+    /// Documents that links have led to.
+    pub remembered: Recent<Link, Remembered>,
     pub passwords: Passwords,
     pools: Pools,
     draining: AtomicBool,
@@ -111,6 +113,7 @@ impl App {
             auth: Auth::new(control, &config),
             blobs: Blobs::new(catalogue.clone(), objects.clone()),
             tables: Tables::new(catalogue.clone(), objects.clone(), queries, loads, &config),
+            remembered: Recent::default(),
             shares: Shares::new(catalogue.clone(), &pools.links),
             passwords: Passwords::new(config.sharing.password_checks_max, config.times.request()),
             catalogue,

@@ -29,6 +29,7 @@ pub async fn once(app: &App) -> Result<()> {
     let steps = [
         ("leases", catalogue.expire_leases().await),
         ("documents", resolve_documents(app).await),
+        ("writes of documents", catalogue.settle_documents().await),
         ("jobs", catalogue.expire_jobs().await),
         ("pinned versions", catalogue.release_pins().await),
         ("deleted datasets", expire_deleted(app).await),

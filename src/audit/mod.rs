@@ -41,12 +41,6 @@ impl Note {
         Self { dataset: Some(dataset.id), ..Self::new(action, dataset.kind.as_str(), dataset.name.clone()) }
     }
 
-    /// A document of the collection.
-    pub fn of_document(action: &'static str, collection: &Dataset, id: &str) -> Self {
-        let name = format!("{}/{id}", collection.name);
-        Self { dataset: Some(collection.id), ..Self::new(action, "document", name) }
-    }
-
     #[must_use]
     pub fn with(self, detail: Value) -> Self {
         Self { detail, ..self }

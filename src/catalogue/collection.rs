@@ -56,4 +56,12 @@ impl Catalogue {
         }
         tx.commit().await.map_err(database)
     }
+
+    /// No write lasts a day: one that has not ended by then does not keep what it is counted with from being remembered any more.
+    pub async fn settle_documents(&self) -> Result<()> {
+        let sql =
+            "update larder.document_writes set ended = begun where ended <> begun and at < now() - interval '1 day'";
+        sqlx::query(sql).execute(&self.control).await.map_err(database)?;
+        Ok(())
+    }
 }

@@ -5,7 +5,8 @@ use crate::{
     database,
     error::{Error, Result, Store},
 };
-use std::future::Future;
+use futures::FutureExt;
+use std::{future::Future, panic::AssertUnwindSafe};
 use tokio::sync::{mpsc, oneshot};
 
 /// Of one group.
@@ -48,7 +49,11 @@ impl<T: Send + 'static, R: Default + Send + 'static> Desk<T, R> {
                 let asked: Vec<T> = asked.collect();
                 let mut served = match asked.is_empty() {
                     true => Ok(Vec::new()),
-                    false => serve(asked).await,
+                    // A panic, which its hook has told, ends this group alone.
+                    false => AssertUnwindSafe(serve(asked))
+                        .catch_unwind()
+                        .await
+                        .unwrap_or_else(|_| Err(Error::internal("a panic while a group was served"))),
                 }
                 .map(Vec::into_iter);
                 for (asked, answer) in answers {

@@ -3,7 +3,7 @@
 use super::{Document, Put, value};
 use crate::{
     app::App,
-    audit::{Intent, Note, http::Gives},
+    audit::{Intent, http::Gives},
     auth::{Action, Caller},
     catalogue::{Dataset, DatasetChanges, Kind, Precondition, document_id},
     error::{Error, Limit, Result},
@@ -54,7 +54,7 @@ pub async fn put(
         .await?;
     let collection = collection_for(&app, &caller, &collection, &body, &condition).await?;
     let work = app.documents.put(&caller, &collection, &id, body, &condition);
-    let put = Intent::around(&app.catalogue, &caller, Note::of_document("put", &collection, &id), work).await?;
+    let put = Intent::around(&app.catalogue, &caller, ("put", &collection, &id), work).await?;
     let mut descriptor = describe(&app, &collection, put.document());
     descriptor.share(&app, &caller, share, target(&collection, put.document())).await?;
     Ok(answer_upload(&descriptor, matches!(put, Put::Created(_))))
@@ -139,7 +139,7 @@ pub async fn get(
         },
     )?;
     let document = find(&app, &collection, &id).await?;
-    Ok(Gives::mark(collection.id, "document", serve(document, &method, &headers)?))
+    Ok(Gives::mark(collection.id, "document", serve(&document, &method, &headers)?))
 }
 
 /// A document of a collection, if it is there; once an incarnation is named, that one alone.
@@ -152,7 +152,7 @@ pub async fn find_shared(
     Ok(document.filter(|document| incarnation.is_none_or(|incarnation| document.incarnation == incarnation)))
 }
 
-pub fn serve(document: Document, method: &Method, headers: &HeaderMap) -> Result<Response> {
+pub fn serve(document: &Document, method: &Method, headers: &HeaderMap) -> Result<Response> {
     let mut answer = HeaderMap::new();
     answer.insert(ETAG, HeaderValue::from_str(&document.etag).map_err(Error::internal)?);
     answer.insert(CACHE_CONTROL, HeaderValue::from_static("private, no-cache"));
@@ -163,8 +163,10 @@ pub fn serve(document: Document, method: &Method, headers: &HeaderMap) -> Result
     user_bytes(&mut answer);
     answer.insert(CONTENT_TYPE, HeaderValue::from_static(JSON));
     answer.insert(CONTENT_LENGTH, HeaderValue::from(document.body.len()));
-    let body = if method == Method::HEAD { Bytes::new() } else { document.body };
-    Ok((answer, Body::from(body)).into_response())
+    let body = if method == Method::HEAD { Bytes::new() } else { document.body.clone() };
+    let mut response = Response::new(Body::from(body));
+    *response.headers_mut() = answer;
+    Ok(response)
 }
 
 /// `DELETE /v1/documents/{collection}/{id}`: hides it.
@@ -178,7 +180,7 @@ pub async fn delete(
     let collection = app.catalogue.find(&caller, Action::Write, Kind::Collection, &collection).await?;
     let condition = precondition(&headers)?;
     let work = app.documents.delete(&caller, &collection, &id, &condition);
-    Intent::around(&app.catalogue, &caller, Note::of_document("delete", &collection, &id), work).await?;
+    Intent::around(&app.catalogue, &caller, ("delete", &collection, &id), work).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -191,8 +193,7 @@ pub async fn restore(
 ) -> Result<axum::Json<Descriptor>, Problem> {
     let collection = app.catalogue.find(&caller, Action::Write, Kind::Collection, &collection).await?;
     let work = app.documents.restore(&collection, &id);
-    let note = Note::of_document("restore", &collection, &id);
-    let document = Intent::around(&app.catalogue, &caller, note, work).await?;
+    let document = Intent::around(&app.catalogue, &caller, ("restore", &collection, &id), work).await?;
     Ok(axum::Json(describe(&app, &collection, &document)))
 }
 

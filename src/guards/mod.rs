@@ -95,8 +95,8 @@ impl Guards {
 }
 
 /// Whoever has an address of IPv6 has 2^64 of them.
-fn place_of(address: IpAddr) -> String {
-    Network::around(address, if address.is_ipv4() { 32 } else { 64 }).to_string()
+fn place_of(address: IpAddr) -> Network {
+    Network::around(address, if address.is_ipv4() { 32 } else { 64 })
 }
 
 /// How a client stands against its limit: for the headers `RateLimit-Policy` and `RateLimit`.

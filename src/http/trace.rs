@@ -18,8 +18,8 @@ impl Trace {
         let sent = headers.get("traceparent").and_then(|value| parse(value.to_str().ok()?));
         let (trace_id, parent_id) = sent.unzip();
         // They need not be secret, and an id of only zeros is none.
-        let span_id = format!("{:016x}", fastrand::u64(1..));
-        let trace_id = trace_id.unwrap_or_else(|| format!("{:032x}", fastrand::u128(1..)));
+        let span_id = hex::encode(fastrand::u64(1..).to_be_bytes());
+        let trace_id = trace_id.unwrap_or_else(|| hex::encode(fastrand::u128(1..).to_be_bytes()));
         Self { trace_id, span_id, parent_id }
     }
 }

@@ -3,20 +3,17 @@
 
 use std::{
     fmt::{self, Debug, Write},
-    io, mem,
+    mem,
 };
+use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 use tracing::{
     Event, Subscriber,
-    field::{Field, Visit},
+    field::{Field, Visit, display},
     span::Record,
 };
 use tracing_subscriber::{
     field::RecordFields,
-    fmt::{
-        FmtContext, FormatEvent, FormatFields, FormattedFields,
-        format::Writer,
-        time::{FormatTime, SystemTime},
-    },
+    fmt::{FmtContext, FormatEvent, FormatFields, FormattedFields, format::Writer},
     registry::LookupSpan,
 };
 
@@ -34,14 +31,15 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> FormatEvent<S, Members> for Line {
         event: &Event<'_>,
     ) -> fmt::Result {
         let metadata = event.metadata();
-        writer.write_str("{\"timestamp\":\"")?;
-        SystemTime.format_time(&mut writer)?;
-        write!(writer, "\",\"level\":\"{}\",", metadata.level())?;
+        let now = OffsetDateTime::now_utc().format(&Rfc3339).map_err(|_| fmt::Error)?;
+        for part in ["{\"timestamp\":\"", &now, "\",\"level\":\"", metadata.level().as_str(), "\","] {
+            writer.write_str(part)?;
+        }
         if write_members(writer.by_ref(), event)? {
             writer.write_char(',')?;
         }
         writer.write_str("\"target\":")?;
-        write_text(&mut writer, metadata.target())?;
+        write_text(&mut writer, &display(metadata.target()))?;
         let span = event.parent().and_then(|id| context.span(id)).or_else(|| context.lookup_current());
         if let Some(span) = span {
             writer.write_str(",\"span\":{")?;
@@ -50,7 +48,7 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> FormatEvent<S, Members> for Line {
                 write!(writer, "{fields},")?;
             }
             writer.write_str("\"name\":")?;
-            write_text(&mut writer, span.name())?;
+            write_text(&mut writer, &display(span.name()))?;
             writer.write_char('}')?;
         }
         writer.write_str("}\n")
@@ -79,22 +77,30 @@ fn write_members(writer: Writer<'_>, fields: impl RecordFields) -> Result<bool, 
     visitor.result.map(|()| visitor.any)
 }
 
-fn write_text(writer: &mut Writer<'_>, text: &str) -> fmt::Result {
-    serde_json::to_writer(Bytes(writer), text).map_err(|_| fmt::Error)
+fn write_text(writer: &mut Writer<'_>, value: &dyn Debug) -> fmt::Result {
+    writer.write_char('"')?;
+    write!(Escaped(writer.by_ref()), "{value:?}")?;
+    writer.write_char('"')
 }
 
-/// For serde_json, which writes bytes, though each piece of them is text.
-struct Bytes<'a, 'w>(&'a mut Writer<'w>);
+/// What stands between the quotes of a string (RFC 8259, section 7).
+struct Escaped<'w>(Writer<'w>);
 
-impl io::Write for Bytes<'_, '_> {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let text = str::from_utf8(bytes).map_err(io::Error::other)?;
-        self.0.write_str(text).map_err(io::Error::other)?;
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
+impl Write for Escaped<'_> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        let mut rest = text;
+        // All of these are ASCII, so that each of them is a whole character.
+        while let Some(plain) = rest.bytes().position(|byte| byte < b' ' || byte == b'"' || byte == b'\\') {
+            let (before, special) = rest.split_at(plain);
+            self.0.write_str(before)?;
+            let (special, behind) = special.split_at(1);
+            match special {
+                "\"" | "\\" => write!(self.0, "\\{special}")?,
+                _ => special.bytes().try_for_each(|byte| write!(self.0, "\\u{byte:04x}"))?,
+            }
+            rest = behind;
+        }
+        self.0.write_str(rest)
     }
 }
 
@@ -120,11 +126,11 @@ impl Visitor<'_> {
 
 impl Visit for Visitor<'_> {
     fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
-        self.record_str(field, &format!("{value:?}"));
+        self.member(field, |writer| write_text(writer, value));
     }
 
     fn record_str(&mut self, field: &Field, value: &str) {
-        self.member(field, |writer| write_text(writer, value));
+        self.member(field, |writer| write_text(writer, &display(value)));
     }
 
     fn record_i64(&mut self, field: &Field, value: i64) {

@@ -72,7 +72,10 @@ async fn next(mut state: State) -> Result<Option<(Bytes, State)>, axum::Error> {
             return Ok(Some((chunk, state)));
         }
     }
-    state.sent.give().await.map_err(axum::Error::new)?;
+    if state.sent.held.is_some() {
+        // In a box, so that the streams of all links need no room for it.
+        Box::pin(state.sent.give()).await.map_err(axum::Error::new)?;
+    }
     let Some(last) = state.kept.take() else {
         state.sent.ended = true;
         return Ok(None);

@@ -1,6 +1,7 @@
 //! `/v1/shares` for those who make links: made, listed, changed, ended. `target` is what a link can lead to, `log` who used it; `visit` is for those who hold it.
 
 mod admit;
+mod ahead;
 mod body;
 mod folder;
 mod log;
@@ -13,6 +14,7 @@ mod terms;
 mod view;
 mod visit;
 
+pub use ahead::Remembered;
 pub use log::log;
 pub use receive::{post, put};
 pub use visit::{follow, follow_path};

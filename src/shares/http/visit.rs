@@ -1,7 +1,11 @@
 //! `GET` and `HEAD /s/{token}`: who comes with a link, and what is given. In the order of a visit: the share is looked up and the hit written down, both for all who come at that moment together; a password
 //! is asked for; the answer is made; a place is taken, where downloads are counted; and then it goes out, counted.
 
-use super::{body::counted, refusal::unknown_link};
+use super::{
+    ahead::{Came, come, come_for_bytes},
+    body::counted,
+    refusal::unknown_link,
+};
 use crate::{
     app::App,
     auth::Caller,
@@ -9,12 +13,9 @@ use crate::{
     documents::{self, Document},
     error::{Error, Result},
     guards::http::Counted,
-    http::{
-        Client, File, PageOf, Path, Problem, Query, REQUEST_ID, disposition, is_fresh, mint, prefers_redirect,
-        serve_object,
-    },
+    http::{Client, File, PageOf, Path, Problem, Query, REQUEST_ID, disposition, mint, prefers_redirect, serve_object},
     metrics,
-    shares::{Arrival, Entry, Hit, Known, Link, Share, Target, open_token},
+    shares::{Arrival, Entry, Hit, Share, Target, open_token},
     web::wants_page,
 };
 use axum::{
@@ -69,7 +70,7 @@ pub struct Visit<'a> {
     pub over: bool,
     pub hit: Hit,
     /// Read before the hit was written down, or why that failed: nobody waits for the same failure twice.
-    document: Option<Result<Document>>,
+    document: Option<Result<Arc<Document>>>,
     /// As what it has been written down.
     noted: Option<&'static str>,
     wanted: Wanted,
@@ -132,11 +133,7 @@ impl<'a> Visit<'a> {
             (&Method::GET, Wanted::Plain | Wanted::Download) => "streamed",
             _ => "refused",
         };
-        let ahead = match (method, outcome) {
-            (&Method::GET, "streamed") => read_ahead(app, (share, generation), path).await,
-            _ => None,
-        };
-        let mut hit = Hit {
+        let hit = Hit {
             id: Uuid::now_v7(),
             share,
             outcome,
@@ -146,22 +143,12 @@ impl<'a> Visit<'a> {
             path: path.and_then(logged_path),
             ..Hit::default()
         };
-        let told = matches!(ahead, Some((_, Ok(_))));
-        if let Some((_, Ok(document))) = &ahead {
-            let fresh = is_fresh(headers, &document.etag);
-            hit.outcome = if fresh { "unchanged" } else { outcome };
-            hit.format = Some("json".to_owned());
-            hit.bytes = (!fresh).then_some(document.body.len() as u64);
-        }
-        let arrival = Arrival { generation, hit: hit.clone(), redirect, told };
-        let entry = app.shares.enter(arrival).await?.ok_or_else(|| unknown_link(app, Some(share), way))?;
-        let Entry { share, dataset, over, noted } = entry;
-        // What the link led to may be something else by now.
-        let same = ahead.filter(|(known, _)| Arc::ptr_eq(known, &share) && (!told || noted == Some(hit.outcome)));
-        let document = same.map(|(_, document)| document);
-        if !matches!(document, Some(Ok(_))) {
-            hit = Hit { outcome, format: None, bytes: None, ..hit };
-        }
+        let arrival = Arrival { generation, hit, redirect, told: false };
+        let Came { entry, hit, document } = match outcome {
+            "streamed" => come_for_bytes(app, path, headers, arrival).await?,
+            _ => come(app, arrival).await?,
+        };
+        let Entry { share, dataset, over, noted } = entry.ok_or_else(|| unknown_link(app, Some(share), way))?;
         Ok(Self {
             app,
             token,
@@ -240,6 +227,10 @@ impl<'a> Visit<'a> {
             self.note().await?;
             return Ok(response);
         }
+        // It goes out as one piece, which the log has already.
+        if self.hit.bytes.is_some() && self.noted == Some(self.hit.outcome) {
+            return Ok(response);
+        }
         let place = match self.share.terms.downloads_max.is_some() {
             true => match Box::pin(self.take_place(response.headers())).await {
                 Ok(taken) => Some(taken),
@@ -283,10 +274,10 @@ impl<'a> Visit<'a> {
                 let id = (id.as_str(), Some(incarnation.as_str()));
                 let document = match self.document.take() {
                     Some(read) => read?,
-                    None => documents::http::find_shared(self.app, &dataset, id).await?.ok_or_else(over)?,
+                    None => documents::http::find_shared(self.app, &dataset, id).await?.ok_or_else(over)?.into(),
                 };
                 self.hit.format = Some("json".to_owned());
-                documents::http::serve(document, self.method, self.headers)
+                documents::http::serve(&document, self.method, self.headers)
             }
             (_, Kind::Blob) => self.give_blob(&dataset).await,
             _ => Box::pin(self.give_rows(Arc::unwrap_or_clone(dataset))).await,
@@ -338,25 +329,9 @@ impl<'a> Visit<'a> {
             Some(id) => {
                 let found = documents::http::find_shared(self.app, collection, (id, None)).await?;
                 let found = found.ok_or(Error::NotFound { what: "document" })?;
-                documents::http::serve(found, self.method, self.headers)
+                documents::http::serve(&found, self.method, self.headers)
             }
         }
-    }
-}
-
-/// The document that the link led to a moment ago. Read before it is known whether it still does: then its bytes are written down with the hit, and no second time for them.
-async fn read_ahead(app: &App, link: Link, path: Option<&str>) -> Option<(Arc<Share>, Result<Document>)> {
-    let Known { share, dataset, .. } = app.shares.recent(link)?;
-    let terms = &share.terms;
-    let is_open = terms.allow.download && terms.password.is_none() && terms.downloads_max.is_none();
-    match (&share.target, dataset) {
-        (Target::Document { id, incarnation, .. }, Some(collection))
-            if is_open && path.is_none_or(|path| !path.contains('/')) =>
-        {
-            let found = documents::http::find_shared(app, &collection, (id, Some(incarnation))).await;
-            found.transpose().map(|read| (share.clone(), read))
-        }
-        _ => None,
     }
 }
 

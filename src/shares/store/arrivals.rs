@@ -56,6 +56,8 @@ pub struct Known {
     pub dataset: Option<Arc<Dataset>>,
     /// Another one after each change of the rows that this was read from.
     state: Arc<str>,
+    /// Whether no write of the document was under way.
+    pub settled: bool,
 }
 
 pub type RecentLinks = Recent<Link, Known>;
@@ -72,8 +74,10 @@ struct Met {
     state: String,
 }
 
-/// Of the share, its maker, and its dataset with version and owner.
-const STATE: &str = "format('%s %s %s %s %s', s.xmin, m.xmin, d.xmin, v.xmin, p.xmin)";
+/// Of the share, its maker, and its dataset with version and owner; and of writes of its document, and those that share their counter.
+const STATE: &str = "format('%s %s %s %s %s %s %s', s.xmin, m.xmin, d.xmin, v.xmin, p.xmin, w.begun, w.ended)";
+const JOINS: &str = "left join larder.principals p on p.id = d.owner
+     left join larder.document_writes w on w.collection_id = s.dataset_id and w.bucket = larder.document_bucket(s.document_id)";
 /// Whether the dataset is there, for the share's maker.
 const THERE: &str = "(d.id is not null and d.deleted_at is null and (d.visibility <> 'private' or d.owner = s.created_by or m.admin)) is true";
 
@@ -81,43 +85,42 @@ const THERE: &str = "(d.id is not null and d.deleted_at is null and (d.visibilit
 /// A share that is being deleted is not there: nobody waits for the sweep that has locked it.
 static ENTER: LazyLock<String> = LazyLock::new(|| {
     format!(
-        "with asked as materialized (
-             select * from unnest($1::uuid[], $2::uuid[], $3::int[], $4::text[], $5::bool[], $6::bool[], $7::text[], $8::text[], $9::text[], $10::text[], $11::text[], $12::int8[])
-             as a (hit, share, share_generation, outcome, redirect, told, request_id, agent, network, path, format, bytes)
-         ), met as materialized (
+        "with met as materialized (
              select s.id, s.generation, d.kind, {OVER} or (s.folder is null and not {THERE}) as over,
                  s.password is null and s.downloads_max is null and s.folder is null as is_open, {STATE} as state
-             from (select distinct share, share_generation from asked) a
-             join larder.shares s on s.id = share and s.generation = share_generation {SHARE_JOINS}
-             left join larder.principals p on p.id = d.owner
-         ), noting as materialized (
-             select asked.*, kind, over from asked join met on met.id = share and met.generation = share_generation
-             where over or (is_open and (told or kind <> 'collection'))
-         ), held as materialized (
-             select id from larder.shares where id in (select share from noting) for key share skip locked
+             from unnest($1::uuid[], $2::int[]) as a (share, share_generation)
+             join larder.shares s on s.id = share and s.generation = share_generation {SHARE_JOINS} {JOINS}
+             for key share of s skip locked
          ), noted as (
              insert into larder.share_hits (id, share_id, outcome, request_id, agent, network, path, format, bytes)
              select hit, share, case when over then 'over' when kind = 'blob' and redirect then 'redirected' else outcome end,
                  request_id, agent, network, path, case when not over then format end, case when not over then bytes end
-             from noting join held on held.id = share
-         ) select * from met where id in (select id from held) or id not in (select share from noting)"
+             from unnest($3::uuid[], $4::uuid[], $5::int[], $6::text[], $7::bool[], $8::bool[], $9::text[], $10::text[], $11::text[], $12::text[], $13::text[], $14::int8[])
+                 as a (hit, share, share_generation, outcome, redirect, told, request_id, agent, network, path, format, bytes)
+             join met on met.id = share and met.generation = share_generation
+             where over or (is_open and (told or kind <> 'collection'))
+         ) select * from met"
     )
 });
 
 /// All that is behind links.
 static FIND: LazyLock<String> = LazyLock::new(|| {
     format!(
-        "select {SHARE_COLUMNS}, {DATASET_COLUMNS}, {THERE} as l_there, {STATE} as l_state
+        "select {SHARE_COLUMNS}, {DATASET_COLUMNS}, {THERE} as l_there, {STATE} as l_state, w.begun is not distinct from w.ended as l_settled
          from unnest($1::uuid[], $2::int[]) as a (share, share_generation)
-         join larder.shares s on s.id = share and s.generation = share_generation {SHARE_JOINS}
-         left join larder.principals p on p.id = d.owner left join larder.objects o on o.id = v.object_id"
+         join larder.shares s on s.id = share and s.generation = share_generation {SHARE_JOINS} {JOINS}
+         left join larder.objects o on o.id = v.object_id"
     )
 });
 
 /// Answers a group, each with what is behind its link, and writes it down.
 pub(super) async fn enter(links: &WarmPool, recent: &RecentLinks, group: Vec<Arrival>) -> Result<Vec<Option<Entry>>> {
+    let asked: HashSet<Link> = group.iter().map(|one| (one.hit.share, one.generation)).collect();
+    let (shares, generations): (Vec<Uuid>, Vec<i32>) = asked.into_iter().unzip();
     let mut connection = links.acquire().await?;
     let met: Vec<Met> = sqlx::query_as(AssertSqlSafe(ENTER.as_str()))
+        .bind(shares)
+        .bind(generations)
         .bind(each(&group, |one| one.hit.id))
         .bind(each(&group, |one| one.hit.share))
         .bind(each(&group, |one| one.generation))
@@ -181,6 +184,7 @@ async fn known(
 impl FromRow<'_, PgRow> for Known {
     fn from_row(row: &PgRow) -> sqlx::Result<Self> {
         let dataset = if row.try_get("l_there")? { Some(Dataset::from_row(row)?.into()) } else { None };
-        Ok(Self { share: Share::from_row(row)?.into(), dataset, state: row.try_get::<&str, _>("l_state")?.into() })
+        let (share, state) = (Share::from_row(row)?.into(), row.try_get::<&str, _>("l_state")?.into());
+        Ok(Self { share, dataset, state, settled: row.try_get("l_settled")? })
     }
 }

@@ -7,7 +7,7 @@ pub use form::post;
 use super::evidence::{As, Evidence, INBOX, RESERVED, Route};
 use crate::{
     app::App,
-    audit::{Intent, Note},
+    audit::Intent,
     auth::Caller,
     blobs::NewBlob,
     catalogue::{Kind, Precondition, Replace},
@@ -295,8 +295,7 @@ async fn put_document(
         .map_err(suggest_blob)?;
     let file = (upload.path.as_str(), upload.replace());
     let work = app.documents.put_file(caller, &collection, id, body, &upload.condition, file);
-    let note = Note::of_document("put", &collection, id);
-    let put = Intent::around(&app.catalogue, caller, note, work).await.map_err(suggest_blob)?;
+    let put = Intent::around(&app.catalogue, caller, ("put", &collection, id), work).await.map_err(suggest_blob)?;
     let mut descriptor = documents::http::describe(app, &collection, put.document());
     descriptor.share(app, caller, upload.share, documents::http::target(&collection, put.document())).await?;
     Ok((descriptor, matches!(put, Put::Created(_))))

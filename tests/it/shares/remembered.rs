@@ -1,11 +1,25 @@
 //! What is remembered of a link, and what is done once for many who hold it: nobody may notice.
 
 use super::{follow, follow_with, made, share, url};
-use crate::support::{Service, json, problem, shared};
+use crate::{
+    documents_store::person,
+    support::{Service, json, problem, shared},
+};
+use aws_sdk_dynamodb::types::AttributeValue;
+use larder::{
+    audit::Intent,
+    error::{Error, Result, Store},
+    sweep,
+};
 use reqwest::Method;
 use serde_json::{Value, json};
 use sqlx::Connection;
-use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
+use std::{
+    future::pending,
+    sync::atomic::{AtomicU64, Ordering::SeqCst},
+    time::Duration,
+};
+use tokio::time::timeout;
 
 /// Status and bytes, those behind a redirect.
 async fn given(larder: &Service, share: &Value) -> (u16, String) {
@@ -38,8 +52,8 @@ async fn each_hit_sees_what_was_changed_before_it_at_every_replica() {
     let (bobs, hidden) = (of_bob("/v1/blobs/seen.txt").await, of_bob("/v1/blobs/hidden.txt").await);
     let expect = async |share: &Value, status: u16, bytes: Option<&str>| {
         for replica in replicas {
-            // Not remembered, remembered.
-            for _ in 0..2 {
+            // Neither link nor document is remembered, then the link, then both.
+            for _ in 0..3 {
                 let given = given(replica, share).await;
                 assert_eq!(given.0, status, "{}", given.1);
                 assert!(bytes.is_none_or(|bytes| bytes == given.1), "{}", given.1);
@@ -168,4 +182,72 @@ async fn no_hit_is_written_down_for_a_share_that_goes_at_that_moment() {
     sweep.rollback().await.unwrap();
     assert_eq!(given(&larder, &share).await.0, 307);
     assert_eq!(larder.column("select count(*) from larder.share_hits").await, ["2"]);
+}
+
+/// How many writes have begun, and how many have ended for certain.
+async fn writes(larder: &Service) -> Vec<String> {
+    larder.column("select begun || ' ' || ended from larder.document_writes").await
+}
+
+/// Takes a document out of DynamoDB as nobody does who knows of links.
+async fn take_away(larder: &Service, document: &str) {
+    let at = larder.base.stores(&larder.app.config).await.unwrap().documents;
+    let client = aws_sdk_dynamodb::Client::new(&at.sdk);
+    let items = client.scan().table_name(&at.table).send().await.unwrap().items.unwrap_or_default();
+    let is = |item: &AttributeValue| item.as_s().is_ok_and(|id| id == document);
+    let item = items.into_iter().find(|item| is(&item["sk"])).unwrap();
+    let delete = client.delete_item().table_name(&at.table).key("pk", item["pk"].clone()).key("sk", item["sk"].clone());
+    delete.send().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_document_is_read_once_for_its_link_until_somebody_may_have_written_it() {
+    let larder = Service::start(&["--sweep-seconds", "3600"]).await;
+    let document = "/v1/documents/once/d";
+    larder.put(document, r#"{"a":1}"#).await;
+    let link = made(&larder, document, json!({})).await;
+    for _ in 0..2 {
+        assert_eq!(given(&larder, &link).await, (200, r#"{"a":1}"#.to_owned()));
+    }
+    take_away(&larder, "d").await;
+    for _ in 0..3 {
+        assert_eq!(given(&larder, &link).await, (200, r#"{"a":1}"#.to_owned()));
+    }
+    assert_eq!(larder.get(document).await.status(), 404);
+    let said = "select concat_ws(' ', outcome, format, bytes) from larder.share_hits order by id";
+    assert_eq!(larder.column(said).await, vec!["streamed json 7"; 5]);
+    // A write, even one that fails.
+    assert_eq!(larder.delete(document).await.status(), 404);
+    assert_eq!(given(&larder, &link).await.0, 410);
+}
+
+#[tokio::test]
+async fn nothing_is_remembered_while_a_write_may_still_come() {
+    let larder = Service::start(&["--sweep-seconds", "3600"]).await;
+    let document = "/v1/documents/unknown/d";
+    larder.put(document, r#"{"a":1}"#).await;
+    let link = made(&larder, document, json!({})).await;
+    assert_eq!(writes(&larder).await, ["1 1"]);
+    let caller = person("ada");
+    let catalogue = &larder.app.catalogue;
+    let collection = catalogue.find_or_create_collection(&caller, "unknown").await.unwrap();
+    let put = ("put", &collection, "d");
+    let lost =
+        Intent::around(catalogue, &caller, put, async { Err::<(), _>(Error::store(Store::Documents, "no answer")) });
+    lost.await.unwrap_err();
+    assert_eq!(writes(&larder).await, ["2 1"], "its answer was lost");
+    for _ in 0..3 {
+        assert_eq!(given(&larder, &link).await.0, 200);
+    }
+    take_away(&larder, "d").await;
+    assert_eq!(given(&larder, &link).await.0, 410, "it is read each time");
+    sweep::once(&larder.app).await.unwrap();
+    assert_eq!(writes(&larder).await, ["2 1"], "it may still come");
+    larder.sql("update larder.document_writes set at = now() - interval '1 day 1 minute'").await;
+    sweep::once(&larder.app).await.unwrap();
+    assert_eq!(writes(&larder).await, ["2 2"]);
+
+    let left = Intent::around(catalogue, &caller, put, pending::<Result<()>>());
+    timeout(Duration::from_millis(1), left).await.unwrap_err();
+    larder.wait_for("select begun || ' ' || ended from larder.document_writes", &["3 2"]).await;
 }
