@@ -31,13 +31,17 @@ const ANY: HeaderValue = HeaderValue::from_static("*");
 
 pub fn router(app: &App) -> Router {
     let private = uploads().merge(api(app)).method_not_allowed_fallback(upload::http::other_method);
-    let private = private.route_layer(from_fn_with_state(app.clone(), as_caller)).layer(
-        CorsLayer::new()
-            .allow_origin(app.config.cors_origins.clone())
-            .allow_methods(Any)
-            .allow_headers([AUTHORIZATION, CONTENT_TYPE, IF_MATCH, IF_NONE_MATCH, RANGE, PREFER, IDEMPOTENCY_KEY])
-            .expose_headers(Any),
-    );
+    let private = private.route_layer(from_fn_with_state(app.clone(), as_caller));
+    let private = match &app.config.cors_origins {
+        none if none.is_empty() => private,
+        origins => private.layer(
+            CorsLayer::new()
+                .allow_origin(origins.clone())
+                .allow_methods(Any)
+                .allow_headers([AUTHORIZATION, CONTENT_TYPE, IF_MATCH, IF_NONE_MATCH, RANGE, PREFER, IDEMPOTENCY_KEY])
+                .expose_headers(Any),
+        ),
+    };
 
     private
         .merge(links())

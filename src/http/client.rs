@@ -25,6 +25,8 @@ pub struct Peer(pub IpAddr);
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Client {
     pub address: IpAddr,
+    /// The address with its last part removed, for logs: 256 neighbours of IPv4, one site of IPv6.
+    pub network: Arc<str>,
     /// At most 256 characters of it.
     pub agent: Option<Arc<str>>,
 }
@@ -37,15 +39,13 @@ impl Client {
 
     fn of(config: &Config, peer: IpAddr, headers: &HeaderMap) -> Self {
         let agent = headers.get(USER_AGENT).map(|agent| String::from_utf8_lossy(agent.as_bytes()));
-        Self {
-            address: address(config, peer.to_canonical(), headers),
-            agent: agent.map(|agent| agent.chars().take(AGENT_CHARS_MAX).collect::<String>().into()),
-        }
-    }
-
-    /// The address with its last part removed, for logs: 256 neighbours of IPv4, one site of IPv6.
-    pub fn network(&self) -> Network {
-        Network::around(self.address, if self.address.is_ipv4() { 24 } else { 48 })
+        let address = address(config, peer.to_canonical(), headers);
+        let network = Network::around(address, if address.is_ipv4() { 24 } else { 48 });
+        let shortened = |agent: &str| match agent.char_indices().nth(AGENT_CHARS_MAX) {
+            Some((end, _)) => agent.get(..end).unwrap_or_default().into(),
+            None => agent.into(),
+        };
+        Self { address, network: network.to_string().into(), agent: agent.as_deref().map(shortened) }
     }
 }
 

@@ -13,7 +13,7 @@ use http::{
     header::{CONTENT_SECURITY_POLICY, REFERRER_POLICY, STRICT_TRANSPORT_SECURITY, X_CONTENT_TYPE_OPTIONS},
 };
 use std::{any::Any, panic::AssertUnwindSafe, sync::Arc};
-use tracing::{Instrument, field::display};
+use tracing::Instrument;
 use uuid::{Uuid, fmt::Simple};
 
 tokio::task_local! {
@@ -63,9 +63,8 @@ async fn in_span<F: Future<Output = Response>>(id: &str, request: Request, run: 
     let path = matched.as_ref().map_or("-", MatchedPath::as_str);
     let Trace { trace_id, span_id, parent_id } = Trace::of(request.headers());
     let method = request.method().clone();
-    let span = tracing::info_span!(
-        "request", %method, path, request_id = id, trace_id, span_id, parent_id
-    );
+    let span =
+        tracing::info_span!("request", method = method.as_str(), path, request_id = id, trace_id, span_id, parent_id);
     let started = std::time::Instant::now();
     async move {
         let run = |request| AssertUnwindSafe(run(request)).catch_unwind().map(|run| run.unwrap_or_else(panicked));
@@ -75,7 +74,7 @@ async fn in_span<F: Future<Output = Response>>(id: &str, request: Request, run: 
         let took = started.elapsed();
         metrics::answered(&method, path, status, took);
         let duration_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
-        let client = response.extensions().get::<Client>().map(|client| display(client.network()));
+        let client = response.extensions().get::<Client>().map(|client| &*client.network);
         let principal = response.extensions().get::<GivenTo>().map(|GivenTo(name)| name.as_str());
         tracing::info!(status, duration_ms, client, principal, "answered");
         response

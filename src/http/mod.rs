@@ -31,5 +31,6 @@ pub use openapi::openapi;
 pub use page::{PageOf, Paging, encode_path, parse_life};
 pub use problem::{PROBLEMS, Problem, ProblemType, Refusal, Told, not_found, slug};
 pub use serve::{
-    File, bytes as serve_bytes, described as serve_descriptor, disposition, mint, object as serve_object, user_bytes,
+    File, bytes as serve_bytes, described as serve_descriptor, disposition, mint, object as serve_object, redirect,
+    user_bytes,
 };

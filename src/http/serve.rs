@@ -15,14 +15,14 @@ use crate::{
 };
 use axum::{
     body::Body,
-    response::{IntoResponse, Redirect, Response},
+    response::{IntoResponse, Response},
 };
 use http::{
     HeaderMap, HeaderValue, Method, StatusCode,
     header::{
         ACCEPT_RANGES, CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE,
         CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, HeaderName, IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_RANGE,
-        LAST_MODIFIED, RANGE, VARY, X_CONTENT_TYPE_OPTIONS,
+        LAST_MODIFIED, LOCATION, RANGE, VARY, X_CONTENT_TYPE_OPTIONS,
     },
 };
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
@@ -58,8 +58,9 @@ pub async fn bytes(app: &App, dataset: &Dataset, method: &Method, headers: &Head
         && prefers_redirect(headers)
         && let Some(presigned) = mint(app, dataset, None).await?
     {
-        let applied = [(CACHE_CONTROL, "no-store"), (HeaderName::from_static("preference-applied"), "redirect")];
-        return Ok(Gives::minted(dataset.id, (applied, Redirect::temporary(&presigned.url)).into_response()));
+        let mut response = redirect(&presigned)?;
+        set(response.headers_mut(), HeaderName::from_static("preference-applied"), "redirect")?;
+        return Ok(Gives::minted(dataset.id, response));
     }
     let response = object(&app.objects, method, headers, &File::of(dataset, dataset.current()?)).await?;
     let how = if dataset.kind == Kind::Table { "raw" } else { "blob" };
@@ -91,6 +92,15 @@ pub async fn mint(app: &App, dataset: &Dataset, life: Option<Duration>) -> Resul
         tracing::debug!(dataset.id = %dataset.id, expires_at = %presigned.expires_at, "presigned URL minted");
     }
     Ok(presigned)
+}
+
+/// To a URL that lives for minutes.
+pub fn redirect(presigned: &Presigned) -> Result<Response> {
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = StatusCode::TEMPORARY_REDIRECT;
+    set(response.headers_mut(), LOCATION, &presigned.url)?;
+    set(response.headers_mut(), CACHE_CONTROL, "no-store")?;
+    Ok(response)
 }
 
 /// How a browser is told to treat a version's bytes: under the name of the upload, and never as a page of ours.

@@ -1,6 +1,7 @@
 //! The trace that a request belongs to: W3C Trace Context, so that our log joins those of the services around us.
 
 use http::HeaderMap;
+use uuid::{Uuid, fmt::Simple};
 
 /// Ids in lower-case hexadecimal: 32 digits of a trace, 16 of a span.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,8 +19,11 @@ impl Trace {
         let sent = headers.get("traceparent").and_then(|value| parse(value.to_str().ok()?));
         let (trace_id, parent_id) = sent.unzip();
         // They need not be secret, and an id of only zeros is none.
-        let span_id = hex::encode(fastrand::u64(1..).to_be_bytes());
-        let trace_id = trace_id.unwrap_or_else(|| hex::encode(fastrand::u128(1..).to_be_bytes()));
+        let mut made = [0; Simple::LENGTH];
+        let mut random = || Uuid::from_u128(fastrand::u128(1 << 64..)).simple().encode_lower(&mut made).to_owned();
+        let trace_id = trace_id.unwrap_or_else(&mut random);
+        let mut span_id = random();
+        span_id.truncate(16);
         Self { trace_id, span_id, parent_id }
     }
 }

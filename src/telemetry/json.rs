@@ -8,7 +8,7 @@ use std::{
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 use tracing::{
     Event, Subscriber,
-    field::{Field, Visit, display},
+    field::{Field, Visit},
     span::Record,
 };
 use tracing_subscriber::{
@@ -39,7 +39,7 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> FormatEvent<S, Members> for Line {
             writer.write_char(',')?;
         }
         writer.write_str("\"target\":")?;
-        write_text(&mut writer, &display(metadata.target()))?;
+        write_text(&mut writer, metadata.target())?;
         let span = event.parent().and_then(|id| context.span(id)).or_else(|| context.lookup_current());
         if let Some(span) = span {
             writer.write_str(",\"span\":{")?;
@@ -48,7 +48,7 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> FormatEvent<S, Members> for Line {
                 write!(writer, "{fields},")?;
             }
             writer.write_str("\"name\":")?;
-            write_text(&mut writer, &display(span.name()))?;
+            write_text(&mut writer, span.name())?;
             writer.write_char('}')?;
         }
         writer.write_str("}\n")
@@ -77,9 +77,13 @@ fn write_members(writer: Writer<'_>, fields: impl RecordFields) -> Result<bool, 
     visitor.result.map(|()| visitor.any)
 }
 
-fn write_text(writer: &mut Writer<'_>, value: &dyn Debug) -> fmt::Result {
+fn write_text(writer: &mut Writer<'_>, text: &str) -> fmt::Result {
+    write_quoted(writer, |writer| writer.write_str(text))
+}
+
+fn write_quoted(writer: &mut Writer<'_>, text: impl FnOnce(&mut Escaped<'_>) -> fmt::Result) -> fmt::Result {
     writer.write_char('"')?;
-    write!(Escaped(writer.by_ref()), "{value:?}")?;
+    text(&mut Escaped(writer.by_ref()))?;
     writer.write_char('"')
 }
 
@@ -126,11 +130,11 @@ impl Visitor<'_> {
 
 impl Visit for Visitor<'_> {
     fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
-        self.member(field, |writer| write_text(writer, value));
+        self.member(field, |writer| write_quoted(writer, |writer| write!(writer, "{value:?}")));
     }
 
     fn record_str(&mut self, field: &Field, value: &str) {
-        self.member(field, |writer| write_text(writer, &display(value)));
+        self.member(field, |writer| write_text(writer, value));
     }
 
     fn record_i64(&mut self, field: &Field, value: i64) {

@@ -25,15 +25,19 @@ const LINK_PREVIEWS: [&str; 12] = [
 pub fn wants_page(headers: &HeaderMap) -> bool {
     let text = |name| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default().to_ascii_lowercase();
     let agent = text(USER_AGENT);
-    if LINK_PREVIEWS.iter().any(|name| agent.contains(name)) {
+    if !agent.is_empty() && LINK_PREVIEWS.iter().any(|name| agent.contains(name)) {
         return true;
+    }
+    let accept = text(ACCEPT);
+    // As most programs do.
+    if matches!(accept.as_str(), "" | "*/*") {
+        return false;
     }
     // A page's own `<img>`, `<video>` or `fetch` is none of a window, whatever it accepts.
     let destination = text(http::HeaderName::from_static("sec-fetch-dest"));
     if !matches!(destination.as_str(), "" | "document" | "iframe" | "frame") {
         return false;
     }
-    let accept = text(ACCEPT);
     // Of the named types the best; of equals the first.
     let mut best: Option<(&str, f32)> = None;
     for range in accept.split(',') {

@@ -14,7 +14,7 @@ use http::{
     header::{AUTHORIZATION, CONTENT_LENGTH, CONTENT_RANGE, COOKIE, ETAG, SET_COOKIE},
 };
 use sha2::{Digest, Sha256};
-use std::ops::Range;
+use std::{ops::Range, sync::Arc};
 use uuid::Uuid;
 
 /// Of who has given the password.
@@ -90,10 +90,10 @@ impl Visit<'_> {
 
 impl App {
     /// What the log of a link says of where its holder is.
-    pub fn logged_address(&self, client: &Client) -> Option<String> {
+    pub fn logged_address(&self, client: &Client) -> Option<Arc<str>> {
         match self.config.sharing.share_log_clients {
-            LogClients::Network => Some(client.network().to_string()),
-            LogClients::Address => Some(client.address.to_string()),
+            LogClients::Network => Some(client.network.clone()),
+            LogClients::Address => Some(client.address.to_string().into()),
             LogClients::Nothing => None,
         }
     }

@@ -15,7 +15,7 @@ use std::sync::Arc;
 
 /// A larger document is read each time.
 const REMEMBERED_BYTES_MAX: u64 = 64 << 10;
-/// What is kept with a column, as [`Recent`](crate::catalogue::Recent) counts.
+/// What counts as much as a column does in [`Recent`](crate::catalogue::Recent).
 const COLUMN_BYTES: usize = 200;
 
 /// What somebody with a link has found.

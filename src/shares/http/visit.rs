@@ -13,7 +13,10 @@ use crate::{
     documents::{self, Document},
     error::{Error, Result},
     guards::http::Counted,
-    http::{Client, File, PageOf, Path, Problem, Query, REQUEST_ID, disposition, mint, prefers_redirect, serve_object},
+    http::{
+        Client, File, PageOf, Path, Problem, Query, REQUEST_ID, disposition, mint, prefers_redirect, redirect,
+        serve_object,
+    },
     metrics,
     shares::{Arrival, Entry, Hit, Share, Target, open_token},
     web::wants_page,
@@ -21,7 +24,7 @@ use crate::{
 use axum::{
     body::HttpBody,
     extract::State,
-    response::{IntoResponse, Redirect, Response},
+    response::{IntoResponse, Response},
 };
 use http::{
     HeaderMap, Method, StatusCode,
@@ -307,7 +310,7 @@ impl<'a> Visit<'a> {
             && let Some(presigned) = mint(self.app, dataset, None).await?
         {
             self.hit.outcome = "redirected";
-            return Ok(([(CACHE_CONTROL, "no-store")], Redirect::temporary(&presigned.url)).into_response());
+            return redirect(&presigned);
         }
         let mut file = File::of(dataset, version);
         if self.wanted == Wanted::Download {

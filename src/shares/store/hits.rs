@@ -20,7 +20,7 @@ pub struct Hit {
     pub request_id: Arc<str>,
     pub agent: Option<Arc<str>>,
     /// The client's address without its last part.
-    pub network: Option<String>,
+    pub network: Option<Arc<str>>,
     pub format: Option<String>,
     pub path: Option<String>,
     pub bytes: Option<u64>,
