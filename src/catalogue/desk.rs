@@ -156,4 +156,14 @@ mod tests {
         flushed.await.unwrap();
         assert_eq!(groups.lock().unwrap().concat(), [1, 2, 3]);
     }
+
+    #[tokio::test]
+    async fn a_panic_ends_one_group_alone() {
+        let desk = Desk::open(|group: Vec<u32>| async move {
+            assert_ne!(group, [1], "this panic is the test's");
+            Ok(group)
+        });
+        assert!(desk.ask(1).await.is_err());
+        assert_eq!(desk.ask(2).await.unwrap(), 2);
+    }
 }

@@ -25,7 +25,7 @@ const LINK_PREVIEWS: [&str; 12] = [
 pub fn wants_page(headers: &HeaderMap) -> bool {
     let text = |name| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default().to_ascii_lowercase();
     let agent = text(USER_AGENT);
-    if !agent.is_empty() && LINK_PREVIEWS.iter().any(|name| agent.contains(name)) {
+    if LINK_PREVIEWS.iter().any(|name| agent.contains(name)) {
         return true;
     }
     let accept = text(ACCEPT);

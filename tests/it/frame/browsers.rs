@@ -111,9 +111,12 @@ async fn a_link_can_be_read_by_any_page_and_the_api_by_none() {
     for (method, path, status) in
         [(Method::GET, link, 200), (Method::OPTIONS, link, 200), (Method::GET, "/s/unknown", 404)]
     {
-        let answer = ask(method, path).await;
+        let answer = ask(method.clone(), path).await;
         assert_eq!(answer.status().as_u16(), status);
         assert_eq!(header(&answer, "access-control-allow-origin"), "*");
+        assert_eq!(header(&answer, "access-control-expose-headers"), "*");
+        let headers = if method == Method::OPTIONS { "*" } else { "" };
+        assert_eq!(header(&answer, "access-control-allow-headers"), headers);
         assert_eq!(header(&answer, "access-control-allow-credentials"), "");
     }
     for method in [Method::GET, Method::OPTIONS] {

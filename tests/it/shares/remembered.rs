@@ -183,6 +183,14 @@ async fn no_hit_is_written_down_for_a_share_that_goes_at_that_moment() {
     assert_eq!(larder.column("select count(*) from larder.share_hits").await, ["2"]);
 }
 
+/// A document and its link, on a service whose own sweep never comes in the way.
+async fn linked(document: &str) -> (Service, Value) {
+    let larder = Service::start(&["--sweep-seconds", "3600"]).await;
+    larder.put(document, r#"{"a":1}"#).await;
+    let link = made(&larder, document, json!({})).await;
+    (larder, link)
+}
+
 /// How many writes have begun, and how many have ended for certain.
 async fn writes(larder: &Service) -> Vec<String> {
     larder.column("select begun || ' ' || ended from larder.document_writes").await
@@ -201,10 +209,8 @@ async fn take_away(larder: &Service, document: &str) {
 
 #[tokio::test]
 async fn a_document_is_read_once_for_its_link_until_somebody_may_have_written_it() {
-    let larder = Service::start(&["--sweep-seconds", "3600"]).await;
     let document = "/v1/documents/once/d";
-    larder.put(document, r#"{"a":1}"#).await;
-    let link = made(&larder, document, json!({})).await;
+    let (larder, link) = linked(document).await;
     for _ in 0..2 {
         assert_eq!(given(&larder, &link).await, (200, r#"{"a":1}"#.to_owned()));
     }
@@ -215,6 +221,14 @@ async fn a_document_is_read_once_for_its_link_until_somebody_may_have_written_it
     assert_eq!(larder.get(document).await.status(), 404);
     let said = "select concat_ws(' ', outcome, format, bytes) from larder.share_hits order by id";
     assert_eq!(larder.column(said).await, vec!["streamed json 7"; 5]);
+    // A large one is read each time.
+    larder.put("/v1/documents/once/large", format!(r#"{{"a":"{}"}}"#, "x".repeat(64 << 10))).await;
+    let large = made(&larder, "/v1/documents/once/large", json!({})).await;
+    for _ in 0..3 {
+        assert_eq!(given(&larder, &large).await.0, 200);
+    }
+    take_away(&larder, "large").await;
+    assert_eq!(given(&larder, &large).await.0, 410);
     // A write, even one that fails.
     assert_eq!(larder.delete(document).await.status(), 404);
     assert_eq!(given(&larder, &link).await.0, 410);
@@ -222,10 +236,7 @@ async fn a_document_is_read_once_for_its_link_until_somebody_may_have_written_it
 
 #[tokio::test]
 async fn nothing_is_remembered_while_a_write_may_still_come() {
-    let larder = Service::start(&["--sweep-seconds", "3600"]).await;
-    let document = "/v1/documents/unknown/d";
-    larder.put(document, r#"{"a":1}"#).await;
-    let link = made(&larder, document, json!({})).await;
+    let (larder, link) = linked("/v1/documents/unknown/d").await;
     assert_eq!(writes(&larder).await, ["1 1"]);
     let caller = person("ada");
     let catalogue = &larder.app.catalogue;
