@@ -5,7 +5,7 @@ use std::{
     fmt::{self, Debug, Write},
     mem,
 };
-use time::{OffsetDateTime, format_description::well_known::Rfc3339};
+use time::{OffsetDateTime, format_description::StaticFormatDescription, macros::format_description};
 use tracing::{
     Event, Subscriber,
     field::{Field, Visit},
@@ -16,6 +16,10 @@ use tracing_subscriber::{
     fmt::{FmtContext, FormatEvent, FormatFields, FormattedFields, format::Writer},
     registry::LookupSpan,
 };
+
+/// RFC 3339, always of the same length, so that lines sort by it as text.
+const TIMESTAMP: StaticFormatDescription =
+    format_description!("[year]-[month]-[day]T[hour]:[minute]:[second].[subsecond digits:6]Z");
 
 /// `{"timestamp":…,"level":…,` then what the event says, `"target":…,"span":{…,"name":…}}`.
 pub struct Line;
@@ -31,7 +35,7 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> FormatEvent<S, Members> for Line {
         event: &Event<'_>,
     ) -> fmt::Result {
         let metadata = event.metadata();
-        let now = OffsetDateTime::now_utc().format(&Rfc3339).map_err(|_| fmt::Error)?;
+        let now = OffsetDateTime::now_utc().format(TIMESTAMP).map_err(|_| fmt::Error)?;
         for part in ["{\"timestamp\":\"", &now, "\",\"level\":\"", metadata.level().as_str(), "\","] {
             writer.write_str(part)?;
         }
@@ -202,6 +206,7 @@ mod tests {
         let mut lines: Vec<Value> = lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
         for line in &mut lines {
             let timestamp = line.as_object_mut().unwrap().remove("timestamp").unwrap();
+            assert_eq!(timestamp.as_str().unwrap().len(), "2026-01-01T00:00:00.000000Z".len(), "{timestamp}");
             assert!(timestamp.as_str().unwrap().ends_with('Z'), "{timestamp}");
         }
         let (level, target) = ("INFO", module_path!());
