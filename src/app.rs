@@ -114,7 +114,7 @@ impl App {
             blobs: Blobs::new(catalogue.clone(), objects.clone()),
             tables: Tables::new(catalogue.clone(), objects.clone(), queries, loads, &config),
             remembered: Recent::default(),
-            shares: Shares::new(catalogue.clone(), &pools.links),
+            shares: Shares::new(catalogue.clone(), &pools),
             passwords: Passwords::new(config.sharing.password_checks_max, config.times.request()),
             catalogue,
             objects,

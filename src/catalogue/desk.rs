@@ -7,7 +7,10 @@ use crate::{
 };
 use futures::FutureExt;
 use std::{future::Future, panic::AssertUnwindSafe};
-use tokio::sync::{mpsc, oneshot};
+use tokio::{
+    runtime::Handle,
+    sync::{mpsc, oneshot},
+};
 
 /// Of one group.
 const GROUP_MAX: usize = 256;
@@ -31,14 +34,14 @@ impl<T, R> Clone for Desk<T, R> {
 }
 
 impl<T: Send + 'static, R: Default + Send + 'static> Desk<T, R> {
-    /// `serve` answers a group in its order. The desk closes with its last clone.
-    pub fn open<S, F>(serve: S) -> Self
+    /// `serve` answers a group in its order, in `runtime`. The desk closes with its last clone.
+    pub fn open<S, F>(runtime: &Handle, serve: S) -> Self
     where
         S: Fn(Vec<T>) -> F + Send + Sync + 'static,
         F: Future<Output = Result<Vec<R>>> + Send,
     {
         let (sender, mut receiver) = mpsc::channel::<Waiting<T, R>>(WAITING_MAX);
-        tokio::spawn(async move {
+        runtime.spawn(async move {
             let mut group = Vec::new();
             while receiver.recv_many(&mut group, GROUP_MAX).await > 0 {
                 let mut answers = Vec::with_capacity(group.len());
@@ -119,14 +122,19 @@ pub(crate) fn for_each(error: &Error) -> Error {
 #[cfg(test)]
 mod tests {
     use super::Desk;
-    use std::sync::{Arc, Mutex};
-    use tokio::sync::Semaphore;
+    use crate::database::Apart;
+    use std::{
+        sync::{Arc, Mutex},
+        thread,
+        time::Duration,
+    };
+    use tokio::{runtime::Handle, sync::Semaphore};
 
     #[tokio::test]
     async fn who_comes_first_is_served_at_once_and_those_who_come_meanwhile_together() {
         let (groups, gate) = (Arc::new(Mutex::new(Vec::new())), Arc::new(Semaphore::new(0)));
         let (kept, opens) = (groups.clone(), gate.clone());
-        let desk = Desk::open(move |group: Vec<u32>| {
+        let desk = Desk::open(&Handle::current(), move |group: Vec<u32>| {
             let (kept, opens) = (kept.clone(), opens.clone());
             async move {
                 kept.lock().unwrap().push(group.clone());
@@ -159,11 +167,24 @@ mod tests {
 
     #[tokio::test]
     async fn a_panic_ends_one_group_alone() {
-        let desk = Desk::open(|group: Vec<u32>| async move {
+        let desk = Desk::open(&Handle::current(), |group: Vec<u32>| async move {
             assert_ne!(group, [1], "this panic is the test's");
             Ok(group)
         });
         assert!(desk.ask(1).await.is_err());
         assert_eq!(desk.ask(2).await.unwrap(), 2);
+    }
+
+    #[tokio::test]
+    async fn a_desk_apart_serves_as_long_as_its_thread_runs() {
+        let apart = Apart::start("a test").unwrap();
+        let desk = Desk::open(apart.runtime(), |group: Vec<u32>| async move {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+            assert_eq!(thread::current().name(), Some("a test"));
+            Ok(group)
+        });
+        assert_eq!(desk.ask(1).await.unwrap(), 1);
+        drop(apart);
+        while desk.ask(2).await.is_ok() {}
     }
 }

@@ -1,10 +1,12 @@
 //! The connections to Postgres: four pools, and how they log in.
 
+mod apart;
 mod login;
 mod migrate;
 mod roles;
 mod warm;
 
+pub use apart::Apart;
 pub use login::Login;
 pub use migrate::migrate;
 pub use roles::make_roles;
@@ -23,7 +25,10 @@ use sqlx::{
     postgres::{PgConnectOptions, PgPoolOptions, PgSslMode},
 };
 use std::{str::FromStr, time::Duration};
-use tokio::time::{sleep, timeout};
+use tokio::{
+    runtime::Handle,
+    time::{sleep, timeout},
+};
 use tokio_util::task::AbortOnDropHandle;
 
 /// A connection that was idle for longer is tested before it is used.
@@ -119,6 +124,8 @@ pub struct Pools {
     pub queries: WarmPool,
     pub loads: PgPool,
     pub links: WarmPool,
+    /// Of these, and who works with them.
+    pub links_apart: Apart,
     /// Dropping it ends it.
     _upkeep: AbortOnDropHandle<()>,
 }
@@ -137,13 +144,16 @@ impl Pools {
         let max = usize::try_from(config.limits.pool_connections_max).unwrap_or(usize::MAX);
         let control = pool(config, named(&options, "control", config.times.request_seconds));
         let queries = named(&options, "queries", config.times.query_seconds);
-        let queries = WarmPool::new(queries, max, config.times.request(), AGE_MAX)?;
+        let times = (config.times.request(), AGE_MAX);
+        let queries = WarmPool::new(&Handle::current(), queries, max, times)?;
         let loads = pool(config, named(&options, "loads", 0));
         let links = named(&options, "links", config.times.request_seconds);
-        let links = WarmPool::new(links, LINK_CONNECTIONS, config.times.request(), AGE_MAX)?;
+        let links_apart = Apart::start("links")?;
+        let links = WarmPool::new(links_apart.runtime(), links, LINK_CONNECTIONS, times)?;
         let kept = ([control.clone(), loads.clone()], [queries.clone(), links.clone()]);
         let upkeep = upkeep(database.login.clone(), kept);
-        Ok(Self { control, queries, loads, links, _upkeep: AbortOnDropHandle::new(tokio::spawn(upkeep)) })
+        let upkeep = AbortOnDropHandle::new(tokio::spawn(upkeep));
+        Ok(Self { control, queries, loads, links, links_apart, _upkeep: upkeep })
     }
 
     pub fn states(&self) -> [PoolState; 4] {

@@ -18,6 +18,8 @@ use std::{
     sync::{PoisonError, RwLock},
     time::Duration,
 };
+use tokio::runtime::Handle;
+use tokio_util::task::AbortOnDropHandle;
 
 /// As in sqlx's pools.
 const IDLE_MAX: Duration = Duration::from_secs(10 * 60);
@@ -34,13 +36,15 @@ pub struct WarmConnection {
 struct Opener {
     options: RwLock<PgConnectOptions>,
     age_max: Duration,
+    /// What wakes those who wait for an answer, whoever opened the connection.
+    runtime: Handle,
 }
 
 impl Opener {
     async fn open(&self) -> sqlx::Result<PgConnection> {
         let options = self.options.read().unwrap_or_else(PoisonError::into_inner).clone();
-        // Seldom done, and large: every request would carry its place about.
-        Box::pin(PgConnection::connect_with(&options)).await
+        let opened = self.runtime.spawn(async move { PgConnection::connect_with(&options).await });
+        AbortOnDropHandle::new(opened).await.map_err(|_| sqlx::Error::WorkerCrashed)?
     }
 }
 
@@ -68,12 +72,17 @@ impl Manager for Opener {
 }
 
 impl WarmPool {
-    /// At most `max` connections, for each of which a request waits as long as `wait`; one that is older than `age_max` is replaced.
-    pub fn new(options: PgConnectOptions, max: usize, wait: Duration, age_max: Duration) -> Result<Self> {
+    /// At most `max` connections of `runtime`, for each of which a request waits as long as `wait`; one that is older than `age_max` is replaced.
+    pub fn new(
+        runtime: &Handle,
+        options: PgConnectOptions,
+        max: usize,
+        (wait, age_max): (Duration, Duration),
+    ) -> Result<Self> {
         let timeouts = Timeouts { wait: Some(wait), create: Some(wait), recycle: Some(wait) };
         // The ones in use stay warm, and the others can be closed.
         let config = PoolConfig { max_size: max, timeouts, queue_mode: QueueMode::Lifo };
-        let pool = Pool::builder(Opener { options: RwLock::new(options), age_max })
+        let pool = Pool::builder(Opener { options: RwLock::new(options), age_max, runtime: runtime.clone() })
             .config(config)
             .runtime(Runtime::Tokio1)
             .build();

@@ -15,6 +15,7 @@ use bytes::Bytes;
 use sha2::{Digest, Sha256};
 use std::{collections::BTreeMap, time::Duration};
 use time::OffsetDateTime;
+use tokio::runtime::Handle;
 use uuid::Uuid;
 
 #[derive(Clone)]
@@ -60,7 +61,7 @@ impl Documents {
     pub fn new(client: Client, table: String, catalogue: Catalogue, objects: Objects, config: &Config) -> Self {
         let request = config.times.request();
         let sums = catalogue.clone();
-        let sizes = Desk::open(move |group: Vec<(Uuid, i64)>| {
+        let sizes = Desk::open(&Handle::current(), move |group: Vec<(Uuid, i64)>| {
             let sums = sums.clone();
             async move {
                 let answers = vec![(); group.len()];

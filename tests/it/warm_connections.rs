@@ -1,13 +1,18 @@
 //! Warm connections: which are used again, and which are not.
 
 use crate::support::{Service, shared};
-use larder::database::{WarmConnection, WarmPool};
+use larder::database::{Apart, WarmConnection, WarmPool};
 use reqwest::Method;
 use std::time::{Duration, Instant};
+use tokio::{runtime::Handle, time::timeout};
 
 async fn queries(age_max: Duration) -> WarmPool {
+    queries_in(&Handle::current(), age_max).await
+}
+
+async fn queries_in(runtime: &Handle, age_max: Duration) -> WarmPool {
     let stores = shared().base.stores(&shared().app.config).await.expect("the stores");
-    WarmPool::new(stores.database.options, 1, Duration::from_secs(60), age_max).expect("a pool")
+    WarmPool::new(runtime, stores.database.options, 1, (Duration::from_secs(60), age_max)).expect("a pool")
 }
 
 /// The server's process behind a connection.
@@ -43,6 +48,17 @@ async fn a_connection_that_is_not_given_back_is_closed_and_its_place_is_free() {
     let other = used(&queries).await;
     assert_ne!(other, process);
     assert_eq!(used(&queries).await, other);
+}
+
+#[tokio::test]
+async fn a_connection_is_woken_by_its_own_thread_whoever_opened_it() {
+    let apart = Apart::start("a test").expect("a thread");
+    let queries = queries_in(apart.runtime(), Duration::from_secs(600)).await;
+    used(&queries).await;
+    let mut connection = queries.acquire().await.expect("a connection");
+    drop(apart);
+    let asked = timeout(Duration::from_secs(20), sqlx::query("select pg_sleep(0.1)").execute(&mut *connection)).await;
+    assert!(asked.expect("an end").is_err(), "it went on without its thread");
 }
 
 #[tokio::test]

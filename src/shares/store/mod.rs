@@ -20,7 +20,7 @@ use crate::{
     auth::Caller,
     catalogue::{Catalogue, Desk, KeptAnswer, Patience, database, is_busy},
     config::Secret,
-    database::WarmPool,
+    database::Pools,
     error::{Error, Result},
 };
 use arrivals::RecentLinks;
@@ -40,16 +40,16 @@ pub struct Shares {
 }
 
 impl Shares {
-    /// In a runtime: the desks are served by tasks of their own, each with a connection of `links`.
-    pub fn new(catalogue: Catalogue, links: &WarmPool) -> Self {
-        let (entering, noting) = (links.clone(), links.clone());
+    /// The desks are served apart, each with a connection of `links`.
+    pub fn new(catalogue: Catalogue, Pools { links, links_apart, .. }: &Pools) -> Self {
+        let (entering, noting, apart) = (links.clone(), links.clone(), links_apart.runtime());
         let recent = Arc::<RecentLinks>::default();
         let kept = recent.clone();
-        let arrivals = Desk::open(move |group| {
+        let arrivals = Desk::open(apart, move |group| {
             let (links, kept) = (entering.clone(), kept.clone());
             async move { arrivals::enter(&links, &kept, group).await }
         });
-        let notes = Desk::open(move |group| {
+        let notes = Desk::open(apart, move |group| {
             let links = noting.clone();
             async move { hits::note(&links, group).await }
         });
