@@ -24,11 +24,17 @@ static ALLOCATOR: MiMalloc = MiMalloc;
 
 fn main() -> ExitCode {
     let cli = Cli::parse_with_default_command();
+    // What is still logged when the runtime ends is written after it.
+    let mut log = None;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let done = runtime.map_err(Error::internal).and_then(|runtime| {
         runtime.block_on(async {
             match cli.command {
-                Command::Serve(config) => run(config).await,
+                Command::Serve(config) => {
+                    config.check()?;
+                    log = Some(telemetry::init(&config)?);
+                    run(config).await
+                }
                 Command::Export { place, config } => operator_command::export(&place, config).await,
                 Command::Import { place, config } => operator_command::import(&place, config).await,
                 Command::Migrate(config) => operator_command::migrate(config).await,
@@ -38,6 +44,7 @@ fn main() -> ExitCode {
             }
         })
     });
+    drop(log);
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -54,8 +61,6 @@ fn main() -> ExitCode {
 }
 
 async fn run(config: Config) -> Result<()> {
-    config.check()?;
-    telemetry::init(&config)?;
     let listener = listen("LARDER_LISTEN", config.listen).await?;
     let metrics = match config.metrics_listen {
         Some(address) => Some(listen("LARDER_METRICS_LISTEN", address).await?),

@@ -15,19 +15,15 @@ use axum::{
     Router,
     extract::DefaultBodyLimit,
     middleware::{from_fn, from_fn_with_state},
-    response::Response,
     routing::{delete, get, patch, post, put},
 };
 use http::header::{
-    ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_EXPOSE_HEADERS, AUTHORIZATION,
-    CONTENT_TYPE, HeaderName, HeaderValue, IF_MATCH, IF_NONE_MATCH, RANGE,
+    ACCESS_CONTROL_ALLOW_HEADERS, AUTHORIZATION, CONTENT_TYPE, HeaderName, HeaderValue, IF_MATCH, IF_NONE_MATCH, RANGE,
 };
-use tower::util::MapResponseLayer;
 use tower_http::cors::{Any, CorsLayer};
 
 const PREFER: HeaderName = HeaderName::from_static("prefer");
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
-const ANY: HeaderValue = HeaderValue::from_static("*");
 
 pub fn router(app: &App) -> Router {
     let private = uploads().merge(api(app)).method_not_allowed_fallback(upload::http::other_method);
@@ -126,26 +122,21 @@ fn sessions(app: &App) -> Router<App> {
         .layer(DefaultBodyLimit::max(16 << 10))
 }
 
-/// Whoever holds a link may read it from any page, but never with the reader's own credentials.
+/// Uploads bound their bodies themselves. Layers stand around what has a body alone, since each costs a little at every request.
 fn links() -> Router<App> {
+    let unbound = DefaultBodyLimit::disable;
     Router::new()
-        .route("/s/{token}", get(shares::http::follow).post(shares::http::post).options(preflight))
-        .route("/s/{token}/{*path}", get(shares::http::follow_path).put(shares::http::put).options(preflight))
+        .route("/s/{token}", post(shares::http::post).layer(unbound()).get(shares::http::follow).options(preflight))
+        .route(
+            "/s/{token}/{*path}",
+            put(shares::http::put).layer(unbound()).get(shares::http::follow_path).options(preflight),
+        )
         .method_not_allowed_fallback(upload::http::other_method)
-        .layer((MapResponseLayer::new(for_any_page), DefaultBodyLimit::disable()))
-}
-
-/// What every answer of a link says; [`CorsLayer`] would find it out anew for each.
-fn for_any_page(mut answer: Response) -> Response {
-    let headers = answer.headers_mut();
-    headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, ANY);
-    headers.insert(ACCESS_CONTROL_EXPOSE_HEADERS, ANY);
-    answer
 }
 
 /// What a browser asks before a page may send headers of its own, such as `Range`.
 async fn preflight() -> [(HeaderName, HeaderValue); 1] {
-    [(ACCESS_CONTROL_ALLOW_HEADERS, ANY)]
+    [(ACCESS_CONTROL_ALLOW_HEADERS, HeaderValue::from_static("*"))]
 }
 
 fn open() -> Router<App> {

@@ -54,7 +54,7 @@ async fn accept(listener: &TcpListener) -> (TcpStream, Peer) {
     loop {
         match listener.accept().await {
             Ok((stream, peer)) => match stream.set_nodelay(true) {
-                Ok(()) => return (stream, Peer(peer.ip())),
+                Ok(()) => return (stream, Peer::new(peer.ip())),
                 Err(error) => tracing::debug!(%error, "a connection ended before it began"),
             },
             Err(error) => {
@@ -108,7 +108,7 @@ impl Connections {
         let service = router
             .map_request(move |mut request: Request<_>| {
                 begins.store(true, Relaxed);
-                request.extensions_mut().insert(peer);
+                request.extensions_mut().insert(peer.clone());
                 request
             })
             .map_response(move |mut response: Response| {

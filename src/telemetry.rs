@@ -1,14 +1,29 @@
 //! Logs: for people on a terminal, as JSON elsewhere, to standard error.
+//!
+//! A thread of its own writes them, all lines that have come meanwhile at once: under load a system call for each costs more than what it writes. A line waits for
+//! [`PAUSE`] at most; those of the last one are lost with a process that is killed.
 
+mod human;
 mod json;
 
 use crate::{
     config::{Config, LogFormat},
     error::{Error, Result},
 };
-use std::io::{IsTerminal, stderr};
+use std::{
+    io::{self, BufWriter, IsTerminal, Write, stderr},
+    thread::sleep,
+    time::Duration,
+};
 use tracing::level_filters::LevelFilter;
+use tracing_appender::non_blocking::{NonBlockingBuilder, WorkerGuard};
 use tracing_subscriber::{filter::Targets, fmt, layer::SubscriberExt, util::SubscriberInitExt};
+
+/// Between two writes.
+const PAUSE: Duration = Duration::from_millis(1);
+/// While so many wait, because whoever reads the log does not, requests wait for it too: no line is dropped.
+const LINES_WAITING_MAX: usize = 4096;
+const WRITE_BYTES: usize = 64 << 10;
 
 /// Libraries that write whole requests to the log when asked for more than this: signatures, presigned URLs, users' bytes.
 const SECRETIVE: [(&str, LevelFilter); 6] = [
@@ -20,8 +35,8 @@ const SECRETIVE: [(&str, LevelFilter); 6] = [
     ("hyper", LevelFilter::INFO),
 ];
 
-/// Sets up logging once for the process.
-pub fn init(config: &Config) -> Result<()> {
+/// Sets up logging once for the process. What has been logged is written when the guard is dropped.
+pub fn init(config: &Config) -> Result<WorkerGuard> {
     // The engines' and the SDK's chatter at info is nothing that an operator asked for.
     let directives = format!("warn,larder={}", config.log);
     let directives = if config.log.contains(['=', ',']) { &config.log } else { &directives };
@@ -33,11 +48,29 @@ pub fn init(config: &Config) -> Result<()> {
         LogFormat::Human => true,
         LogFormat::Json => false,
     };
-    let registry = tracing_subscriber::registry().with(filter);
-    let set = if human {
-        registry.with(fmt::layer().with_writer(stderr).with_target(false)).try_init()
-    } else {
-        registry.with(fmt::layer().fmt_fields(json::Members).event_format(json::Line).with_writer(stderr)).try_init()
+    let lines = BufWriter::with_capacity(WRITE_BYTES, stderr());
+    let waiting = NonBlockingBuilder::default().lossy(false).buffered_lines_limit(LINES_WAITING_MAX);
+    let (writer, guard) = waiting.finish(Paused(lines));
+    let (registry, layer) = (tracing_subscriber::registry().with(filter), fmt::layer().with_writer(writer));
+    let set = match human {
+        true => registry.with(layer.event_format(human::Line)).try_init(),
+        false => registry.with(layer.event_format(json::Line)).try_init(),
     };
-    set.map_err(Error::internal)
+    set.map_err(Error::internal)?;
+    Ok(guard)
+}
+
+/// Rests whenever all that has come is written, so that more can come.
+struct Paused<W>(W);
+
+impl<W: Write> Write for Paused<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        let flushed = self.0.flush();
+        sleep(PAUSE);
+        flushed
+    }
 }

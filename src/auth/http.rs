@@ -8,7 +8,7 @@ use crate::{
     config::Secret,
     error::{Error, Result},
     guards::http::count,
-    http::{Client, Problem, REQUEST_ID, until_there},
+    http::{Client, Problem, request_id, until_there},
 };
 use axum::{
     RequestExt,
@@ -102,7 +102,7 @@ async fn public_reader(app: &App, request: &mut Request) -> Result<Caller> {
 pub fn origin(extensions: &Extensions) -> Origin {
     let client = extensions.get::<Client>();
     Origin {
-        request_id: REQUEST_ID.try_with(Clone::clone).unwrap_or_default(),
+        request_id: request_id(),
         address: client.map(|client| client.address),
         agent: client.and_then(|client| client.agent.clone()),
         token: None,

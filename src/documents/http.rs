@@ -8,8 +8,9 @@ use crate::{
     catalogue::{Dataset, DatasetChanges, Kind, Precondition, document_id},
     error::{Error, Limit, Result},
     http::{
-        Descriptor, Json, Links, NoParameters, PageOf, Paging, Path, Problem, Query, answer_upload, check_share,
-        content_encoding, encode_path, incoming, is_fresh, plain_document, precondition, upload_share, user_bytes,
+        Descriptor, HEADERS_MAX_USUAL, Json, Links, NoParameters, PageOf, Paging, Path, Problem, Query, answer_upload,
+        check_share, content_encoding, encode_path, incoming, is_fresh, plain_document, precondition, upload_share,
+        user_bytes,
     },
     shares::Target,
 };
@@ -153,7 +154,7 @@ pub async fn find_shared(
 }
 
 pub fn serve(document: &Document, method: &Method, headers: &HeaderMap) -> Result<Response> {
-    let mut answer = HeaderMap::new();
+    let mut answer = HeaderMap::with_capacity(HEADERS_MAX_USUAL);
     answer.insert(ETAG, HeaderValue::from_str(&document.etag).map_err(Error::internal)?);
     answer.insert(CACHE_CONTROL, HeaderValue::from_static("private, no-cache"));
     answer.insert(VARY, HeaderValue::from_static("Authorization"));

@@ -18,8 +18,18 @@ const AGENT_CHARS_MAX: usize = 256;
 const HOPS_MAX: usize = 32;
 
 /// The other end of the socket; `serve` puts it into every request.
-#[derive(Debug, Clone, Copy)]
-pub struct Peer(pub IpAddr);
+#[derive(Debug, Clone)]
+pub struct Peer {
+    address: IpAddr,
+    network: Arc<str>,
+}
+
+impl Peer {
+    pub fn new(address: IpAddr) -> Self {
+        let address = address.to_canonical();
+        Self { address, network: network(address) }
+    }
+}
 
 /// The client of a request: an extractor, and an extension of every request.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,19 +44,23 @@ pub struct Client {
 impl Client {
     /// Who sends a request, if it came through a socket.
     pub(super) fn find(config: &Config, request: &Request) -> Option<Self> {
-        request.extensions().get::<Peer>().map(|Peer(peer)| Self::of(config, *peer, request.headers()))
+        request.extensions().get::<Peer>().map(|peer| Self::of(config, peer, request.headers()))
     }
 
-    fn of(config: &Config, peer: IpAddr, headers: &HeaderMap) -> Self {
+    fn of(config: &Config, peer: &Peer, headers: &HeaderMap) -> Self {
         let agent = headers.get(USER_AGENT).map(|agent| String::from_utf8_lossy(agent.as_bytes()));
-        let address = address(config, peer.to_canonical(), headers);
-        let network = Network::around(address, if address.is_ipv4() { 24 } else { 48 });
+        let address = address(config, peer.address, headers);
+        let network = if address == peer.address { peer.network.clone() } else { network(address) };
         let shortened = |agent: &str| match agent.char_indices().nth(AGENT_CHARS_MAX) {
             Some((end, _)) => agent.get(..end).unwrap_or_default().into(),
             None => agent.into(),
         };
-        Self { address, network: network.to_string().into(), agent: agent.as_deref().map(shortened) }
+        Self { address, network, agent: agent.as_deref().map(shortened) }
     }
+}
+
+fn network(address: IpAddr) -> Arc<str> {
+    Network::around(address, if address.is_ipv4() { 24 } else { 48 }).to_string().into()
 }
 
 fn address(config: &Config, peer: IpAddr, headers: &HeaderMap) -> IpAddr {

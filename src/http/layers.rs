@@ -1,6 +1,6 @@
-//! What every request passes: an id, a span, and an answer even after a panic.
+//! What every request passes: an id, a line of the log, and an answer even after a panic.
 
-use super::{Client, Problem, again::read_again, incoming::settle, trace::Trace};
+use super::{Client, Problem, RequestContext, again::read_again, incoming::settle, trace::Trace};
 use crate::{app::App, auth::http::GivenTo, error::Error, metrics, web::problem_as_page};
 use axum::{
     extract::{MatchedPath, Request, State},
@@ -10,17 +10,15 @@ use axum::{
 use futures::FutureExt;
 use http::{
     HeaderMap, HeaderName, HeaderValue, Method,
-    header::{CONTENT_SECURITY_POLICY, REFERRER_POLICY, STRICT_TRANSPORT_SECURITY, X_CONTENT_TYPE_OPTIONS},
+    header::{
+        ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_EXPOSE_HEADERS, CONTENT_SECURITY_POLICY, REFERRER_POLICY,
+        STRICT_TRANSPORT_SECURITY, X_CONTENT_TYPE_OPTIONS,
+    },
 };
-use std::{any::Any, panic::AssertUnwindSafe, sync::Arc};
-use tracing::Instrument;
+use std::{any::Any, panic::AssertUnwindSafe, sync::Arc, time::Instant};
 use uuid::{Uuid, fmt::Simple};
 
-tokio::task_local! {
-    /// The id of the request that is being answered, for problems and logs.
-    pub static REQUEST_ID: Arc<str>;
-}
-
+const ANY: HeaderValue = HeaderValue::from_static("*");
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const REQUEST_ID_CHARS_MAX: usize = 64;
 
@@ -35,18 +33,25 @@ pub async fn entrance(State(app): State<App>, request: Request, next: Next) -> R
     framed(request, |request| enter(app, request, next)).await
 }
 
-/// What every request passes: an id, a span and a line of the log, headers that hold for every answer, and an answer even after a panic.
+/// What every request passes: an id and a line of the log, headers that hold for every answer, and an answer even after a panic.
 async fn framed<F: Future<Output = Response>>(request: Request, run: impl FnOnce(Request) -> F) -> Response {
-    let id = request_id(request.headers());
-    let mut response = REQUEST_ID.scope(id.clone(), in_span(&id, request, run)).await;
-    if let Ok(id) = HeaderValue::from_str(&id) {
+    let id = given_or_made(request.headers());
+    let told = HeaderValue::from_str(&id);
+    let context = RequestContext {
+        id,
+        method: request.method().clone(),
+        route: request.extensions().get::<MatchedPath>().cloned(),
+        trace: Trace::of(request.headers()),
+    };
+    let mut response = context.scope(logged(request, run)).await;
+    if let Ok(id) = told {
         response.headers_mut().insert(X_REQUEST_ID, id);
     }
     response
 }
 
 /// The client's own `x-request-id` if it is short and plain, else one of ours.
-fn request_id(headers: &HeaderMap) -> Arc<str> {
+fn given_or_made(headers: &HeaderMap) -> Arc<str> {
     let given = headers.get(X_REQUEST_ID).and_then(|id| id.to_str().ok());
     let plain = |id: &&str| {
         !id.is_empty()
@@ -57,30 +62,22 @@ fn request_id(headers: &HeaderMap) -> Arc<str> {
     given.filter(plain).unwrap_or_else(|| Uuid::now_v7().simple().encode_lower(&mut made)).into()
 }
 
-/// One span per request, and one line when its answer begins. The path is the matched one: a share's token or a blob's key is never logged.
-async fn in_span<F: Future<Output = Response>>(id: &str, request: Request, run: impl FnOnce(Request) -> F) -> Response {
-    let matched = request.extensions().get::<MatchedPath>().cloned();
-    let path = matched.as_ref().map_or("-", MatchedPath::as_str);
-    let Trace { trace_id, span_id, parent_id } = Trace::of(request.headers());
-    let method = request.method().clone();
-    let span =
-        tracing::info_span!("request", method = method.as_str(), path, request_id = id, trace_id, span_id, parent_id);
-    let started = std::time::Instant::now();
-    async move {
-        let run = |request| AssertUnwindSafe(run(request)).catch_unwind().map(|run| run.unwrap_or_else(panicked));
-        let mut response = problem_as_page(request, run).await;
-        plain_answer(response.headers_mut());
-        let status = response.status().as_u16();
-        let took = started.elapsed();
-        metrics::answered(&method, path, status, took);
-        let duration_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
-        let client = response.extensions().get::<Client>().map(|client| &*client.network);
-        let principal = response.extensions().get::<GivenTo>().map(|GivenTo(name)| name.as_str());
-        tracing::info!(status, duration_ms, client, principal, "answered");
-        response
-    }
-    .instrument(span)
-    .await
+/// One line when the answer begins.
+async fn logged<F: Future<Output = Response>>(request: Request, run: impl FnOnce(Request) -> F) -> Response {
+    let started = Instant::now();
+    let run = |request| AssertUnwindSafe(run(request)).catch_unwind().map(|run| run.unwrap_or_else(panicked));
+    let mut response = problem_as_page(request, run).await;
+    let status = response.status().as_u16();
+    let took = started.elapsed();
+    RequestContext::with(|request| {
+        plain_answer(response.headers_mut(), request.path());
+        metrics::answered(&request.method, request.path(), status, took);
+    });
+    let duration_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
+    let client = response.extensions().get::<Client>().map(|client| &*client.network);
+    let principal = response.extensions().get::<GivenTo>().map(|GivenTo(name)| name.as_str());
+    tracing::info!(status, duration_ms, client, principal, "answered");
+    response
 }
 
 /// After a panic: the same road as every other error.
@@ -89,8 +86,16 @@ fn panicked(panic: Box<dyn Any + Send>) -> Response {
     Problem::from(Error::internal(format!("panic: {}", text.unwrap_or("without a message")))).into_response()
 }
 
-/// What we say ourselves is for programs: a browser takes it for nothing else, and a page of ours loads nothing.
-fn plain_answer(headers: &mut HeaderMap) {
+fn is_link(path: &str) -> bool {
+    path.starts_with("/s/")
+}
+
+/// What we say ourselves is for programs: a browser takes it for nothing else, and a page of ours loads nothing. What is behind a link may be read from any page, but never with the reader's own credentials.
+fn plain_answer(headers: &mut HeaderMap, path: &str) {
+    if is_link(path) {
+        headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, ANY);
+        headers.insert(ACCESS_CONTROL_EXPOSE_HEADERS, ANY);
+    }
     headers.entry(X_CONTENT_TYPE_OPTIONS).or_insert(HeaderValue::from_static("nosniff"));
     headers.entry(REFERRER_POLICY).or_insert(HeaderValue::from_static("no-referrer"));
     headers
@@ -103,7 +108,10 @@ async fn enter(app: App, mut request: Request, next: Next) -> Response {
     if let Some(client) = &client {
         request.extensions_mut().insert(client.clone());
     }
+    let of_link = RequestContext::with(|context| is_link(context.path())).unwrap_or_default();
     let mut response = match *request.method() {
+        // For what is behind a link its handler does the same, without a copy of the request.
+        Method::GET | Method::HEAD if of_link => next.run(request).await,
         Method::GET | Method::HEAD => read_again(&app, request, next).await,
         // In a box, so that readings need no room for it.
         _ => Box::pin(settle(request, next)).await,

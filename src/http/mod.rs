@@ -13,6 +13,7 @@ mod openapi;
 mod page;
 mod problem;
 mod rejection;
+mod request;
 mod serve;
 mod trace;
 
@@ -26,11 +27,13 @@ pub use headers::{
     content_encoding, content_type, guess_content_type, idempotency_key, plain_document, preference, prefers_redirect,
 };
 pub use incoming::{in_time, incoming, incoming_field, pump};
-pub use layers::{REQUEST_ID, entrance, frame};
+pub use layers::{entrance, frame};
 pub use openapi::openapi;
 pub use page::{PageOf, Paging, encode_path, parse_life};
 pub use problem::{PROBLEMS, Problem, ProblemType, Refusal, Told, not_found, slug};
+pub use request::{RequestContext, in_same_request, request_id};
 pub use serve::{
-    File, bytes as serve_bytes, described as serve_descriptor, disposition, mint, object as serve_object, redirect,
-    user_bytes,
+    File, HEADERS_MAX_USUAL, bytes as serve_bytes, described as serve_descriptor, disposition, mint,
+    object as serve_object, redirect, user_bytes,
 };
+pub use trace::Trace;

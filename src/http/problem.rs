@@ -5,7 +5,7 @@ mod kinds;
 
 use self::describe::describe;
 pub use self::kinds::{PROBLEMS, ProblemType};
-use super::{REQUEST_ID, again};
+use super::{again, request_id};
 use crate::{
     error::{Error, Limit},
     metrics,
@@ -76,7 +76,7 @@ impl Problem {
             unreachable!("every slug stands in PROBLEMS, as a test shows")
         };
         self.log(slug, kind.status);
-        let request_id = REQUEST_ID.try_with(|id| id.as_ref().to_owned()).unwrap_or_default();
+        let request_id = request_id().as_ref().to_owned();
         let told = Told { kind, detail: self.0.to_string(), request_id };
         let mut body = Map::new();
         body.insert("type".into(), kind.path().into());

@@ -94,10 +94,14 @@ pub async fn mint(app: &App, dataset: &Dataset, life: Option<Duration>) -> Resul
     Ok(presigned)
 }
 
+/// Room for the headers that an answer has in the end, made at once.
+pub const HEADERS_MAX_USUAL: usize = 12;
+
 /// To a URL that lives for minutes.
 pub fn redirect(presigned: &Presigned) -> Result<Response> {
     let mut response = Response::new(Body::empty());
     *response.status_mut() = StatusCode::TEMPORARY_REDIRECT;
+    response.headers_mut().reserve(HEADERS_MAX_USUAL);
     set(response.headers_mut(), LOCATION, &presigned.url)?;
     set(response.headers_mut(), CACHE_CONTROL, "no-store")?;
     Ok(response)

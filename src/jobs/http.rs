@@ -5,7 +5,7 @@ use crate::{
     auth::Caller,
     catalogue::{Job, Progress},
     error::{Error, Result},
-    http::{NoParameters, Path, Problem, Query, encode_path},
+    http::{NoParameters, Path, Problem, Query, encode_path, in_same_request},
 };
 use axum::{
     extract::State,
@@ -17,7 +17,6 @@ use http::{
 };
 use serde_json::{Value, json};
 use std::{future::Future, sync::Arc, time::Duration};
-use tracing::Instrument;
 use uuid::Uuid;
 
 /// Between two reports of progress, and so the longest that a cancelled job goes on.
@@ -43,7 +42,7 @@ where
     let job = app.catalogue.begin_job(caller, kind, target).await?;
     let progress = Arc::new(Progress::default());
     let running = run(app.clone(), job.id, work(job.id, Arc::clone(&progress)), Arc::clone(&progress));
-    let task = tokio::spawn(running.in_current_span());
+    let task = tokio::spawn(in_same_request(running));
     tokio::select! {
         () = progress.received() => {}
         ended = task => ended.map_err(Error::internal)?,

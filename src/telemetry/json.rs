@@ -1,6 +1,7 @@
-//! The log for programs: one JSON object a line, as `tracing_subscriber` writes it with its events flattened. That one parses the fields of a span again at each event, which costs more
-//! than all else of a line.
+//! The log for programs: one JSON object a line, as `tracing_subscriber` writes it with its events flattened; of spans there is one, the request. That one parses the fields of a span again at each event, which
+//! costs more than all else of a line.
 
+use crate::http::RequestContext;
 use std::{
     fmt::{self, Debug, Write},
     mem,
@@ -9,11 +10,9 @@ use time::{OffsetDateTime, format_description::StaticFormatDescription, macros::
 use tracing::{
     Event, Subscriber,
     field::{Field, Visit},
-    span::Record,
 };
 use tracing_subscriber::{
-    field::RecordFields,
-    fmt::{FmtContext, FormatEvent, FormatFields, FormattedFields, format::Writer},
+    fmt::{FmtContext, FormatEvent, FormatFields, format::Writer},
     registry::LookupSpan,
 };
 
@@ -24,61 +23,42 @@ const TIMESTAMP: StaticFormatDescription =
 /// `{"timestamp":…,"level":…,` then what the event says, `"target":…,"span":{…,"name":…}}`.
 pub struct Line;
 
-/// Fields as members of a JSON object, without its braces.
-pub struct Members;
-
-impl<S: Subscriber + for<'a> LookupSpan<'a>> FormatEvent<S, Members> for Line {
-    fn format_event(
-        &self,
-        context: &FmtContext<'_, S, Members>,
-        mut writer: Writer<'_>,
-        event: &Event<'_>,
-    ) -> fmt::Result {
+impl<S: Subscriber + for<'a> LookupSpan<'a>, N: for<'a> FormatFields<'a> + 'static> FormatEvent<S, N> for Line {
+    fn format_event(&self, _: &FmtContext<'_, S, N>, mut writer: Writer<'_>, event: &Event<'_>) -> fmt::Result {
         let metadata = event.metadata();
         let now = OffsetDateTime::now_utc().format(TIMESTAMP).map_err(|_| fmt::Error)?;
         for part in ["{\"timestamp\":\"", &now, "\",\"level\":\"", metadata.level().as_str(), "\","] {
             writer.write_str(part)?;
         }
-        if write_members(writer.by_ref(), event)? {
-            writer.write_char(',')?;
-        }
-        writer.write_str("\"target\":")?;
+        let mut visitor = Visitor { writer: writer.by_ref(), any: false, result: Ok(()) };
+        event.record(&mut visitor);
+        let (any, result) = (visitor.any, visitor.result);
+        result?;
+        writer.write_str(if any { ",\"target\":" } else { "\"target\":" })?;
         write_text(&mut writer, metadata.target())?;
-        let span = event.parent().and_then(|id| context.span(id)).or_else(|| context.lookup_current());
-        if let Some(span) = span {
-            writer.write_str(",\"span\":{")?;
-            let extensions = span.extensions();
-            if let Some(fields) = extensions.get::<FormattedFields<Members>>().filter(|fields| !fields.is_empty()) {
-                write!(writer, "{fields},")?;
-            }
-            writer.write_str("\"name\":")?;
-            write_text(&mut writer, span.name())?;
-            writer.write_char('}')?;
-        }
+        RequestContext::with(|request| write_span(&mut writer, request)).unwrap_or(Ok(()))?;
         writer.write_str("}\n")
     }
 }
 
-impl<'w> FormatFields<'w> for Members {
-    fn format_fields<R: RecordFields>(&self, writer: Writer<'w>, fields: R) -> fmt::Result {
-        write_members(writer, fields).map(drop)
+/// Nothing of it has to be escaped: methods and ids have no such characters, and routes are our own.
+fn write_span(writer: &mut Writer<'_>, request: &RequestContext) -> fmt::Result {
+    let trace = &request.trace;
+    for (name, value) in [
+        (",\"span\":{\"method\":\"", request.method.as_str()),
+        ("\",\"path\":\"", request.path()),
+        ("\",\"request_id\":\"", &request.id),
+        ("\",\"trace_id\":\"", &trace.trace_id),
+        ("\",\"span_id\":\"", &trace.span_id),
+    ] {
+        writer.write_str(name)?;
+        writer.write_str(value)?;
     }
-
-    fn add_fields(&self, current: &'w mut FormattedFields<Self>, fields: &Record<'_>) -> fmt::Result {
-        let mut added = String::new();
-        if write_members(Writer::new(&mut added), fields)? {
-            let comma = if current.fields.is_empty() { "" } else { "," };
-            write!(current.fields, "{comma}{added}")?;
-        }
-        Ok(())
+    if let Some(parent_id) = &trace.parent_id {
+        writer.write_str("\",\"parent_id\":\"")?;
+        writer.write_str(parent_id)?;
     }
-}
-
-/// Whether there were any.
-fn write_members(writer: Writer<'_>, fields: impl RecordFields) -> Result<bool, fmt::Error> {
-    let mut visitor = Visitor { writer, any: false, result: Ok(()) };
-    fields.record(&mut visitor);
-    visitor.result.map(|()| visitor.any)
+    writer.write_str("\",\"name\":\"request\"}")
 }
 
 fn write_text(writer: &mut Writer<'_>, text: &str) -> fmt::Result {
@@ -164,13 +144,16 @@ impl Visit for Visitor<'_> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Line, Members};
+    use super::Line;
+    use crate::http::{RequestContext, Trace};
+    use futures::FutureExt;
+    use http::Method;
     use serde_json::{Value, json};
     use std::{
         io::Write,
         sync::{Arc, Mutex},
     };
-    use tracing::{Level, field::Empty, info, span, subscriber::with_default};
+    use tracing::{info, subscriber::with_default};
     use tracing_subscriber::{fmt::layer, layer::SubscriberExt, registry};
 
     #[derive(Clone, Default)]
@@ -187,20 +170,23 @@ mod tests {
     }
 
     #[test]
-    fn each_event_is_one_line_of_json_with_the_span_that_it_is_in() {
+    fn each_event_is_one_line_of_json_with_the_request_that_it_belongs_to() {
         let kept = Kept::default();
         let written = kept.clone();
-        let layer = layer().fmt_fields(Members).event_format(Line).with_writer(move || written.clone());
+        let layer = layer().event_format(Line).with_writer(move || written.clone());
+        let (trace_id, span_id) = ("4bf92f3577b34da6a3ce929d0e0e4736".to_owned(), "00f067aa0ba902b7".to_owned());
+        let mut request = RequestContext {
+            id: "a-1".into(),
+            method: Method::GET,
+            route: None,
+            trace: Trace { trace_id: trace_id.clone(), span_id: span_id.clone(), parent_id: None },
+        };
         with_default(registry().with(layer), || {
             info!(number = -1, half = 0.5, no = f64::NAN, yes = true, r#type = "a\"\n\u{1}é", "alone {}", 1);
-            let outer = span!(Level::INFO, "request", path = "/s/{token}", status = Empty, none = Empty);
-            let empty = span!(Level::INFO, "empty").entered();
-            info!(parent: &outer, debug = ?Some("x"), display = %"y\\", "in a span");
-            outer.record("status", 200_u64);
-            drop(empty);
-            let _entered = outer.enter();
-            info!("again");
-            span!(Level::INFO, "inner").in_scope(|| tracing::warn!(target: "other", answer = 42));
+            let in_request = async { info!(debug = ?Some("x"), display = %"y\\", "in a request") };
+            request.clone().scope(in_request).now_or_never().unwrap();
+            request.trace.parent_id = Some(span_id.clone());
+            request.scope(async { tracing::warn!(target: "other", answer = 42) }).now_or_never().unwrap();
         });
         let lines = String::from_utf8(kept.0.lock().unwrap().clone()).unwrap();
         let mut lines: Vec<Value> = lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
@@ -210,13 +196,13 @@ mod tests {
             assert!(timestamp.as_str().unwrap().ends_with('Z'), "{timestamp}");
         }
         let (level, target) = ("INFO", module_path!());
-        let outer = json!({ "path": "/s/{token}", "status": 200, "name": "request" });
-        let expected = [
+        let mut span = json!({ "method": "GET", "path": "-", "request_id": "a-1", "trace_id": trace_id, "span_id": span_id, "name": "request" });
+        let mut expected = vec![
             json!({ "level": level, "message": "alone 1", "number": -1, "half": 0.5, "no": null, "yes": true, "type": "a\"\n\u{1}é", "target": target }),
-            json!({ "level": level, "message": "in a span", "debug": "Some(\"x\")", "display": "y\\", "target": target, "span": { "path": "/s/{token}", "name": "request" } }),
-            json!({ "level": level, "message": "again", "target": target, "span": outer }),
-            json!({ "level": "WARN", "answer": 42, "target": "other", "span": { "name": "inner" } }),
+            json!({ "level": level, "message": "in a request", "debug": "Some(\"x\")", "display": "y\\", "target": target, "span": span }),
         ];
+        span["parent_id"] = json!(span_id);
+        expected.push(json!({ "level": "WARN", "answer": 42, "target": "other", "span": span }));
         assert_eq!(lines, expected);
     }
 }

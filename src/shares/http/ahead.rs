@@ -71,7 +71,7 @@ async fn come_for(app: &App, known: Known, headers: &HeaderMap, mut arrival: Arr
         let fresh = is_fresh(headers, &document.etag);
         let hit = &mut arrival.hit;
         hit.outcome = if fresh { "unchanged" } else { hit.outcome };
-        hit.format = Some("json".to_owned());
+        hit.format = Some("json".into());
         hit.bytes = (!fresh).then_some(document.size_bytes);
         arrival.told = true;
     }

@@ -48,7 +48,7 @@ impl Visit<'_> {
             if self.hit.outcome == "streamed" {
                 self.hit.outcome = "listed";
             }
-            self.hit.format = Some("json".to_owned());
+            self.hit.format = Some("json".into());
             let listing = self.list(&folder, path).await?;
             let headers = [(CACHE_CONTROL, "private, no-cache"), (VARY, "Accept, Authorization, Cookie")];
             return Ok((headers, axum::Json(listing)).into_response());

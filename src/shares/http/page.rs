@@ -28,7 +28,7 @@ enum Found {
 
 impl Visit<'_> {
     pub async fn give_page(&mut self) -> Result<Response> {
-        self.hit.format = Some("html".to_owned());
+        self.hit.format = Some("html".into());
         let Some(dataset) = self.dataset.clone() else { return self.give_folder_page().await };
         let found = self.look_into(&dataset).await?;
         let dataset = &dataset;

@@ -171,7 +171,7 @@ impl Visit<'_> {
         let folder = self.share.folder().unwrap_or_default();
         let name = dataset.name.strip_prefix(folder).unwrap_or(&dataset.name).to_owned();
         self.hit.outcome = "uploaded";
-        self.hit.format = Some(version.content_type.clone());
+        self.hit.format = Some(version.content_type.clone().into());
         self.hit.bytes = Some(self.hit.bytes.unwrap_or_default() + version.size_bytes);
         self.hit.path = Some(name.clone());
         Ok(Received { name, size_bytes: version.size_bytes, sha256: version.sha256.as_deref().map(hex::encode) })

@@ -8,7 +8,7 @@ use crate::{
     audit::{Note, Stranger},
     auth::Origin,
     error::Error,
-    http::{Client, REQUEST_ID, slug},
+    http::{Client, request_id, slug},
 };
 use http::Method;
 use serde_json::json;
@@ -54,8 +54,7 @@ fn tell(
     let action = format!("{method} /s/{{token}}{}", path.map_or("", |_| "/{*path}"));
     let stranger = Stranger { address, share, action: action.clone(), problem };
     app.audit.stranger(stranger, || {
-        let request_id = REQUEST_ID.try_with(Clone::clone).unwrap_or_default();
-        let origin = Origin { request_id, address, agent: client.agent.clone(), token: None, share };
+        let origin = Origin { request_id: request_id(), address, agent: client.agent.clone(), token: None, share };
         let name = share.map_or_else(|| "unknown".to_owned(), |share| share.to_string());
         let note = Note { dataset, ..Note::new("refuse", "share", name) };
         (origin, note.with(json!({ "request": action, "problem": problem, "path": file })))

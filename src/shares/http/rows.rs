@@ -34,7 +34,7 @@ impl Visit<'_> {
             _ => (self.shape(None, extension)?, Asked::parse(added)?),
         };
         asked.pinned = self.share.version;
-        self.hit.format = Some(shape.extension().to_owned());
+        self.hit.format = Some(shape.extension().into());
         // Whoever asks for the length or a part of a file reads it by parts, and a download of which nobody knows the length cannot be taken up again.
         let by_parts = self.headers.get(RANGE).is_some_and(|range| range.as_bytes().starts_with(b"bytes="));
         let wanted = by_parts || self.method == Method::HEAD || self.share.terms.downloads_max.is_some();

@@ -14,8 +14,8 @@ use crate::{
     error::{Error, Result},
     guards::http::Counted,
     http::{
-        Client, File, PageOf, Path, Problem, Query, REQUEST_ID, disposition, mint, prefers_redirect, redirect,
-        serve_object,
+        Client, File, PageOf, Path, Problem, Query, disposition, mint, prefers_redirect, redirect, request_id,
+        serve_object, until_there,
     },
     metrics,
     shares::{Arrival, Entry, Hit, Share, Target, open_token},
@@ -42,7 +42,7 @@ pub async fn follow(
     method: Method,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    Ok(Visit::begin(&app, (&token, None), query.0, (&method, &headers, &client)).await?.answer().await?)
+    visited(&app, (&token, None), query.0, (&method, &headers, &client)).await
 }
 
 /// `/s/{token}/{path}`: of a folder the path of a blob in it, of a collection the id of a document; of anything else the name is for people, and the extension chooses
@@ -55,7 +55,18 @@ pub async fn follow_path(
     method: Method,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    Ok(Visit::begin(&app, (&token, Some(&path)), query.0, (&method, &headers, &client)).await?.answer().await?)
+    visited(&app, (&token, Some(&path)), query.0, (&method, &headers, &client)).await
+}
+
+/// Again from its beginning while the database is away, as whatever only reads.
+async fn visited(
+    app: &App,
+    link: (&str, Option<&str>),
+    query: Vec<(String, String)>,
+    from: (&Method, &HeaderMap, &Client),
+) -> Result<Response, Problem> {
+    let visit = || async { Visit::begin(app, link, query.clone(), from).await?.answer().await };
+    Ok(until_there(app, visit).await?)
 }
 
 /// Somebody with a link.
@@ -140,7 +151,7 @@ impl<'a> Visit<'a> {
             id: Uuid::now_v7(),
             share,
             outcome,
-            request_id: REQUEST_ID.try_with(Clone::clone).unwrap_or_default(),
+            request_id: request_id(),
             agent: client.agent.clone(),
             network: app.logged_address(client),
             path: path.and_then(logged_path),
@@ -279,7 +290,7 @@ impl<'a> Visit<'a> {
                     Some(read) => read?,
                     None => documents::http::find_shared(self.app, &dataset, id).await?.ok_or_else(over)?.into(),
                 };
-                self.hit.format = Some("json".to_owned());
+                self.hit.format = Some("json".into());
                 documents::http::serve(&document, self.method, self.headers)
             }
             (_, Kind::Blob) => self.give_blob(&dataset).await,
@@ -304,7 +315,7 @@ impl<'a> Visit<'a> {
     /// credentials are about to expire.
     pub async fn give_blob(&mut self, dataset: &Dataset) -> Result<Response> {
         let version = dataset.current()?;
-        self.hit.format = Some(version.content_type.clone());
+        self.hit.format = Some(version.content_type.clone().into());
         if self.redirect
             && self.share.terms.downloads_max.is_none()
             && let Some(presigned) = mint(self.app, dataset, None).await?
@@ -322,7 +333,7 @@ impl<'a> Visit<'a> {
 
     /// All documents in pages, or one by its id.
     async fn give_collection(&mut self, collection: &Dataset) -> Result<Response> {
-        self.hit.format = Some("json".to_owned());
+        self.hit.format = Some("json".into());
         match self.path {
             None => {
                 let query = PageOf::parse(&self.query)?;

@@ -7,7 +7,7 @@
 use super::Shares;
 use crate::{catalogue::database, database::WarmPool, error::Result};
 use sqlx::FromRow;
-use std::sync::Arc;
+use std::{borrow::Cow, sync::Arc};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
@@ -21,7 +21,7 @@ pub struct Hit {
     pub agent: Option<Arc<str>>,
     /// The client's address without its last part.
     pub network: Option<Arc<str>>,
-    pub format: Option<String>,
+    pub format: Option<Cow<'static, str>>,
     pub path: Option<String>,
     pub bytes: Option<u64>,
 }

@@ -142,3 +142,26 @@ async fn a_postgres_that_dies_is_started_again_and_meanwhile_answers_are_problem
     let ended = service.stop().await;
     assert!(ended.stderr.contains("the embedded Postgres ended by itself"), "{}", ended.stderr);
 }
+
+#[tokio::test]
+async fn whoever_comes_with_a_link_waits_for_a_database_that_is_soon_back_and_is_written_down_once() {
+    let folder = Folder::new();
+    let data = folder.data();
+    let service = Larder::start(&data, &[]).await;
+    json(service.put("/v1/documents/kept/a", "{\"n\":1}").await, 201).await;
+    let link =
+        service.request(Method::POST, "/v1/shares").json(&serde_json::json!({ "target": "/v1/documents/kept/a" }));
+    let link = json(link.send().await.expect("an answer"), 201).await;
+    let url = link["url"].as_str().expect("a link");
+    let postgres = service.postgres().expect("Postgres runs");
+    crate::support::process::signal("KILL", postgres);
+    for _ in 0..2 {
+        let answer = service.anonymous(Method::GET, url).send().await.expect("an answer");
+        assert_eq!(json(answer, 200).await, serde_json::json!({ "n": 1 }));
+    }
+    assert_ne!(service.postgres(), Some(postgres));
+    let log = format!("/v1/shares/{}/log", link["id"].as_str().expect("an id"));
+    let log = json(service.get(&log).await, 200).await;
+    assert_eq!(log["hits"].as_array().map(Vec::len), Some(2), "{log}");
+    service.stop().await;
+}
