@@ -16,7 +16,7 @@ use std::{
     time::Duration,
 };
 use tracing::level_filters::LevelFilter;
-use tracing_appender::non_blocking::{NonBlockingBuilder, WorkerGuard};
+use tracing_appender::non_blocking::{NonBlocking, NonBlockingBuilder, WorkerGuard};
 use tracing_subscriber::{filter::Targets, fmt, layer::SubscriberExt, util::SubscriberInitExt};
 
 /// Between two writes.
@@ -48,9 +48,7 @@ pub fn init(config: &Config) -> Result<WorkerGuard> {
         LogFormat::Human => true,
         LogFormat::Json => false,
     };
-    let lines = BufWriter::with_capacity(WRITE_BYTES, stderr());
-    let waiting = NonBlockingBuilder::default().lossy(false).buffered_lines_limit(LINES_WAITING_MAX);
-    let (writer, guard) = waiting.finish(Paused(lines));
+    let (writer, guard) = by_a_thread(stderr());
     let (registry, layer) = (tracing_subscriber::registry().with(filter), fmt::layer().with_writer(writer));
     let set = match human {
         true => registry.with(layer.event_format(human::Line)).try_init(),
@@ -58,6 +56,12 @@ pub fn init(config: &Config) -> Result<WorkerGuard> {
     };
     set.map_err(Error::internal)?;
     Ok(guard)
+}
+
+/// Writes lines, all of them and in their order.
+fn by_a_thread(out: impl Write + Send + 'static) -> (NonBlocking, WorkerGuard) {
+    let waiting = NonBlockingBuilder::default().lossy(false).buffered_lines_limit(LINES_WAITING_MAX);
+    waiting.finish(Paused(BufWriter::with_capacity(WRITE_BYTES, out)))
 }
 
 /// Rests whenever all that has come is written, so that more can come.
@@ -72,5 +76,51 @@ impl<W: Write> Write for Paused<W> {
         let flushed = self.0.flush();
         sleep(PAUSE);
         flushed
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{LINES_WAITING_MAX, by_a_thread};
+    use std::{
+        io::{self, Write},
+        sync::{Arc, Mutex},
+    };
+
+    /// What was written, and by how many calls.
+    #[derive(Debug, Clone, Default)]
+    pub struct Kept(Arc<Mutex<(String, usize)>>);
+
+    impl Kept {
+        pub fn lines(&self) -> Vec<String> {
+            self.0.lock().unwrap().0.lines().map(str::to_owned).collect()
+        }
+    }
+
+    impl Write for Kept {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            let mut kept = self.0.lock().unwrap();
+            kept.0.push_str(std::str::from_utf8(bytes).unwrap());
+            kept.1 += 1;
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn all_lines_are_written_in_their_order_many_at_once_before_the_end() {
+        let kept = Kept::default();
+        let (mut writer, guard) = by_a_thread(kept.clone());
+        let lines: Vec<String> = (0..LINES_WAITING_MAX * 4).map(|n| format!("line {n}")).collect();
+        for line in &lines {
+            writer.write_all(format!("{line}\n").as_bytes()).unwrap();
+        }
+        drop(guard);
+        assert_eq!(kept.lines(), lines);
+        let calls = kept.0.lock().unwrap().1;
+        assert!(calls < lines.len() / 10, "{calls} calls");
     }
 }

@@ -145,29 +145,15 @@ impl Visit for Visitor<'_> {
 #[cfg(test)]
 mod tests {
     use super::Line;
-    use crate::http::{RequestContext, Trace};
+    use crate::{
+        http::{RequestContext, Trace},
+        telemetry::tests::Kept,
+    };
     use futures::FutureExt;
     use http::Method;
     use serde_json::{Value, json};
-    use std::{
-        io::Write,
-        sync::{Arc, Mutex},
-    };
     use tracing::{info, subscriber::with_default};
     use tracing_subscriber::{fmt::layer, layer::SubscriberExt, registry};
-
-    #[derive(Clone, Default)]
-    struct Kept(Arc<Mutex<Vec<u8>>>);
-
-    impl Write for Kept {
-        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-            self.0.lock().unwrap().write(bytes)
-        }
-
-        fn flush(&mut self) -> std::io::Result<()> {
-            Ok(())
-        }
-    }
 
     #[test]
     fn each_event_is_one_line_of_json_with_the_request_that_it_belongs_to() {
@@ -188,8 +174,7 @@ mod tests {
             request.trace.parent_id = Some(span_id.clone());
             request.scope(async { tracing::warn!(target: "other", answer = 42) }).now_or_never().unwrap();
         });
-        let lines = String::from_utf8(kept.0.lock().unwrap().clone()).unwrap();
-        let mut lines: Vec<Value> = lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        let mut lines: Vec<Value> = kept.lines().iter().map(|line| serde_json::from_str(line).unwrap()).collect();
         for line in &mut lines {
             let timestamp = line.as_object_mut().unwrap().remove("timestamp").unwrap();
             assert_eq!(timestamp.as_str().unwrap().len(), "2026-01-01T00:00:00.000000Z".len(), "{timestamp}");
