@@ -1,7 +1,7 @@
 //! Logs: for people on a terminal, as JSON elsewhere, to standard error.
 //!
 //! A thread of its own writes them, all lines that have come meanwhile at once: under load a system call for each costs more than what it writes. A line waits for
-//! [`PAUSE`] at most; those of the last one are lost with a process that is killed.
+//! [`PAUSE`], no longer if whoever reads them keeps up; what waits is lost with a process that is killed.
 
 mod human;
 mod json;

@@ -15,6 +15,10 @@ pub struct Apart {
 }
 
 impl Apart {
+    /// `name` is the thread's.
+    ///
+    /// # Errors
+    /// `Internal` if the machine gives no thread, or none of what it waits with.
     pub fn start(name: &str) -> Result<Self> {
         let runtime = Builder::new_current_thread().enable_all().build().map_err(Error::internal)?;
         let handle = runtime.handle().clone();

@@ -124,7 +124,7 @@ pub struct Pools {
     pub queries: WarmPool,
     pub loads: PgPool,
     pub links: WarmPool,
-    /// Of these, and who works with them.
+    /// The thread of these, and of who works with them.
     pub links_apart: Apart,
     /// Dropping it ends it.
     _upkeep: AbortOnDropHandle<()>,

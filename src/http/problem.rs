@@ -76,7 +76,7 @@ impl Problem {
             unreachable!("every slug stands in PROBLEMS, as a test shows")
         };
         self.log(slug, kind.status);
-        let request_id = request_id().as_ref().to_owned();
+        let request_id = request_id().to_string();
         let told = Told { kind, detail: self.0.to_string(), request_id };
         let mut body = Map::new();
         body.insert("type".into(), kind.path().into());

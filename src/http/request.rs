@@ -53,3 +53,22 @@ pub fn in_same_request<F: Future>(work: F) -> impl Future<Output = F::Output> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{RequestContext, in_same_request, request_id};
+    use crate::http::Trace;
+    use http::{HeaderMap, Method};
+
+    #[tokio::test]
+    async fn a_task_of_its_own_belongs_to_the_request_only_if_it_is_told_so() {
+        let trace = Trace::of(&HeaderMap::new());
+        let request = RequestContext { id: "a-1".into(), method: Method::GET, route: None, trace };
+        let spawned = || async {
+            let told = tokio::spawn(in_same_request(async { request_id() })).await.unwrap();
+            (told, tokio::spawn(async { request_id() }).await.unwrap())
+        };
+        assert_eq!(request.scope(spawned()).await, ("a-1".into(), "".into()));
+        assert_eq!(spawned().await, ("".into(), "".into()));
+    }
+}

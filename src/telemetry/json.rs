@@ -1,5 +1,4 @@
-//! The log for programs: one JSON object a line, as `tracing_subscriber` writes it with its events flattened; of spans there is one, the request. That one parses the fields of a span again at each event, which
-//! costs more than all else of a line.
+//! The log for programs: one JSON object a line, as `tracing_subscriber` writes it with its events flattened, and as its one span the request.
 
 use crate::http::RequestContext;
 use std::{
