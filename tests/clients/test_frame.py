@@ -34,7 +34,9 @@ def test_without_a_token_the_answer_is_the_same_whether_or_not_the_name_exists(s
 
     def answers(token, found):
         for method in methods:
-            answer = service.client(token).request(method, path.format(found), data=b"x")
+            # A GET with bytes that nobody reads may or may not end its connection, which is one more header.
+            sent = None if method == "GET" else b"x"
+            answer = service.client(token).request(method, path.format(found), data=sent)
             body = problem(answer, 401, "unauthenticated")
             challenge = answer.headers["www-authenticate"]
             assert "Bearer" in challenge and "Basic" in challenge
