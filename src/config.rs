@@ -10,7 +10,7 @@ mod sharing;
 mod token;
 
 pub use guarding::Guarding;
-pub use limits::{Limits, Times};
+pub use limits::{Limits, SECONDS_MAX, Times};
 pub use network::Network;
 pub use secret::Secret;
 pub use sharing::{LogClients, Sharing};

@@ -127,6 +127,8 @@ fn links() -> Router<App> {
     let unbound = DefaultBodyLimit::disable;
     Router::new()
         .route("/s/{token}", post(shares::http::post).layer(unbound()).get(shares::http::follow).options(preflight))
+        // As `curl -T` wants the address of a drop box.
+        .route("/s/{token}/", post(shares::http::post).layer(unbound()).get(shares::http::follow).options(preflight))
         .route(
             "/s/{token}/{*path}",
             put(shares::http::put).layer(unbound()).get(shares::http::follow_path).options(preflight),
@@ -136,7 +138,8 @@ fn links() -> Router<App> {
 
 /// What a browser asks before a page may send headers of its own, such as `Range`.
 async fn preflight() -> [(HeaderName, HeaderValue); 1] {
-    [(ACCESS_CONTROL_ALLOW_HEADERS, HeaderValue::from_static("*"))]
+    // To the standard all of them are all but that one.
+    [(ACCESS_CONTROL_ALLOW_HEADERS, HeaderValue::from_static("*, authorization"))]
 }
 
 fn open() -> Router<App> {

@@ -32,7 +32,8 @@ async fn execute(app: &App, command: TokenCommand) -> Result<String> {
         TokenCommand::List { principal, .. } => list(app, &operator, principal.as_deref()).await,
         TokenCommand::Revoke { id, .. } => app.auth.revoke_token(&operator, id).await.map(|()| String::new()),
         TokenCommand::Rotate { id, overlap, expires_in, .. } => {
-            let overlap = if overlap == "0" { Duration::ZERO } else { parse_life("overlap", &overlap)? };
+            let overlap =
+                if matches!(overlap.as_str(), "0" | "0s") { Duration::ZERO } else { parse_life("overlap", &overlap)? };
             let (_, secret) = app.auth.rotate_token(&operator, id, overlap, life(expires_in.as_deref())?).await?;
             Ok(format!("{}\n", secret.expose()))
         }

@@ -1,4 +1,4 @@
-//! What is counted before it is written: reads, and refusals of strangers. One group about each second, as long as there is anything.
+//! What is counted before it is written: reads, and refusals whose answers do not wait for that. One group about each second, as long as there is anything.
 //!
 //! **Invariant.** Memory is bounded: of more than [`GROUP_MAX`] different ones within a second those beyond are counted in the log alone.
 
@@ -43,22 +43,33 @@ pub struct Tally {
     pub last_at: OffsetDateTime,
 }
 
-/// Somebody without valid credentials, or who holds a link alone, refused at an address of ours.
+/// Somebody refused at an address of ours: without valid credentials, holding a link alone, or asking for what is hidden from them.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Stranger {
+pub struct Refused {
     pub address: Option<IpAddr>,
+    pub token: Option<Uuid>,
     pub share: Option<Uuid>,
+    /// That is hidden.
+    pub dataset: Option<Uuid>,
     /// Method and matched path: `GET /v1/blobs/{*key}`.
     pub action: String,
     /// The slug of what was answered.
     pub problem: &'static str,
 }
 
+/// What is told of refusals that are alike.
+#[derive(Debug)]
+pub struct First {
+    pub caller: Option<Caller>,
+    pub origin: Origin,
+    pub note: Note,
+}
+
 #[derive(Debug, Default)]
 pub struct Group {
     pub reads: HashMap<Read, Tally>,
     /// The first of each kind, and how many.
-    pub strangers: HashMap<Stranger, (Origin, Note, i64)>,
+    pub refused: HashMap<Refused, (First, i64)>,
     lost: u64,
 }
 
@@ -87,16 +98,13 @@ impl Desk {
     }
 
     /// Counts a refusal; of those that are alike the first is told of.
-    pub fn refused(&self, audit: &Audit, stranger: Stranger, first: impl FnOnce() -> (Origin, Note)) {
+    pub fn refused(&self, audit: &Audit, refused: Refused, first: impl FnOnce() -> First) {
         self.add(audit, |group| {
-            let full = group.strangers.len() >= GROUP_MAX;
-            match group.strangers.get_mut(&stranger) {
-                Some((_, _, count)) => *count += 1,
+            let full = group.refused.len() >= GROUP_MAX;
+            match group.refused.get_mut(&refused) {
+                Some((_, count)) => *count += 1,
                 None if full => group.lost += 1,
-                None => {
-                    let (origin, note) = first();
-                    group.strangers.insert(stranger, (origin, note, 1));
-                }
+                None => _ = group.refused.insert(refused, (first(), 1)),
             }
         });
     }

@@ -1,11 +1,12 @@
 //! `GET /v1/audit` and `GET /v1/datasets/{id}/log`; and the layer that sees what is refused and what is read.
 
-use super::{Audit, Entry, Filter, Note, Outcome, Read, ReadEntry, Stranger};
+use super::{Audit, Entry, Filter, First, Note, Outcome, Read, ReadEntry, Refused};
 use crate::{
     app::App,
     auth::{Caller, http::origin},
     error::{Error, Result},
     http::{Paging, Path, Problem, Query, Refusal},
+    shares::may_be_token,
 };
 use axum::{
     body::{Body, HttpBody},
@@ -49,7 +50,7 @@ impl Gives {
     }
 }
 
-/// Around authentication: a caller's refusal is written down before its answer goes, a read once it has gone.
+/// Around authentication: a caller's refusal is written down before its answer goes, unless that would tell what is hidden from what is not there; a read once it has gone.
 pub async fn watch<F: Future<Output = Response>>(
     app: &App,
     request: Request,
@@ -63,21 +64,20 @@ pub async fn watch<F: Future<Output = Response>>(
     let mut response = next(request).await;
     let caller = response.extensions_mut().remove::<Caller>();
     if let Some(refusal) = response.extensions_mut().remove::<Refusal>() {
-        let name: String = percent_decode_str(uri.path()).decode_utf8_lossy().chars().take(NAME_CHARS_MAX).collect();
         let detail = json!({ "request": action, "problem": refusal.slug });
-        // Postgres has no NUL in its texts.
-        let note =
-            Note { dataset: refusal.dataset, detail, ..Note::new("refuse", "request", name.replace('\0', "\u{fffd}")) };
+        let note = Note { dataset: refusal.dataset, detail, ..Note::new("refuse", "request", told(uri.path())) };
         match caller {
-            None => {
-                let stranger = Stranger { address: origin.address, share: None, action, problem: refusal.slug };
-                app.audit.stranger(stranger, || (origin, note));
-            }
-            Some(caller) => {
+            Some(caller) if !refusal.is_hidden() => {
                 // Large, and seldom done.
                 if let Err(error) = Box::pin(app.audit.refused(&caller, &note)).await {
                     tracing::error!(?error, "a refusal was not written down");
                 }
+            }
+            caller => {
+                let origin = caller.as_ref().map_or(origin, |caller| caller.origin.clone());
+                let (address, token, dataset) = (origin.address, origin.token, refusal.dataset);
+                let refused = Refused { address, token, share: None, dataset, action, problem: refusal.slug };
+                app.audit.refused_later(refused, || First { caller, origin, note });
             }
         }
         return response;
@@ -88,6 +88,15 @@ pub async fn watch<F: Future<Output = Response>>(
         }
         _ => response,
     }
+}
+
+/// A path as the audit has it: without a link's token, which may have come to the wrong address.
+fn told(path: &str) -> String {
+    let path = percent_decode_str(path).decode_utf8_lossy();
+    let segments = path.split('/').map(|segment| if may_be_token(segment) { "{token}" } else { segment });
+    let told: String = segments.collect::<Vec<_>>().join("/").chars().take(NAME_CHARS_MAX).collect();
+    // Postgres has no NUL in its texts.
+    told.replace('\0', "\u{fffd}")
 }
 
 /// Counts an answer as a read: a body in memory at once, a stream when it ends, with the bytes that have been sent until then.
@@ -129,7 +138,7 @@ impl Drop for Reading {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct AuditQuery {
-    /// The name of a principal.
+    /// Its name at that time, or its id.
     principal: Option<String>,
     action: Option<String>,
     outcome: Option<Outcome>,

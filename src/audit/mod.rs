@@ -5,14 +5,14 @@
 //! **Invariant.** No row is changed, and none of the last 30 days can be deleted by the role that the service runs as.
 //! **Invariant.** No secret is in a row: no token, password, key, link or value of a cell.
 //!
-//! Refusals of callers that we know are durable before their answer. Those of nobody in particular, and reads, are counted in groups of about a second, written
-//! when the process ends in order; a crash loses the last group.
+//! Refusals of callers that we know are durable before their answer, but for what is hidden from them: the time that takes would tell it from what is not there. Those, refusals of nobody in particular, and
+//! reads are counted in groups of about a second, written when the process ends in order; a crash loses the last group.
 
 mod desk;
 pub mod http;
 mod store;
 
-pub use desk::{Desk, Read, Stranger};
+pub use desk::{Desk, First, Read, Refused};
 pub use store::{Audit, Entry, Filter, Intent, Outcome, ReadEntry, Row, begin_with, close_begun, record, record_for};
 
 use crate::catalogue::Dataset;

@@ -59,9 +59,12 @@ async fn authenticate(app: &App, mut request: Request, next: Next) -> Result<Res
     if !request.method().is_safe() && !matches!(credential, Some(Credential::Bearer(_))) {
         same_origin(app, request.headers(), matches!(credential, Some(Credential::Session(_))))?;
     }
-    let standing = caller.origin.token.map(|token| app.guards.token(token)).transpose()?.flatten();
+    let (standing, allowed) = caller.origin.token.map_or((None, Ok(())), |token| app.guards.token(token));
     request.extensions_mut().insert(caller.clone());
-    let mut response = next.run(request).await;
+    let mut response = match allowed {
+        Ok(()) => next.run(request).await,
+        Err(error) => Problem::from(error).into_response(),
+    };
     if let Some(standing) = standing {
         standing.tell(response.headers_mut());
     }

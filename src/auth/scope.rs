@@ -198,6 +198,12 @@ impl Scopes {
         scopes.any(|scope| scope.pattern.contains(&resource))
     }
 
+    /// Whether they permit the action on every blob below a folder, those to come as well.
+    pub fn permit_below(&self, action: Action, folder: &str) -> bool {
+        let below = resource(Kind::Blob, folder).chars().map(Piece::One).chain([Piece::Across]).collect::<Vec<_>>();
+        self.0.iter().any(|scope| scope.action.permits(action) && scope.pattern.contains(&below))
+    }
+
     /// Whether they permit the action on everything there is and will be.
     pub fn permit_everywhere(&self, action: Action) -> bool {
         self.patterns(action).is_none()

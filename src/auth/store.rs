@@ -5,11 +5,13 @@ use super::{
     cache::{Cache, TokenHash},
 };
 use crate::{
+    audit::{Note, record},
     catalogue::database,
     config::{Config, Secret},
     error::{Error, Result},
 };
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
+use serde_json::json;
 use sha2::{Digest, Sha256};
 use sqlx::{AssertSqlSafe, PgPool};
 use std::{sync::Arc, time::Duration};
@@ -114,7 +116,7 @@ impl Auth {
             .execute(&mut *tx)
             .await
             .map_err(database)?;
-        sqlx::query(
+        let made = sqlx::query(
             "insert into larder.tokens (id, principal_id, name, hash, prefix)
              select $1, id, $2, $3, $4 from larder.principals where name = $5 on conflict (hash) do nothing",
         )
@@ -126,9 +128,9 @@ impl Auth {
         .execute(&mut *tx)
         .await
         .map_err(database)?;
-        sqlx::query(
-            "update larder.tokens set revoked_at = case when hash = $2 then null else coalesce(revoked_at, now()) end
-             where name = $1 and name = 'bootstrap' and principal_id = (select id from larder.principals where name = $3)",
+        let changed = sqlx::query(
+            "update larder.tokens set revoked_at = case when hash = $2 then null else now() end
+             where name = $1 and name = 'bootstrap' and (hash = $2) = (revoked_at is not null) and principal_id = (select id from larder.principals where name = $3)",
         )
         .bind(name)
         .bind(hash(token.expose()).as_slice())
@@ -136,6 +138,10 @@ impl Auth {
         .execute(&mut *tx)
         .await
         .map_err(database)?;
+        if made.rows_affected() + changed.rows_affected() > 0 {
+            let note = Note::new("create", "token", name).with(json!({ "of": ADMIN, "prefix": prefix(token) }));
+            record(&mut tx, &Caller::operator(), &note).await?;
+        }
         tx.commit().await.map_err(database)?;
         self.cache.empty();
         Ok(())
@@ -143,9 +149,15 @@ impl Auth {
 
     /// The name of the principal whose tokens recover a service that nobody administers any more: made, enabled and given its powers if need be.
     pub async fn ensure_admin(&self) -> Result<&'static str> {
-        let sql = "insert into larder.principals (id, name, kind, admin) values ($1, $2, 'person', true)
-                   on conflict (name) do update set admin = true, disabled_at = null";
-        sqlx::query(sql).bind(Uuid::now_v7()).bind(ADMIN).execute(&self.control).await.map_err(database)?;
+        let sql = "insert into larder.principals as p (id, name, kind, admin) values ($1, $2, 'person', true)
+                   on conflict (name) do update set admin = true, disabled_at = null where not p.admin or p.disabled_at is not null";
+        let mut tx = self.control.begin().await.map_err(database)?;
+        let ensured = sqlx::query(sql).bind(Uuid::now_v7()).bind(ADMIN).execute(&mut *tx).await.map_err(database)?;
+        if ensured.rows_affected() > 0 {
+            let note = Note::new("ensure", "principal", ADMIN).with(json!({ "admin": true, "disabled": false }));
+            record(&mut tx, &Caller::operator(), &note).await?;
+        }
+        tx.commit().await.map_err(database)?;
         Ok(ADMIN)
     }
 

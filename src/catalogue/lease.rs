@@ -143,14 +143,18 @@ impl Lease {
 
     /// Last in the transaction that publishes: the lease ends, and what it named is kept if this commits; what came through a drop box counts there from now on. Until here
     /// it can be renewed, however long the transaction takes.
+    ///
+    /// # Errors
+    /// `LeaseLost`; `Gone` if the drop box was revoked meanwhile.
     pub async fn end(id: Uuid, transaction: &mut PgConnection) -> Result<()> {
         let sql = "with ended as (delete from larder.pending where id = $1 and lease_until > clock_timestamp() returning object_id, share_id),
                  counted as (update larder.shares s set upload_files = upload_files + 1, upload_bytes = upload_bytes + o.size_bytes
-                     from ended join larder.objects o on o.id = ended.object_id where s.id = ended.share_id)
-             select from ended";
-        match sqlx::query(sql).bind(id).execute(transaction).await.map_err(database)?.rows_affected() {
-            0 => Err(Error::LeaseLost),
-            _ => Ok(()),
+                     from ended join larder.objects o on o.id = ended.object_id where s.id = ended.share_id and s.revoked_at is null returning s.id)
+             select share_id is null or exists (select from counted) from ended";
+        match sqlx::query_scalar(sql).bind(id).fetch_optional(transaction).await.map_err(database)? {
+            None => Err(Error::LeaseLost),
+            Some(false) => Err(Error::Gone { detail: "The link was revoked while the file came.".to_owned() }),
+            Some(true) => Ok(()),
         }
     }
 

@@ -55,7 +55,7 @@ pub use names::{DOCUMENT_ID_BYTES_MAX, KEY_BYTES_MAX, blob_key, document_id, fre
 pub use precondition::Precondition;
 pub use publish::{NewTable, NewVersion, Outcome, Replace};
 pub use queues::Queues;
-pub use recent::{Found, Recent};
+pub use recent::{COLUMN_BYTES, Found, Recent};
 pub use rendition::{Rendition, RenditionKey};
 pub use store::{Catalogue, Installation};
 pub(crate) use store::{database, is_unique_violation};

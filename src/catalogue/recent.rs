@@ -17,8 +17,10 @@ use uuid::Uuid;
 
 /// Far below the four thousand million transactions after which a state could come again.
 const LIFE: Duration = Duration::from_secs(60);
-/// Columns of all that is kept together; each takes some 200 bytes.
+/// Columns of all that is kept together.
 const COLUMNS_MAX: usize = 50_000;
+/// What one of them takes, roughly.
+pub const COLUMN_BYTES: usize = 200;
 
 /// A dataset that is to be read.
 #[derive(Debug, Clone)]

@@ -4,7 +4,7 @@ use clap::Args;
 use std::time::Duration;
 
 /// A century; more is a mistake, and would not fit the stores' own arithmetic.
-const SECONDS_MAX: u64 = 100 * 366 * 86_400;
+pub const SECONDS_MAX: u64 = 100 * 366 * 86_400;
 
 /// Limits on what one request may bring or take. Each answers with a problem type of its own.
 #[derive(Debug, Clone, Args)]

@@ -53,6 +53,16 @@ pub struct Document {
     pub body: Bytes,
 }
 
+impl Document {
+    /// As which it is saved.
+    pub fn file_name(&self) -> String {
+        match self.id.rsplit_once('.') {
+            Some((_, extension)) if extension.eq_ignore_ascii_case("json") => self.id.clone(),
+            _ => format!("{}.json", self.id),
+        }
+    }
+}
+
 impl Documents {
     /// In a runtime: sizes are added up by a task of their own.
     ///

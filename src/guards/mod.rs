@@ -58,14 +58,12 @@ impl Guards {
     ///
     /// # Errors
     /// `Limit::TokenRequests`
-    pub fn token(&self, token: Uuid) -> Result<Option<Standing>> {
+    pub fn token(&self, token: Uuid) -> (Option<Standing>, Result<()>) {
         let max = self.settings.requests_per_second_max;
         let Taken { allowed, left, full_in_seconds } = self.tokens.take(&token);
-        match allowed {
-            true if max == 0 => Ok(None),
-            true => Ok(Some(Standing { quota: max * WINDOW_SECONDS, left, full_in_seconds })),
-            false => Err(Limit::TokenRequests.passed(max.into(), None)),
-        }
+        let standing = Standing { quota: max * WINDOW_SECONDS, left, full_in_seconds };
+        let allowed = if allowed { Ok(()) } else { Err(Limit::TokenRequests.passed(max.into(), None)) };
+        (Some(standing).filter(|_| max > 0), allowed)
     }
 
     /// Counts a wrong token; what it is answered.

@@ -1,21 +1,22 @@
 //! What every request passes: an id, a line of the log, and an answer even after a panic.
 
-use super::{Client, Problem, RequestContext, again::read_again, incoming::settle, trace::Trace};
+use super::{Client, Problem, RequestContext, again::read_again, incoming::settle, problem::with_causes, trace::Trace};
 use crate::{app::App, auth::http::GivenTo, error::Error, metrics, web::problem_as_page};
 use axum::{
+    body::{Body, HttpBody},
     extract::{MatchedPath, Request, State},
     middleware::Next,
     response::{IntoResponse, Response},
 };
-use futures::FutureExt;
+use futures::{FutureExt, TryStreamExt};
 use http::{
-    HeaderMap, HeaderName, HeaderValue, Method,
+    HeaderMap, HeaderName, HeaderValue, Method, StatusCode,
     header::{
-        ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_EXPOSE_HEADERS, CONTENT_SECURITY_POLICY, REFERRER_POLICY,
-        STRICT_TRANSPORT_SECURITY, X_CONTENT_TYPE_OPTIONS,
+        ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_EXPOSE_HEADERS, CACHE_CONTROL, CONTENT_SECURITY_POLICY,
+        REFERRER_POLICY, STRICT_TRANSPORT_SECURITY, X_CONTENT_TYPE_OPTIONS,
     },
 };
-use std::{any::Any, panic::AssertUnwindSafe, sync::Arc, time::Instant};
+use std::{any::Any, error::Error as _, panic::AssertUnwindSafe, sync::Arc, time::Instant};
 use uuid::{Uuid, fmt::Simple};
 
 const ANY: HeaderValue = HeaderValue::from_static("*");
@@ -67,17 +68,32 @@ async fn logged<F: Future<Output = Response>>(request: Request, run: impl FnOnce
     let started = Instant::now();
     let run = |request| AssertUnwindSafe(run(request)).catch_unwind().map(|run| run.unwrap_or_else(panicked));
     let mut response = problem_as_page(request, run).await;
-    let status = response.status().as_u16();
+    let status = response.status();
     let took = started.elapsed();
     RequestContext::with(|request| {
-        plain_answer(response.headers_mut(), request.path());
-        metrics::answered(&request.method, request.path(), status, took);
+        plain_answer(response.headers_mut(), request.path(), status);
+        metrics::answered(&request.method, request.path(), status.as_u16(), took);
     });
     let duration_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
     let client = response.extensions().get::<Client>().map(|client| &*client.network);
     let principal = response.extensions().get::<GivenTo>().map(|GivenTo(name)| name.as_str());
-    tracing::info!(status, duration_ms, client, principal, "answered");
-    response
+    tracing::info!(status = status.as_u16(), duration_ms, client, principal, "answered");
+    watched(response)
+}
+
+/// A stream that breaks off has a line of its own, since its answer was logged when it began. One that is there as a whole cannot.
+fn watched(response: Response) -> Response {
+    if response.body().size_hint().exact().is_some() {
+        return response;
+    }
+    let Some(request) = RequestContext::with(Clone::clone) else { return response };
+    response.map(|body| {
+        Body::from_stream(body.into_data_stream().inspect_err(move |error| {
+            // axum has put it into one of its own.
+            let error = error.source().unwrap_or(error);
+            request.sync_scope(|| tracing::warn!(error = with_causes(error), "an answer broke off"));
+        }))
+    })
 }
 
 /// After a panic: the same road as every other error.
@@ -90,11 +106,16 @@ fn is_link(path: &str) -> bool {
     path.starts_with("/s/")
 }
 
-/// What we say ourselves is for programs: a browser takes it for nothing else, and a page of ours loads nothing. What is behind a link may be read from any page, but never with the reader's own credentials.
-fn plain_answer(headers: &mut HeaderMap, path: &str) {
+/// What we say ourselves is for programs: a browser takes it for nothing else, and a page of ours loads nothing; nobody keeps what does not say that it may be kept. What is behind a link may be read from any
+/// page, but never with the reader's own credentials.
+fn plain_answer(headers: &mut HeaderMap, path: &str, status: StatusCode) {
     if is_link(path) {
         headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, ANY);
         headers.insert(ACCESS_CONTROL_EXPOSE_HEADERS, ANY);
+    }
+    // One that is unchanged is kept as before.
+    if status != StatusCode::NOT_MODIFIED {
+        headers.entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
     }
     headers.entry(X_CONTENT_TYPE_OPTIONS).or_insert(HeaderValue::from_static("nosniff"));
     headers.entry(REFERRER_POLICY).or_insert(HeaderValue::from_static("no-referrer"));

@@ -3,6 +3,7 @@
 use crate::{
     app::App,
     auth::SecretKeys,
+    config::SECONDS_MAX,
     error::{Error, Limit, Result},
 };
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
@@ -42,7 +43,7 @@ impl PageOf {
     }
 }
 
-/// A life such as `90s`, `15m`, `12h`, `7d`, or a number of seconds; at least one second.
+/// A life such as `90s`, `15m`, `12h`, `7d`, or a number of seconds; from one second to a century.
 pub fn parse_life(parameter: &str, text: &str) -> Result<Duration> {
     let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
     let seconds = match &text[digits.len()..] {
@@ -53,9 +54,11 @@ pub fn parse_life(parameter: &str, text: &str) -> Result<Duration> {
         "w" => 7 * 86_400,
         _ => 0,
     };
-    let life = digits.parse::<u64>().ok().and_then(|n| n.checked_mul(seconds)).filter(|life| *life > 0);
-    let life =
-        life.ok_or_else(|| Error::invalid(parameter, "it must be a time such as `90s`, `15m`, `12h` or `7d`."))?;
+    let life = digits.parse::<u64>().ok().and_then(|n| n.checked_mul(seconds));
+    let life = life.filter(|life| (1..=SECONDS_MAX).contains(life));
+    let life = life.ok_or_else(|| {
+        Error::invalid(parameter, "it must be a time such as `90s`, `15m`, `12h` or `7d`, and at most a century.")
+    })?;
     Ok(Duration::from_secs(life))
 }
 

@@ -27,6 +27,11 @@ pub struct Refusal {
 }
 
 impl Refusal {
+    /// Whether it is answered as what is not there.
+    pub fn is_hidden(&self) -> bool {
+        self.slug == "not-found"
+    }
+
     fn of(error: &Error) -> Option<Self> {
         let dataset = match error {
             Error::Hidden { dataset, .. } | Error::NameTakenUnseen { dataset, .. } => Some(*dataset),
@@ -53,17 +58,45 @@ pub struct Told {
     pub request_id: String,
 }
 
+/// An error for the log, with what lies behind it.
+pub fn with_causes(error: &dyn std::error::Error) -> String {
+    let mut told = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        told.push_str(": ");
+        told.push_str(&cause.to_string());
+        source = cause.source();
+    }
+    told
+}
+
 /// An error on its way out.
 #[derive(Debug)]
-pub struct Problem(Error);
+pub struct Problem {
+    error: Error,
+    more: Option<Box<More>>,
+}
+
+/// What an answer tells beside its error.
+#[derive(Debug)]
+struct More {
+    sentence: String,
+    field: (&'static str, Value),
+}
 
 impl From<Error> for Problem {
     fn from(error: Error) -> Self {
-        Self(error)
+        Self { error, more: None }
     }
 }
 
 impl Problem {
+    /// The same with a sentence behind its detail, and a field that says it to programs.
+    #[must_use]
+    pub fn with(self, sentence: String, field: (&'static str, Value)) -> Self {
+        Self { more: Some(Box::new(More { sentence, field })), ..self }
+    }
+
     /// The status and the JSON body; the causes go to the log.
     pub fn render(&self) -> (StatusCode, Value) {
         let (told, body) = self.tell();
@@ -71,13 +104,18 @@ impl Problem {
     }
 
     fn tell(&self) -> (Told, Value) {
-        let (slug, fields) = describe(&self.0);
+        let (slug, fields) = describe(&self.error);
         let Some(kind) = PROBLEMS.iter().find(|kind| kind.slug == slug) else {
             unreachable!("every slug stands in PROBLEMS, as a test shows")
         };
         self.log(slug, kind.status);
         let request_id = request_id().to_string();
-        let told = Told { kind, detail: self.0.to_string(), request_id };
+        let mut detail = self.error.to_string();
+        if let Some(more) = &self.more {
+            detail.push(' ');
+            detail.push_str(&more.sentence);
+        }
+        let told = Told { kind, detail, request_id };
         let mut body = Map::new();
         body.insert("type".into(), kind.path().into());
         body.insert("title".into(), kind.title.into());
@@ -87,24 +125,18 @@ impl Problem {
         if let Value::Object(fields) = fields {
             body.extend(fields.into_iter().filter(|(_, value)| !value.is_null()));
         }
+        body.extend(self.more.as_ref().map(|more| (more.field.0.to_owned(), more.field.1.clone())));
         (told, Value::Object(body))
     }
 
     fn log(&self, slug: &'static str, status: StatusCode) {
-        let mut causes = String::new();
-        let mut source = std::error::Error::source(&self.0);
-        while let Some(cause) = source {
-            causes.push_str(": ");
-            causes.push_str(&cause.to_string());
-            source = cause.source();
-        }
-        if let Error::Store { store, .. } = self.0 {
+        if let Error::Store { store, .. } = self.error {
             metrics::unavailable(store);
         }
         if status.is_server_error() {
-            tracing::error!(problem = slug, error = %format!("{}{causes}", self.0));
+            tracing::error!(problem = slug, error = with_causes(&self.error));
         } else {
-            tracing::debug!(problem = slug, error = %self.0);
+            tracing::debug!(problem = slug, error = %self.error);
         }
     }
 }
@@ -114,13 +146,13 @@ impl IntoResponse for Problem {
         let (told, body) = self.tell();
         let mut response = (told.kind.status, body.to_string()).into_response();
         response.extensions_mut().insert(told);
-        if let Some(refusal) = Refusal::of(&self.0) {
+        if let Some(refusal) = Refusal::of(&self.error) {
             response.extensions_mut().insert(refusal);
         }
-        again::mark(&self.0, &mut response);
+        again::mark(&self.error, &mut response);
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
-        match self.0 {
+        match self.error {
             Error::Unauthenticated => {
                 headers.append(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"larder\""));
                 headers.append(WWW_AUTHENTICATE, HeaderValue::from_static("Basic realm=\"larder\", charset=\"UTF-8\""));
@@ -154,7 +186,7 @@ fn content_range(headers: &mut HeaderMap, value: &str) {
 }
 
 pub async fn not_found() -> Problem {
-    Problem(Error::NotFound { what: "page" })
+    Error::NotFound { what: "page" }.into()
 }
 
 impl ProblemType {

@@ -32,6 +32,11 @@ impl RequestContext {
         REQUEST.scope(self, work).await
     }
 
+    /// The same for what is done at once, outside of the task that began to answer.
+    pub fn sync_scope<T>(&self, work: impl FnOnce() -> T) -> T {
+        REQUEST.sync_scope(self.clone(), work)
+    }
+
     /// The request that this task answers, if it does.
     pub fn with<T>(read: impl FnOnce(&Self) -> T) -> Option<T> {
         REQUEST.try_with(read).ok()

@@ -8,6 +8,8 @@ use uuid::Uuid;
 
 const LINK: &str = "share";
 const ADMITTED: &str = "share admitted";
+/// Of an id, a generation and a signature in base64.
+const TOKEN_CHARS: usize = (16 + 4 + 16) / 3 * 4;
 /// How long a password that was given holds in a browser.
 pub const ADMITTED_SECONDS: i64 = 4 * 3600;
 
@@ -16,6 +18,11 @@ pub fn open_token(keys: &SecretKeys, token: &str) -> Option<(Uuid, i32)> {
     let value = keys.open(LINK, token)?;
     let (id, generation) = value.split_at_checked(16)?;
     Some((Uuid::from_slice(id).ok()?, i32::from_be_bytes(generation.try_into().ok()?)))
+}
+
+/// Whether a text may be the token of a link, of ours or of nobody's.
+pub fn may_be_token(text: &str) -> bool {
+    text.len() == TOKEN_CHARS && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte))
 }
 
 pub fn token(keys: &SecretKeys, share: &Share) -> String {

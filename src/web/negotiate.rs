@@ -6,19 +6,27 @@ use http::{
 };
 
 /// Services that show a small picture of a link where somebody wrote it. They take no download, and most of them accept anything.
-const LINK_PREVIEWS: [&str; 12] = [
+const LINK_PREVIEWS: [&str; 20] = [
     "bluesky",
     "discordbot",
     "facebookexternalhit",
     "iframely",
+    "kakaotalk-scrap",
     "linkedinbot",
     "mastodon",
+    "mattermost-bot",
+    "redditbot",
+    "rocket.chat",
     "skypeuripreview",
     "slackbot",
+    "synapse",
     "telegrambot",
     "twitterbot",
+    "viber",
+    "vkshare",
     "whatsapp",
     "zoombot",
+    "zulipurlpreview",
 ];
 
 /// Whether the answer is for a browser's window: `Accept` names HTML before any other type, or it is to become the preview of a link.
@@ -72,10 +80,13 @@ mod tests {
         assert!(asks(&[("accept", chrome), ("sec-fetch-dest", "document")]));
         assert!(asks(&[("accept", "text/html")]));
         assert!(asks(&[("accept", "text/csv;q=0.5, text/html")]));
-        assert!(asks(&[
-            ("accept", "*/*"),
-            ("user-agent", "Slackbot-LinkExpanding 1.0 (+https://api.slack.com/robots)")
-        ]));
+        for agent in [
+            "Slackbot-LinkExpanding 1.0 (+https://api.slack.com/robots)",
+            "Synapse (bot; +https://github.com/matrix-org/synapse)",
+            "Mattermost-Bot/1.1",
+        ] {
+            assert!(asks(&[("accept", "*/*"), ("user-agent", agent)]), "{agent}");
+        }
         for other in [
             "*/*",
             "",

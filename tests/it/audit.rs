@@ -3,7 +3,7 @@
 mod changes;
 mod links;
 
-use crate::support::{Service, json, problem, shared};
+use crate::support::{Service, json, problem, process::within, shared};
 use reqwest::Method;
 use serde_json::{Value, json};
 use sqlx::{Connection, PgConnection};
@@ -87,6 +87,9 @@ async fn a_refused_caller_is_written_down_before_the_answer_and_learns_nothing_m
         let answer = grace.request(method, &path).header("x-request-id", request_id).send().await.unwrap();
         let told = problem(answer, status, slug).await;
         assert!(!told.to_string().contains(id), "{told}");
+        if status == 404 {
+            shared().app.audit.flush().await;
+        }
         let found = entries(shared(), request_id).await;
         assert_eq!(found.len(), 1, "{request_id}");
         assert_eq!((&found[0]["outcome"], &found[0]["detail"]["problem"]), (&json!("refused"), &json!(slug)));
@@ -98,6 +101,71 @@ async fn a_refused_caller_is_written_down_before_the_answer_and_learns_nothing_m
     let absent = grace.request(Method::GET, "/v1/blobs/audit/absent.txt").header("x-request-id", "audit-absent");
     problem(absent.send().await.unwrap(), 404, "not-found").await;
     assert!(entries(shared(), "audit-absent").await.is_empty(), "what is not there was refused to nobody");
+}
+
+#[tokio::test]
+async fn what_is_hidden_is_answered_as_fast_as_what_is_not_there() {
+    let service = Service::start(&[]).await;
+    let (ada, grace) = (service.person().await, service.person().await);
+    json(ada.put("/v1/blobs/private.txt", "secret").await, 201).await;
+    json(
+        ada.request(Method::PATCH, "/v1/blobs/private.txt")
+            .json(&json!({ "visibility": "private" }))
+            .send()
+            .await
+            .unwrap(),
+        200,
+    )
+    .await;
+    let stores = service.base.stores(&service.app.config).await.unwrap();
+    let mut busy = PgConnection::connect_with(&stores.database.options_now().await.unwrap()).await.unwrap();
+    sqlx::raw_sql("begin; lock table larder.audit in exclusive mode").execute(&mut busy).await.unwrap();
+    for name in ["private.txt", "absent.txt"] {
+        let answer = grace.request(Method::GET, &format!("/v1/blobs/{name}")).header("x-request-id", "unseen");
+        problem(within("an answer while nothing can be written down", answer.send()).await.unwrap(), 404, "not-found")
+            .await;
+    }
+    sqlx::raw_sql("rollback").execute(&mut busy).await.unwrap();
+    service
+        .wait_for("select count(*) from larder.audit where request_id = 'unseen' and outcome = 'refused'", &["1"])
+        .await;
+    let found = entries(&service, "unseen").await;
+    assert_eq!((&found[0]["name"], &found[0]["count"]), (&json!("/v1/blobs/private.txt"), &json!(1)));
+    assert!(found[0]["principal"].as_str().unwrap().starts_with("person "), "{found:?}");
+}
+
+#[tokio::test]
+async fn what_became_of_a_write_is_told_even_of_a_key_that_postgres_cannot_hold() {
+    json(shared().put("/v1/documents/audit-nul/a", "{}").await, 201).await;
+    let request = shared().request(Method::PUT, "/v1/documents/audit-nul/a").header("x-request-id", "audit-nul");
+    let twice = request.body(r#"{"a\u0000b": 1, "a\u0000b": 2}"#).send().await.unwrap();
+    problem(twice, 422, "malformed").await;
+    let found = entries(shared(), "audit-nul").await;
+    assert_eq!(found.iter().map(|entry| &entry["outcome"]).collect::<Vec<_>>(), ["begun", "failed"]);
+    assert!(found[1]["detail"]["error"].as_str().unwrap().contains("a\u{fffd}b"), "{found:?}");
+}
+
+#[tokio::test]
+async fn a_principal_is_found_by_its_id_under_whatever_name() {
+    let service = Service::start(&[]).await;
+    let made = json(service.post("/v1/principals", &json!({ "name": "dora", "kind": "person" })).await, 201).await;
+    let id = made["id"].as_str().unwrap();
+    let token = json(service.post("/v1/tokens", &json!({ "name": "x", "principal": "dora" })).await, 201).await;
+    let put = async |path: &str| {
+        let request = service.anonymous(Method::PUT, path).bearer_auth(token["token"].as_str().unwrap());
+        json(request.body("x").send().await.unwrap(), 201).await
+    };
+    put("/v1/blobs/before").await;
+    let renamed = service.request(Method::PATCH, &format!("/v1/principals/{id}")).json(&json!({ "name": "theodora" }));
+    json(renamed.send().await.unwrap(), 200).await;
+    put("/v1/blobs/behind").await;
+    let created = async |principal: &str| {
+        let page = json(service.get(&format!("/v1/audit?action=create&principal={principal}")).await, 200).await;
+        let names = page["entries"].as_array().unwrap().iter().map(|entry| entry["name"].as_str().unwrap().to_owned());
+        names.collect::<Vec<_>>()
+    };
+    assert_eq!(created("dora").await, ["before"]);
+    assert_eq!(created(id).await, ["behind", "before"]);
 }
 
 #[tokio::test]
@@ -127,7 +195,7 @@ async fn the_audit_comes_in_pages_and_filtered_and_as_lines_to_its_end() {
     let mut pages = Vec::new();
     let mut cursor = String::new();
     loop {
-        let page = json(service.get(&format!("/v1/audit?action=create{cursor}")).await, 200).await;
+        let page = json(service.get(&format!("/v1/audit?action=create&principal=admin{cursor}")).await, 200).await;
         pages.push(page["entries"].as_array().unwrap().iter().map(|entry| entry["name"].clone()).collect::<Vec<_>>());
         let Some(next) = page["next"].as_str() else { break };
         cursor = format!("&cursor={next}");
@@ -146,7 +214,7 @@ async fn the_audit_comes_in_pages_and_filtered_and_as_lines_to_its_end() {
         }
     };
     let all = lines("*/*", "?format=ndjson").await;
-    assert_eq!(all.len(), 8, "each upload begins and is done");
+    assert_eq!(all.len(), 9, "each upload begins and is done, behind the first token");
     assert!(all.windows(2).all(|two| two[0]["at"].as_str() >= two[1]["at"].as_str()));
     let middle = all[3]["at"].as_str().unwrap();
     assert_eq!(lines("application/x-ndjson", "?outcome=begun&principal=admin").await.len(), 4);
@@ -154,7 +222,7 @@ async fn the_audit_comes_in_pages_and_filtered_and_as_lines_to_its_end() {
     let since = json(service.get(&format!("/v1/audit?since={middle}&limit=3")).await, 200).await;
     assert_eq!(since["entries"].as_array().unwrap().len(), 3);
     let until = service.text(&format!("/v1/audit?until={middle}&format=ndjson")).await;
-    assert_eq!(until.lines().count(), 4);
+    assert_eq!(until.lines().count(), 5);
     let dataset = all[0]["dataset_id"].as_str().unwrap();
     assert_eq!(service.text(&format!("/v1/audit?dataset={dataset}&format=ndjson")).await.lines().count(), 1);
     for (query, parameter) in [("?format=ndjson&limit=2", "limit"), ("?cursor=x", "cursor")] {

@@ -28,6 +28,8 @@ async fn a_token_that_asks_too_often_is_told_to_wait_and_no_other() {
     let answers = at_once(200, || person.request(Method::GET, "/v1/blobs")).await;
     for answer in refused(answers, 9, 200) {
         assert_eq!(answer.headers()["retry-after"], "1");
+        assert_eq!(answer.headers()["ratelimit-policy"], "\"token\";q=10;w=10");
+        assert!(answer.headers()["ratelimit"].to_str().unwrap().starts_with("\"token\";r=0;t="));
         let told = problem(answer, 429, "too-many-requests").await;
         assert_eq!((&told["setting"], &told["limit"]), (&json!("LARDER_REQUESTS_PER_SECOND_MAX"), &json!(1)));
     }

@@ -157,6 +157,16 @@ async fn admin_tokens_come_from_the_environment_the_first_start_or_the_command_l
     assert!(!listed().await.contains("\tgone\t"));
 
     let mut service = Larder::start(&data, &[]).await;
+    service.token.clone_from(&made);
+    // What was done on the machine is in the audit: the token of the environment, and the one that took its place when it was said no more.
+    let lines = service.text("/v1/audit?format=ndjson&principal=operator%20on%20the%20machine").await;
+    let lines = lines.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+    let done = lines.map(|entry| format!("{} {} {}", entry["action"], entry["kind"], entry["name"]).replace('"', ""));
+    let mut done: Vec<_> = done.collect();
+    done.reverse();
+    assert_eq!(done[0], "create token bootstrap");
+    assert_eq!(done.iter().filter(|entry| entry.ends_with("token bootstrap")).count(), 2, "{done:?}");
+    assert!(done.contains(&"revoke token gone".to_owned()) && done.contains(&"rotate token ci".to_owned()), "{done:?}");
     for (token, status) in [(&scoped, 401), (&rotated, 404), (&revoked, 401)] {
         service.token.clone_from(token);
         assert_eq!(service.get("/v1/tables/none").await.status(), status);

@@ -1,5 +1,6 @@
 //! Links: made, followed, ended.
 
+mod addresses;
 mod downloads;
 mod drop_boxes;
 mod folders;
@@ -191,6 +192,10 @@ async fn a_target_is_a_path_or_a_link_of_ours() {
     assert_eq!(share(table["links"]["rows"].as_str().unwrap()).await["dataset_id"], table["id"]);
     for target in
         ["", "/", "s-target", "/v1/tables/s-target/stats", "/v1/blobs/s//", "https://example.org/v1/tables/s-target"]
+            .into_iter()
+            // Whoever forgets `/rows` must not share all of them.
+            .chain(["/v1/tables/s-target?a=eq.1", "/v1/tables/s-target?version=1&select=a", "/v1/blobs/s/?prefix=t"])
+            .chain(["/v1/blobs/s/t.bin?a=b", "/v1/documents/s-target/a?version=1", "/v1/documents/s-target?limit=1"])
     {
         let refused = shared().post("/v1/shares", &json!({ "target": target })).await;
         assert_eq!(problem(refused, 400, "bad-request").await["parameter"], "target", "{target}");
@@ -375,6 +380,17 @@ async fn the_same_idempotency_key_makes_one_link() {
         assert_eq!(json(answer, 201).await, first);
     }
     problem(create("8d").await, 422, "idempotency-mismatch").await;
+    // More of them at once than there are connections wait for nothing but their turn.
+    let many = async || {
+        let create = |n: usize| async move {
+            let body = json!({ "target": "/v1/blobs/once.txt" });
+            let request = larder.request(Method::POST, "/v1/shares").header("idempotency-key", format!("share-{n}"));
+            json(request.json(&body).send().await.expect("an answer"), 201).await["id"].clone()
+        };
+        futures::future::join_all((0..40).map(create)).await
+    };
+    let made = many().await;
+    assert_eq!(many().await, made);
     // The link itself is nowhere in the database.
     let kept = larder.column("select answer from larder.idempotency where key = 'share-once'").await.join("");
     assert_eq!(kept, format!("{{\"share\": {}}}", first["id"]));

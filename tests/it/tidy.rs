@@ -13,7 +13,8 @@ const SLICES: [&str; 3] = ["blobs", "tables", "documents"];
 /// What stands above the three slices, and so is known to none of them below `http.rs`.
 const ABOVE: [&str; 9] = ["app", "base", "http", "router", "serve", "shares", "transfer", "upload", "web"];
 /// A route whose path reads otherwise in the reference: a parameter of the router is a whole segment.
-const READS: [(&str, &str); 1] = [("/v1/tables/{name}/{rows_as}", "/v1/tables/{name}/rows.{format}")];
+const READS: [(&str, &str); 2] =
+    [("/v1/tables/{name}/{rows_as}", "/v1/tables/{name}/rows.{format}"), ("/s/{token}/", "/s/{token}")];
 
 struct Source {
     /// Below `src`.

@@ -55,7 +55,8 @@ impl Intent {
         let (outcome, detail) = match &done {
             Ok(_) => (Outcome::Done, json!({})),
             Err(Error::Store { .. } | Error::Internal(_)) => (Outcome::Unknown, json!({})),
-            Err(error) => (Outcome::Failed, json!({ "error": error.to_string() })),
+            // Postgres has no NUL in its texts, and the error may speak of a key that has.
+            Err(error) => (Outcome::Failed, json!({ "error": error.to_string().replace('\0', "\u{fffd}") })),
         };
         intent.note.detail = detail;
         intent.ended = true;

@@ -4,9 +4,9 @@ use super::{Outcome, Row};
 use crate::{
     audit::{
         Note,
-        desk::{Desk, Read, Stranger, Tally},
+        desk::{Desk, First, Read, Refused, Tally},
     },
-    auth::{Caller, Origin},
+    auth::Caller,
     catalogue::database,
     error::Result,
 };
@@ -23,7 +23,7 @@ const FORGOTTEN_ROWS_MAX: i32 = 10_000;
 /// What the audit is asked for; all that are given must hold.
 #[derive(Debug, Clone, Default)]
 pub struct Filter {
-    /// A name.
+    /// A name, or an id.
     pub principal: Option<String>,
     pub action: Option<String>,
     pub outcome: Option<Outcome>,
@@ -109,9 +109,9 @@ impl Audit {
         self.desk.read(self, read, bytes);
     }
 
-    /// A request of somebody without valid credentials.
-    pub fn stranger(&self, stranger: Stranger, first: impl FnOnce() -> (Origin, Note)) {
-        self.desk.refused(self, stranger, first);
+    /// Counts a refusal, which is written down soon.
+    pub fn refused_later(&self, refused: Refused, first: impl FnOnce() -> First) {
+        self.desk.refused(self, refused, first);
     }
 
     /// Writes down that a caller was refused.
@@ -122,10 +122,10 @@ impl Audit {
     /// Writes what has been counted.
     pub async fn flush(&self) {
         let group = self.desk.take();
-        for (origin, note, count) in group.strangers.values() {
+        for (First { caller, origin, note }, count) in group.refused.values() {
             let row = Row {
                 id: Uuid::now_v7(),
-                caller: None,
+                caller: caller.as_ref(),
                 origin,
                 note,
                 outcome: Outcome::Refused,
@@ -190,7 +190,7 @@ impl Audit {
         let (before_at, before_id) = filter.before.unzip();
         sqlx::query_as(
             "select id, at, principal, principal_id, token_id, share_id, action, kind, dataset_id, name, outcome, intent, count, request_id, host(address) as address, agent, detail
-             from larder.audit where ($1::text is null or principal = $1) and ($2::text is null or action = $2) and ($3::text is null or outcome = $3)
+             from larder.audit where ($1::text is null or principal = $1 or principal_id = $11) and ($2::text is null or action = $2) and ($3::text is null or outcome = $3)
              and ($4::uuid is null or dataset_id = $4) and ($5::text is null or request_id = $5) and ($6::timestamptz is null or at >= $6)
              and ($7::timestamptz is null or at < $7) and ($8::timestamptz is null or (at, id) < ($8, $9::uuid)) order by at desc, id desc limit $10",
         )
@@ -205,6 +205,7 @@ impl Audit {
         .bind(before_at)
         .bind(before_id)
         .bind(i64::try_from(limit).unwrap_or(i64::MAX))
+        .bind(filter.principal.as_ref().and_then(|principal| Uuid::parse_str(principal).ok()))
         .fetch_all(&self.control)
         .await
         .map_err(database)

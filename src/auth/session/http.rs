@@ -37,7 +37,7 @@ pub async fn login(State(app): State<App>, request: Request) -> Result<Response,
     let (from, is_json) =
         (origin(request.extensions()), content_type(request.headers()).starts_with("application/json"));
     let Login { token, next } = match is_json {
-        true => Json::from_request(request, &app).await?.0,
+        true => Json::from_request(request, &app).await.map_err(|_| unreadable())?.0,
         false => form(&app, request).await?,
     };
     let found = match app.auth.caller(token.trim()).await {
@@ -77,8 +77,12 @@ async fn form(app: &App, request: Request) -> Result<Login> {
     let idle = app.config.times.idle();
     let late = |_| Error::Interrupted { detail: format!("the body did not come within {} s", idle.as_secs()) };
     let form = timeout(idle, Form::from_request(request, app)).await.map_err(late)?;
-    // What it says of the form could hold the token.
-    form.map(|Form(login)| login).map_err(|_| Error::invalid("body", "it must be a form, or JSON, with a `token`."))
+    form.map(|Form(login)| login).map_err(|_| unreadable())
+}
+
+/// More could hold the token.
+fn unreadable() -> Error {
+    Error::invalid("body", "it must be a form, or JSON, with a `token`.")
 }
 
 /// The value of the session's cookie, if there is one.

@@ -151,7 +151,7 @@ pub async fn rotate(
 ) -> Result<Response, Problem> {
     let overlap = match query.overlap.as_deref() {
         None => OVERLAP,
-        Some("0") => Duration::ZERO,
+        Some("0" | "0s") => Duration::ZERO,
         Some(overlap) => parse_life("overlap", overlap)?,
     };
     let (token, secret) = app.auth.rotate_token(&caller, id, overlap, life(query.expires_in.as_deref())?).await?;

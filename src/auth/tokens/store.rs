@@ -76,7 +76,7 @@ impl Auth {
         require_narrower(caller, &scopes)?;
         let mut tx = self.control.begin().await.map_err(database)?;
         let end = maker_end(&mut tx, caller).await?;
-        let principal = self.lock_principal(&mut tx, other.as_deref().unwrap_or(&caller.name)).await?;
+        let principal = self.lock_principal(&mut tx, caller, other.as_deref()).await?;
         let made_by = caller.origin.token.filter(|_| principal == caller.principal);
         let scopes = scopes.texts();
         let made = insert(&mut tx, &Row { principal, name: &new.name, scopes, made_by, life: new.life, end }).await?;
@@ -86,10 +86,16 @@ impl Auth {
         Ok(made)
     }
 
-    /// The principal of that name, which then has no other token made for it until the transaction ends.
-    async fn lock_principal(&self, connection: &mut PgConnection, name: &str) -> Result<Uuid> {
-        let sql = "select id from larder.principals where name = $1 and disabled_at is null for no key update";
-        let found = sqlx::query_scalar(sql).bind(name).fetch_optional(&mut *connection).await.map_err(database)?;
+    /// The other principal, or the caller's own: by its id, since a name may have gone to somebody else a moment ago. It has no other token made for it until the transaction ends.
+    async fn lock_principal(
+        &self,
+        connection: &mut PgConnection,
+        caller: &Caller,
+        other: Option<&str>,
+    ) -> Result<Uuid> {
+        let sql = "select id from larder.principals where coalesce(name = $2, id = $1) and disabled_at is null for no key update";
+        let query = sqlx::query_scalar(sql).bind(caller.principal).bind(other);
+        let found = query.fetch_optional(&mut *connection).await.map_err(database)?;
         let id: Uuid = found.ok_or(Error::NotFound { what: "principal that is not disabled" })?;
         let sql = format!("select count(*) from larder.tokens t where t.principal_id = $1 and {LIVE}");
         let count: i64 =
@@ -179,11 +185,13 @@ impl Auth {
         if query.execute(&mut *tx).await.map_err(database)?.rows_affected() == 0 {
             return Err(Error::Conflict { detail: "The token is over already; make a new one.".to_owned() });
         }
+        // A token gets no others by rotating those around it that would outlive its revocation.
+        let maker = caller.origin.token.filter(|token| *token != old.id && caller.principal == old.principal_id);
         let row = Row {
             principal: old.principal_id,
             name: &old.name,
             scopes: old.scopes.clone(),
-            made_by: old.made_by,
+            made_by: maker.or(old.made_by),
             life,
             end: old.expires_at,
         };

@@ -2,6 +2,7 @@
 
 use super::{
     folder::Listing,
+    rows::fixed,
     target::pairs,
     visit::{Visit, over},
 };
@@ -48,6 +49,7 @@ impl Visit<'_> {
                 Found::Document(found.ok_or_else(over)?)
             }
             (Target::Query { query, .. }, _) => {
+                fixed(dataset, query, Vec::new())?;
                 Found::Rows { query: pairs(&query.text)?, format: query.format.clone() }
             }
             (_, Kind::Blob) => Found::Blob,

@@ -12,8 +12,9 @@ use crate::{
         NoParameters, Path, Problem, Query, content_encoding, content_type, guess_content_type, in_time, incoming,
         incoming_field, pump,
     },
+    metrics,
     objects::Incoming,
-    shares::Room,
+    shares::{Hit, Room, may_be_token},
 };
 use axum::{
     body::Body,
@@ -25,6 +26,9 @@ use http::{
     header::{ACCEPT, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, SET_COOKIE},
 };
 use serde::Serialize;
+use serde_json::json;
+use std::mem;
+use uuid::Uuid;
 
 /// A file as it is kept.
 #[derive(Debug, Serialize)]
@@ -51,7 +55,7 @@ pub async fn put(
 ) -> Result<Response, Problem> {
     // An upload to an address of ours that is no link.
     let reserved = |error| match error {
-        Error::NotFound { what: "share" } => Error::NameReserved { name: "s".to_owned() },
+        Error::NotFound { what: "share" } if !may_be_token(&token) => Error::NameReserved { name: "s".to_owned() },
         error => error,
     };
     let visit = Visit::begin(&app, (&token, Some(&name)), Vec::new(), (&Method::PUT, &headers, &client));
@@ -65,14 +69,12 @@ pub async fn put(
             name: name.clone(),
         };
         let room = visit.room(&file).await?;
+        visit.expect(&name).await?;
         let incoming = incoming(&app.config, &headers, body)?.at_most(room.bytes);
         visit.receive(file, room, incoming).await
     };
     match received.await {
-        Ok(received) => {
-            visit.note().await?;
-            Ok((StatusCode::CREATED, [(CACHE_CONTROL, "no-store")], axum::Json(received)).into_response())
-        }
+        Ok(received) => Ok((StatusCode::CREATED, [(CACHE_CONTROL, "no-store")], axum::Json(received)).into_response()),
         Err(error) => Err(visit.refuse(error).await?.into()),
     }
 }
@@ -88,13 +90,21 @@ pub async fn post(
 ) -> Result<Response, Problem> {
     let mut visit = Visit::begin(&app, (&token, None), Vec::new(), (&Method::POST, &headers, &client)).await?;
     let kind = headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+    let mut kept = Vec::new();
     let answered = match kind.starts_with("multipart/form-data") {
-        true => visit.receive_form(request).await,
+        true => visit.receive_form(request, &mut kept).await,
         false => visit.receive_password(request).await,
     };
     match answered {
         Ok(response) => Ok(response),
-        Err(error) => Err(visit.refuse(error).await?.into()),
+        Err(error) => {
+            let problem = Problem::from(visit.refuse(error).await?);
+            let names: Vec<&str> = kept.iter().map(|file| file.name.as_str()).collect();
+            Err(match names.is_empty() {
+                true => problem,
+                false => problem.with(format!("Kept before that: {}.", names.join(", ")), ("kept", json!(kept))),
+            })
+        }
     }
 }
 
@@ -144,6 +154,13 @@ impl Visit<'_> {
         Ok(key)
     }
 
+    /// Writes down before its first byte that a file comes, so that the log tells of one whose sender goes.
+    async fn expect(&mut self, name: &str) -> Result<()> {
+        self.hit.outcome = "broken";
+        self.hit.path = logged_path(name);
+        self.note_now().await
+    }
+
     /// Keeps a file for the share's maker, under its name or the next one that is free: nothing is ever replaced.
     async fn receive(&mut self, file: File, room: Room, incoming: Incoming) -> Result<Received> {
         let blob = NewBlob {
@@ -172,13 +189,19 @@ impl Visit<'_> {
         let name = dataset.name.strip_prefix(folder).unwrap_or(&dataset.name).to_owned();
         self.hit.outcome = "uploaded";
         self.hit.format = Some(version.content_type.clone().into());
-        self.hit.bytes = Some(self.hit.bytes.unwrap_or_default() + version.size_bytes);
+        self.hit.bytes = Some(version.size_bytes);
         self.hit.path = Some(name.clone());
+        self.note_now().await?;
+        metrics::share_hit("uploaded");
+        // What follows it in a form is told by a line of its own.
+        self.noted = None;
+        self.hit =
+            Hit { id: Uuid::now_v7(), outcome: "refused", format: None, path: None, bytes: None, ..self.hit.clone() };
         Ok(Received { name, size_bytes: version.size_bytes, sha256: version.sha256.as_deref().map(hex::encode) })
     }
 
-    /// Each file of a form, one after another; those before one that is refused are kept, and the log says so.
-    async fn receive_form(&mut self, request: Request) -> Result<Response> {
+    /// Each file of a form, one after another; those before one that is refused are kept, and log and answer say so.
+    async fn receive_form(&mut self, request: Request, kept: &mut Vec<Received>) -> Result<Response> {
         self.admit_upload().await?;
         let (app, idle) = (self.app, self.app.config.times.idle());
         // None of its files is larger than the form.
@@ -186,11 +209,10 @@ impl Visit<'_> {
         let unreadable = |detail: String| Error::UnsupportedMediaType { detail };
         let form = Multipart::from_request(request, &()).await;
         let mut form = form.map_err(|error| unreadable(error.body_text()))?;
-        let mut files = Vec::new();
         while let Some(field) = in_time(idle, form.next_field()).await? {
             // A browser sends an empty name for an input in which nothing was chosen.
             let Some(name) = field.file_name().filter(|name| !name.is_empty()).map(str::to_owned) else { continue };
-            // Until it is kept: if it is refused, that is what was.
+            // If it is refused, that is what was.
             self.hit.path = logged_path(&name);
             let content_type = content_type(field.headers()).unwrap_or_else(|| guess_content_type(&name));
             let mut file = File { name, content_type, content_encoding: None, bytes };
@@ -201,20 +223,21 @@ impl Visit<'_> {
                 }
                 room => room?,
             };
+            self.expect(&file.name).await?;
             let (incoming, sender) = incoming_field(&app.config);
             let incoming = incoming.at_most(room.bytes);
             let (received, _) = tokio::join!(self.receive(file, room, incoming), pump(idle, field, sender));
-            files.push(received?);
+            kept.push(received?);
         }
-        if files.is_empty() {
+        if kept.is_empty() {
             return Err(Error::invalid("body", "the form holds no file."));
         }
-        self.note().await?;
         let accept = self.headers.get(ACCEPT).and_then(|accept| accept.to_str().ok()).unwrap_or_default();
         Ok(match accept.starts_with("text/html") {
             // The page says so at this place.
             true => Redirect::to(&format!("/s/{}#received", self.token)).into_response(),
             false => {
+                let files = mem::take(kept);
                 (StatusCode::CREATED, [(CACHE_CONTROL, "no-store")], axum::Json(AllReceived { files })).into_response()
             }
         })
@@ -224,6 +247,12 @@ impl Visit<'_> {
     async fn receive_password(&mut self, request: Request) -> Result<Response> {
         if self.over {
             return Err(over());
+        }
+        if self.share.terms.password.is_none() && self.share.terms.allow.upload {
+            let detail =
+                "a file comes in a form, `multipart/form-data`, or by PUT to this address with its name behind it."
+                    .to_owned();
+            return Err(Error::UnsupportedMediaType { detail });
         }
         let body = incoming(&self.app.config, self.headers, request.into_body())?;
         let form = body.collect(Limit::RequestBytes, self.app.config.limits.request_bytes_max).await?;

@@ -5,7 +5,7 @@
 use super::visit::Visit;
 use crate::{
     app::App,
-    audit::{Note, Stranger},
+    audit::{First, Note, Refused},
     auth::Origin,
     error::Error,
     http::{Client, request_id, slug},
@@ -52,11 +52,12 @@ fn tell(
 ) {
     let (address, problem) = (Some(client.address), slug(error));
     let action = format!("{method} /s/{{token}}{}", path.map_or("", |_| "/{*path}"));
-    let stranger = Stranger { address, share, action: action.clone(), problem };
-    app.audit.stranger(stranger, || {
+    let refused = Refused { address, token: None, share, dataset: None, action: action.clone(), problem };
+    app.audit.refused_later(refused, || {
         let origin = Origin { request_id: request_id(), address, agent: client.agent.clone(), token: None, share };
         let name = share.map_or_else(|| "unknown".to_owned(), |share| share.to_string());
         let note = Note { dataset, ..Note::new("refuse", "share", name) };
-        (origin, note.with(json!({ "request": action, "problem": problem, "path": file })))
+        let note = note.with(json!({ "request": action, "problem": problem, "path": file }));
+        First { caller: None, origin, note }
     });
 }

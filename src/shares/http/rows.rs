@@ -8,7 +8,7 @@ use crate::{
     catalogue::Dataset,
     error::{Error, Result},
     http::{encode_path, serve_object},
-    shares::Target,
+    shares::{Query, Target},
     tables::{
         RowFormat,
         http::{Asked, Shape, accepted, rendition, serve_rows},
@@ -18,17 +18,24 @@ use axum::response::Response;
 use http::{Method, header::RANGE};
 use std::mem;
 
+/// What a fixed query asks of the table, with the page that its holder asks for.
+///
+/// # Errors
+/// `Gone` if the table has not its columns any more: that is not the holder's, who may not know of them.
+pub fn fixed(dataset: &Dataset, query: &Query, added: Vec<(String, String)>) -> Result<Asked> {
+    let asked = Asked::within(pairs(&query.text)?, added)?;
+    let gone = |_| Error::Gone { detail: "The columns that this link shows are no longer there.".to_owned() };
+    check_columns(dataset, &asked).map_err(gone)?;
+    Ok(asked)
+}
+
 impl Visit<'_> {
     pub async fn give_rows(&mut self, dataset: Dataset) -> Result<Response> {
         let extension = self.path.and_then(|path| path.rsplit_once('.')).map(|(_, extension)| extension);
         let added = mem::take(&mut self.query);
         let (shape, mut asked) = match &self.share.target {
             Target::Query { query, .. } => {
-                let asked = Asked::within(pairs(&query.text)?, added)?;
-                // What is wrong with it is not the holder's, who may not know of its columns.
-                let gone =
-                    || Error::Gone { detail: "The columns that this link shows are no longer there.".to_owned() };
-                check_columns(&dataset, &asked).map_err(|_| gone())?;
+                let asked = fixed(&dataset, query, added)?;
                 (self.shape(query.format.as_deref(), extension)?, asked)
             }
             _ => (self.shape(None, extension)?, Asked::parse(added)?),

@@ -2,7 +2,7 @@
 
 use crate::{
     app::App,
-    auth::{Action, Caller, Scopes},
+    auth::{Action, Caller},
     catalogue::{Dataset, Kind, blob_key},
     documents,
     error::{Error, Result},
@@ -20,16 +20,20 @@ pub async fn find_target(app: &App, caller: &Caller, target: &str) -> Result<(Ta
     let (kind, name) = path.trim_start_matches('/').trim_start_matches("v1/").split_once('/').ok_or_else(invalid)?;
     let named = async |kind| app.catalogue.find(caller, Action::Share, kind, name).await;
     match (kind, name.split_once('/')) {
-        ("blobs", _) if name.ends_with('/') => Ok((folder(caller, Action::Share, name)?, None)),
-        ("blobs", _) => {
-            let version = pairs(query)?.iter().find(|(name, _)| name == "version").map(|(_, number)| number.parse());
-            let version = version.transpose().map_err(|_| invalid())?;
+        ("blobs", _) if !name.ends_with('/') => {
+            let version = version_alone(query)?;
             Ok(((&with_version(app, named(Kind::Blob).await?, version).await?).into(), version))
         }
-        ("tables", None) => Ok(((&named(Kind::Table).await?).into(), None)),
+        ("tables", None) => {
+            let version = version_alone(query)?;
+            Ok(((&with_version(app, named(Kind::Table).await?, version).await?).into(), version))
+        }
         ("tables", Some((name, rows))) if rows == "rows" || rows.starts_with("rows.") => {
             of_table(app, caller, name, (rows.strip_prefix("rows."), query)).await
         }
+        // Nothing that is said may be passed over: it may be what was to be left out.
+        _ if !query.is_empty() => Err(invalid()),
+        ("blobs", _) => Ok((folder(caller, Action::Share, name)?, None)),
         ("collections" | "documents", None) => Ok(((&named(Kind::Collection).await?).into(), None)),
         ("documents", Some((collection, id))) => {
             documents::http::share_target(app, caller, collection, id).await.map(|target| (target, None))
@@ -41,8 +45,20 @@ pub async fn find_target(app: &App, caller: &Caller, target: &str) -> Result<(Ta
 fn invalid() -> Error {
     Error::invalid(
         "target",
-        "it must be the link or path of a blob, a folder of blobs, a table, a query of its rows, a document or a collection, such as `/v1/tables/sales` or `/v1/blobs/photos/`.",
+        "it must be the link or path of a blob, a folder of blobs, a table, a query of its rows, a document or a collection, such as `/v1/tables/sales`, `/v1/tables/sales/rows?year=eq.2026` or `/v1/blobs/photos/`. \
+         Of blobs and tables `?version=` may be said.",
     )
+}
+
+/// The version that a query says, if it says nothing else that the address of the thing itself does not.
+fn version_alone(query: &str) -> Result<Option<i64>> {
+    let mut said = pairs(query)?;
+    said.retain(|(name, value)| name != "descriptor" || !value.is_empty());
+    match said.as_slice() {
+        [] => Ok(None),
+        [(name, number)] if name == "version" => number.parse().map(Some).map_err(|_| invalid()),
+        _ => Err(invalid()),
+    }
 }
 
 /// All blobs below it must be the caller's to do this to, those to come as well.
@@ -51,10 +67,9 @@ pub fn folder(caller: &Caller, action: Action, name: &str) -> Result<Target> {
     if name.ends_with("//") {
         return Err(invalid());
     }
-    let scope = format!("{}:blobs/{name}**", action.as_str());
-    match Scopes::parse(&[&scope])?.within(&caller.scopes) {
+    match caller.scopes.permit_below(action, name) {
         true => Ok(Target::Folder(name.to_owned())),
-        false => Err(Error::ScopeNeeded { scope }),
+        false => Err(Error::ScopeNeeded { scope: format!("{}:blobs/{name}**", action.as_str()) }),
     }
 }
 

@@ -27,8 +27,8 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use http::{
-    HeaderMap, Method, StatusCode,
-    header::{AUTHORIZATION, CACHE_CONTROL, CONTENT_LENGTH},
+    HeaderMap, HeaderValue, Method, StatusCode,
+    header::{AUTHORIZATION, CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_LENGTH},
 };
 use std::sync::Arc;
 use uuid::Uuid;
@@ -86,7 +86,7 @@ pub struct Visit<'a> {
     /// Read before the hit was written down, or why that failed: nobody waits for the same failure twice.
     document: Option<Result<Arc<Document>>>,
     /// As what it has been written down.
-    noted: Option<&'static str>,
+    pub noted: Option<&'static str>,
     wanted: Wanted,
     redirect: bool,
 }
@@ -213,8 +213,7 @@ impl<'a> Visit<'a> {
         metrics::share_hit(self.hit.outcome);
         self.tell_audit(&error);
         if self.noted != Some(self.hit.outcome) {
-            self.app.shares.note(self.hit.clone()).await?;
-            self.noted = Some(self.hit.outcome);
+            self.note_now().await?;
         }
         Ok(error)
     }
@@ -231,6 +230,12 @@ impl<'a> Visit<'a> {
         }
     }
 
+    /// Writes down what is known by now, whatever has been before.
+    pub async fn note_now(&mut self) -> Result<()> {
+        self.noted = Some(self.hit.outcome);
+        self.app.shares.note(self.hit.clone()).await
+    }
+
     async fn conclude(mut self, response: Response) -> Result<Response> {
         let status = response.status();
         if status == StatusCode::NOT_MODIFIED {
@@ -245,7 +250,8 @@ impl<'a> Visit<'a> {
         if self.hit.bytes.is_some() && self.noted == Some(self.hit.outcome) {
             return Ok(response);
         }
-        let place = match self.share.terms.downloads_max.is_some() {
+        // What is in a folder can be looked at, with a page or without.
+        let place = match self.share.terms.downloads_max.is_some() && self.hit.outcome != "listed" {
             true => match Box::pin(self.take_place(response.headers())).await {
                 Ok(taken) => Some(taken),
                 Err(error) => return Err(self.refuse(error).await?),
@@ -291,7 +297,7 @@ impl<'a> Visit<'a> {
                     None => documents::http::find_shared(self.app, &dataset, id).await?.ok_or_else(over)?.into(),
                 };
                 self.hit.format = Some("json".into());
-                documents::http::serve(&document, self.method, self.headers)
+                self.document(&document)
             }
             (_, Kind::Blob) => self.give_blob(&dataset).await,
             _ => Box::pin(self.give_rows(Arc::unwrap_or_clone(dataset))).await,
@@ -343,9 +349,18 @@ impl<'a> Visit<'a> {
             Some(id) => {
                 let found = documents::http::find_shared(self.app, collection, (id, None)).await?;
                 let found = found.ok_or(Error::NotFound { what: "document" })?;
-                documents::http::serve(&found, self.method, self.headers)
+                self.document(&found)
             }
         }
+    }
+
+    fn document(&self, document: &Document) -> Result<Response> {
+        let mut response = documents::http::serve(document, self.method, self.headers)?;
+        if self.wanted == Wanted::Download {
+            let saved = HeaderValue::from_str(&disposition("attachment", &document.file_name()));
+            response.headers_mut().insert(CONTENT_DISPOSITION, saved.map_err(Error::internal)?);
+        }
+        Ok(response)
     }
 }
 

@@ -4,13 +4,13 @@
 
 use super::{
     hits::{Hit, each},
-    row::{OVER, SHARE_COLUMNS, SHARE_JOINS},
+    row::{OVER, SHARE_COLUMNS, SHARE_JOINS, THERE},
 };
 use crate::{
-    catalogue::{DATASET_COLUMNS, Dataset, Kind, Recent, database},
+    catalogue::{COLUMN_BYTES, DATASET_COLUMNS, Dataset, Kind, Recent, database},
     database::WarmPool,
     error::Result,
-    shares::Share,
+    shares::{Share, Target},
 };
 use sqlx::{AssertSqlSafe, FromRow, PgConnection, Row, postgres::PgRow};
 use std::{
@@ -22,7 +22,7 @@ use uuid::Uuid;
 /// Share and generation.
 pub type Link = (Uuid, i32);
 
-/// What a remembered share takes, in columns of a table.
+/// What a remembered share takes without its query, in columns of a table.
 const WEIGHT: usize = 7;
 
 /// Who comes, and what for.
@@ -78,8 +78,6 @@ struct Met {
 const STATE: &str = "format('%s %s %s %s %s %s %s', s.xmin, m.xmin, d.xmin, v.xmin, p.xmin, w.begun, w.ended)";
 const JOINS: &str = "left join larder.principals p on p.id = d.owner
      left join larder.document_writes w on w.collection_id = s.dataset_id and w.bucket = larder.document_bucket(s.document_id)";
-/// Whether the dataset is there, for the share's maker.
-const THERE: &str = "(d.id is not null and d.deleted_at is null and (d.visibility <> 'private' or d.owner = s.created_by or m.admin)) is true";
 
 /// Each link once, however many have come with it. What is noted is for shares of which no more must be known than that they are there; and of documents, once all is told.
 /// A share that is being deleted is not there: nobody waits for the sweep that has locked it.
@@ -174,11 +172,21 @@ async fn known(
     for row in found.fetch_all(connection).await.map_err(database)? {
         let found = Known::from_row(&row).map_err(database)?;
         let link = (found.share.id, found.share.generation);
-        let weight = WEIGHT + found.dataset.as_ref().map_or(0, |dataset| dataset.weight());
-        recent.put(link, found.clone(), weight);
+        recent.put(link, found.clone(), found.weight());
         all.insert(link, found);
     }
     Ok(all)
+}
+
+impl Known {
+    /// What it takes, in columns of a table.
+    fn weight(&self) -> usize {
+        let query = match &self.share.target {
+            Target::Query { query, .. } => query.text.len() / COLUMN_BYTES,
+            _ => 0,
+        };
+        WEIGHT + query + self.dataset.as_ref().map_or(0, |dataset| dataset.weight())
+    }
 }
 
 impl FromRow<'_, PgRow> for Known {

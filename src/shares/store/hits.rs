@@ -60,7 +60,7 @@ const NOTE: &str = "with held as materialized (select id from larder.shares wher
      insert into larder.share_hits (id, share_id, outcome, request_id, agent, network, format, path, bytes)
      select n.* from unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[], $9::int8[])
      as n (id, share, outcome, request_id, agent, network, format, path, bytes) join held on held.id = n.share
-     on conflict (share_id, id) do update set outcome = excluded.outcome, format = excluded.format, bytes = excluded.bytes";
+     on conflict (share_id, id) do update set outcome = excluded.outcome, format = excluded.format, path = excluded.path, bytes = excluded.bytes";
 
 pub(super) fn each<'a, T, U>(all: &'a [T], one: impl FnMut(&'a T) -> U) -> Vec<U> {
     all.iter().map(one).collect()

@@ -128,6 +128,8 @@ impl Shares {
                 let before = found.answer.get("share").and_then(Value::as_str).and_then(|id| id.parse().ok());
                 let before =
                     before.ok_or_else(|| Error::internal("an answer kept for a share is of something else"))?;
+                // Nobody waits for a second connection with one in hand.
+                tx.rollback().await.map_err(database)?;
                 return Ok((self.find_own(caller, before).await?, true));
             }
         }
@@ -146,7 +148,7 @@ impl Shares {
              where id = (
                  select id from larder.shares where dataset_id = $1 and document_id is not distinct from $2 and incarnation is not distinct from $3
                  and created_by = $4 and revoked_at is null and (expires_at is null or expires_at > now()) and query is null and format is null
-                 and not pinned and password is null and downloads_max is null and may_view and may_download order by created_at desc limit 1
+                 and not pinned and label is null and password is null and downloads_max is null and may_view and may_download order by created_at desc limit 1
              ) and revoked_at is null returning *) select {SHARE_COLUMNS} from extended s {SHARE_JOINS}"
         );
         let query = sqlx::query_as(AssertSqlSafe(sql))
@@ -165,8 +167,7 @@ impl Shares {
                 Ok(found.share)
             }
             None => {
-                // Nobody waits for a second connection with one in hand.
-                drop(tx);
+                tx.rollback().await.map_err(database)?;
                 let new = NewShare { target: target.clone(), expiry, terms: Terms::plain(), pin: None };
                 self.create(caller, &new).await.map(|made| made.share)
             }

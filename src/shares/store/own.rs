@@ -16,11 +16,12 @@ use crate::{
 use sqlx::AssertSqlSafe;
 use uuid::Uuid;
 
-/// `$1` is the caller, `$2` whether that is an admin, and `$3` are patterns of what its token may share: who sees a link can follow it.
-const OWN: &str = "(s.created_by = $1 or $2 or d.owner = $1) and ($3::text[] is null or coalesce('blobs/' || s.folder, \
-     case d.kind when 'blob' then 'blobs/' when 'table' then 'tables/' else 'documents/' end || d.name) ~ any($3))";
-/// `$4` to `$6` are dataset, document and folder.
-const SAME: &str = "($4::uuid is null or s.dataset_id = $4) and ($5::text is null or s.document_id = $5) and ($6::text is null or s.folder = $6)";
+/// `$1` is the caller, `$2` whether that is an admin, and `$3` are patterns of what its token may share: who sees a link can follow it. Of folders [`reaches`] tells.
+const OWN: &str = "(s.created_by = $1 or $2 or d.owner = $1) and ($3::text[] is null or s.folder is not null or \
+     case d.kind when 'blob' then 'blobs/' when 'table' then 'tables/' else 'documents/' end || d.name ~ any($3))";
+/// `$4` to `$8` are dataset, document, folder, and of a fixed query its text and format: a table's links are those of its queries too.
+const SAME: &str = "($4::uuid is null or s.dataset_id = $4) and ($5::text is null or s.document_id = $5) and ($6::text is null or s.folder = $6) \
+     and ($7::text is null or (s.query = $7 and s.format is not distinct from $8))";
 
 impl Shares {
     /// A share that the caller made, or of a dataset that is the caller's; an admin sees all.
@@ -31,8 +32,8 @@ impl Shares {
             .bind(caller.admin)
             .bind(caller.patterns(Action::Share))
             .bind(id);
-        let found = query.fetch_optional(&self.catalogue.control).await.map_err(database)?;
-        found.ok_or(Error::NotFound { what: "share" })
+        let found: Option<Listed> = query.fetch_optional(&self.catalogue.control).await.map_err(database)?;
+        found.filter(|found| reaches(caller, found)).ok_or(Error::NotFound { what: "share" })
     }
 
     /// The caller's shares and those of the caller's datasets, an admin's view of all, newest first, older than `before`; of one thing, if `target` is given.
@@ -40,25 +41,38 @@ impl Shares {
         &self,
         caller: &Caller,
         target: Option<&Target>,
-        before: Option<Uuid>,
+        mut before: Option<Uuid>,
         limit: u64,
     ) -> Result<Vec<Listed>> {
+        let limit = usize::try_from(limit).unwrap_or(usize::MAX);
         let sql = format!(
-            "select {SHARE_COLUMNS} from larder.shares s {SHARE_JOINS} where {OWN} and {SAME} and ($7::uuid is null or s.id < $7) order by s.id desc limit $8"
+            "select {SHARE_COLUMNS} from larder.shares s {SHARE_JOINS} where {OWN} and {SAME} and ($9::uuid is null or s.id < $9) order by s.id desc limit $10"
         );
         let row = target.map(TargetRow::of).unwrap_or_default();
-        sqlx::query_as(AssertSqlSafe(sql))
-            .bind(caller.principal)
-            .bind(caller.admin)
-            .bind(caller.patterns(Action::Share))
-            .bind(row.dataset_id)
-            .bind(row.document_id)
-            .bind(row.folder)
-            .bind(before)
-            .bind(i64::try_from(limit).unwrap_or(i64::MAX))
-            .fetch_all(&self.catalogue.control)
-            .await
-            .map_err(database)
+        let mut found = Vec::new();
+        loop {
+            let page: Vec<Listed> = sqlx::query_as(AssertSqlSafe(sql.as_str()))
+                .bind(caller.principal)
+                .bind(caller.admin)
+                .bind(caller.patterns(Action::Share))
+                .bind(row.dataset_id)
+                .bind(row.document_id)
+                .bind(row.folder)
+                .bind(row.query.map(|query| &query.text))
+                .bind(row.query.and_then(|query| query.format.as_ref()))
+                .bind(before)
+                .bind(i64::try_from(limit).unwrap_or(i64::MAX))
+                .fetch_all(&self.catalogue.control)
+                .await
+                .map_err(database)?;
+            let last = page.len() < limit;
+            before = page.last().map(|last| last.share.id);
+            found.extend(page.into_iter().filter(|found| reaches(caller, found)));
+            if last || found.len() >= limit {
+                found.truncate(limit);
+                return Ok(found);
+            }
+        }
     }
 
     /// Changes what a share says.
@@ -149,6 +163,8 @@ impl Shares {
             .bind(row.dataset_id)
             .bind(row.document_id)
             .bind(row.folder)
+            .bind(row.query.map(|query| &query.text))
+            .bind(row.query.and_then(|query| query.format.as_ref()))
             .fetch_all(&mut *tx)
             .await
             .map_err(database)?;
@@ -159,4 +175,9 @@ impl Shares {
         tx.commit().await.map_err(database)?;
         Ok(revoked.len() as u64)
     }
+}
+
+/// Whether the caller's token may share all that a folder's link leads to; other links are found only if it may.
+fn reaches(caller: &Caller, found: &Listed) -> bool {
+    found.share.folder().is_none_or(|folder| caller.scopes.permit_below(Action::Share, folder))
 }

@@ -19,8 +19,16 @@ macro_rules! over {
     };
 }
 
-/// Whether a share is over.
+macro_rules! there {
+    () => {
+        "(d.id is not null and d.deleted_at is null and (d.visibility <> 'private' or d.owner = s.created_by or m.admin)) is true"
+    };
+}
+
+/// Whether a share is over, whatever has become of its dataset and of downloads that were given up.
 pub(super) const OVER: &str = over!();
+/// Whether the dataset is there, for the share's maker.
+pub(super) const THERE: &str = there!();
 /// What a [`Share`] is read from.
 pub(super) const SHARE_COLUMNS: &str = concat!(
     "s.id as s_id, s.generation as s_generation, s.dataset_id as s_dataset_id, s.document_id as s_document_id, s.incarnation as s_incarnation, \
@@ -30,7 +38,11 @@ pub(super) const SHARE_COLUMNS: &str = concat!(
      s.upload_files_max as s_upload_files_max, s.upload_bytes as s_upload_bytes, s.upload_files as s_upload_files, s.created_by as s_created_by, \
      m.name as s_maker, s.expires_at as s_expires_at, s.revoked_at as s_revoked_at, s.created_at as s_created_at, d.kind as d_kind, d.name as d_name, ",
     over!(),
-    " as s_over"
+    " or (s.folder is null and not ",
+    there!(),
+    // As `places` counts those that were given up.
+    ") or coalesce(s.downloads + greatest((select count(*) from larder.share_downloads g where g.share_id = s.id and g.confirmed_at is null \
+     and g.lease_until <= clock_timestamp()) - 3 * s.downloads_max, 0) >= s.downloads_max, false) as s_over"
 );
 /// `s` is the share, `m` its maker, `d` its dataset, deleted or not, and `v` the version that it shows.
 pub(super) const SHARE_JOINS: &str = "join larder.principals m on m.id = s.created_by left join larder.datasets d on d.id = s.dataset_id \

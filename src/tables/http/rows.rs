@@ -177,7 +177,8 @@ async fn serve_found(
         hash,
         range: item_range(headers, asked, &etag)?,
         after: position.map(|position| position.keys),
-        count: count(headers)?,
+        // Of the rows that a link has chosen from, its holder is told nothing.
+        count: count(headers)?.filter(|_| !asked.bounded),
         path,
     };
     request.bound_page()?;

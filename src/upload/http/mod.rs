@@ -19,6 +19,7 @@ use crate::{
     },
     jobs::http::prefers_async,
     objects::Incoming,
+    shares::may_be_token,
     tables::{
         Hint, NewTableFile, Options, Schema, TableFormat, Told,
         http::{key_columns, put_async},
@@ -315,7 +316,12 @@ fn suggest_blob(error: Error) -> Error {
 
 /// A method that an address does not know: 405, but of a file that is put to an address of ours the answer is as of all reserved names.
 pub async fn other_method(method: Method, uri: Uri) -> Problem {
-    let first = uri.path().split('/').nth(1).unwrap_or_default();
+    let mut segments = uri.path().split('/').skip(1);
+    let first = segments.next().unwrap_or_default();
+    if method == Method::PUT && first == "s" && segments.next().is_some_and(may_be_token) {
+        let detail = "the name of the file stands behind the link, as in `/s/{token}/report.pdf`; `curl -T` adds it to an address that ends with a slash.";
+        return Error::BadName { name: String::new(), detail }.into();
+    }
     if method == Method::PUT && first != "v1" && RESERVED.contains(&first) {
         return Error::NameReserved { name: first.to_owned() }.into();
     }

@@ -14,6 +14,8 @@ const VALUES_MAX: usize = 2000;
 const TEXT_CHARS_MAX: usize = 2000;
 /// Deeper parts are closed at first.
 const LEVELS_OPEN: usize = 2;
+/// What lies deeper is shown as it is written.
+const LEVELS_MAX: usize = 100;
 /// Parts with more values than this are closed at first, but for the outermost.
 const VALUES_OPEN_MAX: usize = 30;
 
@@ -81,12 +83,13 @@ fn item(key: Option<&str>, value: &RawValue, level: usize, left: &mut usize) -> 
     *left = left.saturating_sub(1);
     let text = value.get();
     let name = html! { @if let Some(key) = key { span.key { (cut(key, TEXT_CHARS_MAX).0) } ": " } };
-    if text.starts_with('{') {
+    let opens = text.chars().next().filter(|_| level < LEVELS_MAX);
+    if opens == Some('{') {
         let members = serde_json::from_str::<Members>(text).map(|members| members.0).unwrap_or_default();
         let values = members.iter().map(|(key, value)| (Some(key.as_str()), *value));
         return branch(&name, ("{", "}"), "key", values.collect(), level, left);
     }
-    if text.starts_with('[') {
+    if opens == Some('[') {
         let values: Vec<&RawValue> = serde_json::from_str(text).unwrap_or_default();
         return branch(&name, ("[", "]"), "item", values.into_iter().map(|value| (None, value)).collect(), level, left);
     }
@@ -152,6 +155,12 @@ mod tests {
         let page = tree(&many).unwrap().into_string();
         assert_eq!(page.matches("<li>").count(), 1999);
         assert!(page.contains("… and 3,001 more") && page.contains("The first 2,000 values."), "{page}");
-        assert!(tree(&format!("{}{}", "[".repeat(100), "]".repeat(100))).is_some());
+        let deep = format!("{}1{}", "[".repeat(20_000), "]".repeat(20_000));
+        let page = tree(&deep).unwrap().into_string();
+        assert_eq!(page.matches("<details").count(), 100);
+        assert!(
+            page.contains(&format!("<span class=\"atom\">{}…</span>", "[".repeat(2000))),
+            "the rest is told as it is written"
+        );
     }
 }

@@ -89,7 +89,8 @@ impl Shown<'_> {
                 about,
                 href: self.path(&file_name),
                 file_name,
-                size_bytes: Some(version.size_bytes),
+                // A hint of all of it; of a part it would tell how much else there is.
+                size_bytes: whole.then_some(version.size_bytes),
             }
         });
         let mut facts = vec![("Changed", moment(dataset.updated_at))];
@@ -114,7 +115,7 @@ impl Shown<'_> {
     }
 
     pub(super) fn document(&self, app: &App, collection: &Dataset, document: &Document) -> Card {
-        let name = format!("{}.json", document.id);
+        let name = document.file_name();
         let address = self.address(app, &name);
         let tree = std::str::from_utf8(&document.body).ok().filter(|_| self.may_view).and_then(preview::tree);
         let preview = tree.map(|tree| preview::pane("Content", &tree)).unwrap_or_default();

@@ -102,6 +102,7 @@ async fn a_token_makes_only_tokens_narrower_than_itself() {
         (json!({ "name": "x", "scopes": [] }), "scopes"),
         (json!({ "name": "x", "scopes": ["read:views/a"] }), "scopes"),
         (json!({ "name": "x", "expires_in": "soon" }), "expires_in"),
+        (json!({ "name": "x", "expires_in": "999999999d" }), "expires_in"),
         (json!({ "name": "x", "hash": "x" }), "body"),
     ] {
         let refused = problem(ada.post("/v1/tokens", &body).await, 400, "bad-request").await;
@@ -180,6 +181,44 @@ async fn a_revoked_token_is_refused_at_once_here_and_within_seconds_by_others() 
     larder.sql(&format!("update larder.tokens set revoked_at = now() where id = '{}'", text(&late.token, "id"))).await;
     let make = other.anonymous(Method::POST, "/v1/tokens").bearer_auth(late.secret()).json(&json!({ "name": "x" }));
     problem(make.send().await.unwrap(), 401, "unauthenticated").await;
+}
+
+#[tokio::test]
+async fn a_token_that_rotates_another_takes_it_along_when_it_is_revoked() {
+    let ada = principal(shared(), "ada").await;
+    let (stolen, sibling) = (ada.scoped(&["read:**"]).await, ada.scoped(&["read:tables/*"]).await);
+    let rotate = async |by: &super::people::Holder<'_>, of: &super::people::Holder<'_>| {
+        json(by.post(&format!("{}/rotate?overlap=0s", of.token_path()), &json!({})).await, 201).await
+    };
+    let mut taken = ada.scoped(&["read:tables/*"]).await;
+    taken.token = rotate(&stolen, &sibling).await;
+    assert_eq!(taken.token["made_by"], stolen.token["id"]);
+    assert!(taken.works().await && !sibling.works().await);
+    assert_eq!(ada.delete(&stolen.token_path()).await.status(), 204);
+    assert!(!taken.works().await && !stolen.works().await);
+    // Of itself it is the successor, whatever becomes of the old one.
+    let mut own = ada.scoped(&["read:**"]).await;
+    let old = own.token_path();
+    own.token = rotate(&own, &own).await;
+    assert_eq!(own.token["made_by"], ada.token["id"]);
+    assert_eq!(ada.delete(&old).await.status(), 204);
+    assert!(own.works().await);
+}
+
+#[tokio::test]
+async fn a_token_makes_tokens_for_its_own_principal_whoever_has_its_name_by_now() {
+    let larder = Service::start(&["--token-cache-seconds", "5"]).await;
+    let other = larder.replica(&["--token-cache-seconds", "5"]).await;
+    let ada = principal(&larder, "ada").await;
+    assert!(ada.works_at(&other).await);
+    let renamed = json!({ "name": "ada of before" });
+    json(larder.request(Method::PATCH, &ada.path()).json(&renamed).send().await.unwrap(), 200).await;
+    let heir = json!({ "name": ada.name(), "kind": "person", "admin": true });
+    json(larder.post("/v1/principals", &heir).await, 201).await;
+    // By a replica that still takes her for who she was.
+    let made = other.anonymous(Method::POST, "/v1/tokens").bearer_auth(ada.secret()).json(&json!({ "name": "x" }));
+    let made = json(made.send().await.unwrap(), 201).await;
+    assert_eq!((&made["principal_id"], &made["made_by"]), (&ada.principal["id"], &ada.token["id"]));
 }
 
 async fn refused_soon(holder: &super::people::Holder<'_>, replica: &Service) {

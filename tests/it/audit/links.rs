@@ -104,13 +104,32 @@ async fn a_file_that_a_drop_box_refuses_is_named() {
     let part = |name: &'static str| multipart::Part::text("x").file_name(name);
     let form = multipart::Form::new().part("file", part("kept.txt")).part("file", part("too-many.txt"));
     let sent = service.anonymous(Method::POST, share["url"].as_str().unwrap()).multipart(form);
-    problem(sent.send().await.unwrap(), 413, "drop-box-full").await;
+    let told = problem(sent.send().await.unwrap(), 413, "drop-box-full").await;
+    assert_eq!((&told["kept"][0]["name"], told["kept"].as_array().unwrap().len()), (&json!("kept.txt"), 1));
+    assert!(told["detail"].as_str().unwrap().ends_with("Kept before that: kept.txt."), "{told}");
     assert_eq!(service.text("/v1/blobs/box/kept.txt").await, "x");
     assert_eq!(refused(&service, &share).await, ["1 drop-box-full POST /s/{token} too-many.txt"]);
     let id = share["id"].as_str().unwrap();
     let log = json(service.get(&format!("/v1/shares/{id}/log")).await, 200).await;
-    assert_eq!(
-        (&log["hits"][0]["outcome"], &log["hits"][0]["path"], &log["hits"][0]["bytes"]),
-        (&json!("refused"), &json!("too-many.txt"), &json!(1))
-    );
+    let hits = log["hits"].as_array().unwrap();
+    let hits: Vec<_> =
+        hits.iter().map(|hit| (hit["outcome"].clone(), hit["path"].clone(), hit["bytes"].clone())).collect();
+    let (refused, uploaded) = (json!(["refused", "too-many.txt", null]), json!(["uploaded", "kept.txt", 1]));
+    assert_eq!(json!(hits), json!([refused, uploaded]));
+}
+
+#[tokio::test]
+async fn a_link_that_came_to_a_wrong_address_is_no_entry() {
+    let service = Service::start(&[]).await;
+    json(service.put("/v1/blobs/a.txt", "x").await, 201).await;
+    let share = made(&service, "/v1/blobs/a.txt", json!({})).await;
+    let token = share["url"].as_str().unwrap().rsplit('/').next().unwrap();
+    for path in
+        [format!("//s/{token}"), format!("/S/{token}"), format!("/v1/shares/{token}"), format!("/share/{token}/")]
+    {
+        problem(service.anonymous(Method::GET, &path).send().await.unwrap(), 401, "unauthenticated").await;
+    }
+    service.app.audit.flush().await;
+    let lines = service.text("/v1/audit?format=ndjson").await;
+    assert!(lines.contains("{token}") && !lines.contains(token), "{lines}");
 }

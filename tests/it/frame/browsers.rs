@@ -100,6 +100,40 @@ async fn pages_that_could_run_are_downloads_and_pictures_are_not() {
 }
 
 #[tokio::test]
+async fn nothing_is_kept_that_does_not_say_so() {
+    let larder = shared();
+    json(larder.put("/v1/blobs/kept/a.txt", "a").await, 201).await;
+    json(larder.put("/v1/documents/kept/a", "{}").await, 201).await;
+    let share = json(larder.post("/v1/shares", &json!({ "target": "/v1/blobs/kept/a.txt" })).await, 201).await;
+    let share = format!("/v1/shares/{}", share["id"].as_str().unwrap());
+    for path in [
+        "/v1/shares",
+        &share,
+        &format!("{share}/log"),
+        "/v1/documents/kept",
+        "/v1/blobs",
+        "/v1/datasets",
+        "/v1/tokens",
+        "/v1/principals",
+        "/v1/jobs",
+        "/v1/blobs/kept/none",
+        "/health/ready",
+    ] {
+        assert_eq!(header(&larder.get(path).await, "cache-control"), "no-store", "{path}");
+    }
+    for path in ["/s/unknown", "/v1/blobs"] {
+        let answer = larder.anonymous(Method::GET, path).send().await.unwrap();
+        assert_eq!(header(&answer, "cache-control"), "no-store", "{path}");
+    }
+    // What is kept goes on being kept while it is unchanged.
+    let document = larder.get("/v1/documents/kept/a").await;
+    assert_eq!(header(&document, "cache-control"), "private, no-cache");
+    let again = larder.request(Method::GET, "/v1/documents/kept/a").header("if-none-match", header(&document, "etag"));
+    let again = again.send().await.unwrap();
+    assert_eq!((again.status().as_u16(), header(&again, "cache-control")), (304, "private, no-cache"));
+}
+
+#[tokio::test]
 async fn a_link_can_be_read_by_any_page_and_the_api_by_none() {
     let larder = shared();
     let table = json(larder.put("/v1/tables/browsers-cors?share=1h", "a\n1\n").await, 201).await;
@@ -115,7 +149,7 @@ async fn a_link_can_be_read_by_any_page_and_the_api_by_none() {
         assert_eq!(answer.status().as_u16(), status);
         assert_eq!(header(&answer, "access-control-allow-origin"), "*");
         assert_eq!(header(&answer, "access-control-expose-headers"), "*");
-        let headers = if method == Method::OPTIONS { "*" } else { "" };
+        let headers = if method == Method::OPTIONS { "*, authorization" } else { "" };
         assert_eq!(header(&answer, "access-control-allow-headers"), headers);
         assert_eq!(header(&answer, "access-control-allow-credentials"), "");
     }

@@ -4,6 +4,7 @@ use crate::support::{
     json,
     process::{Folder, Larder, larder, read_trimmed},
 };
+use futures::StreamExt;
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -117,4 +118,34 @@ async fn logs_are_json_with_one_line_for_each_request_and_hold_no_secret() {
         let line = told.lines().find(|line| line.contains(secret.as_str()));
         assert_eq!(line, None, "`{secret}` is in the output");
     }
+}
+
+#[tokio::test]
+async fn an_answer_that_breaks_off_has_a_line_that_says_why_and_of_which_request() {
+    let folder = Folder::new();
+    let data = folder.data();
+    let mut service = Larder::start_with(larder(&data, &[])).await;
+    service.data_dir.clone_from(&data);
+    service.token = read_trimmed(&data.join("admin-token"));
+    // More than the buffers between a client and us hold.
+    let rows: String =
+        (0..300_000).map(|n| format!("{n},a-private-cell-of-some-length-{n}-and-{n}-and-{n}-and-{n}\n")).collect();
+    json(service.put("/v1/tables/long", format!("n,text\n{rows}")).await, 201).await;
+    let request = service.request(Method::GET, "/v1/tables/long/rows.csv").header("x-request-id", "broken-off");
+    let mut body = request.send().await.unwrap().bytes_stream();
+    assert!(body.next().await.unwrap().is_ok());
+    let end = "select pg_terminate_backend(pid) from pg_stat_activity where pid <> pg_backend_pid() and datname = current_database() and xact_start is not null";
+    sqlx::raw_sql(end).execute(&mut service.database().await).await.unwrap();
+    let mut broken = false;
+    while let Some(chunk) = body.next().await {
+        broken |= chunk.is_err();
+    }
+    assert!(broken, "all of it came");
+    let ended = service.stop().await;
+    let lines = ended.stderr.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    let told: Vec<Value> = lines.filter(|line| line["message"] == "an answer broke off").collect();
+    assert_eq!(told.len(), 1, "{}", ended.stderr);
+    assert_eq!((&told[0]["level"], &told[0]["span"]["request_id"]), (&json!("WARN"), &json!("broken-off")));
+    assert!(told[0]["error"].as_str().unwrap().len() > 10, "{told:?}");
+    assert!(!ended.stderr.contains("a-private-cell"), "{}", ended.stderr);
 }

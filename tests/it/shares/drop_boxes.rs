@@ -112,8 +112,49 @@ async fn names_that_are_none_are_refused_and_addresses_that_are_no_links_stay_re
         problem(put(&share, name, "x").await, 400, "bad-name").await;
     }
     problem(put(&share, "ok?replace=true", "x").await, 400, "bad-request").await;
-    let nowhere = shared().anonymous(Method::PUT, "/s/nowhere/x.txt").body("x").send().await.unwrap();
-    problem(nowhere, 409, "name-reserved").await;
+    let sent = async |method: Method, path: &str| shared().anonymous(method, path).body("x").send().await.unwrap();
+    problem(sent(Method::PUT, "/s/nowhere/x.txt").await, 409, "name-reserved").await;
+    // What may be a link is answered as one that leads nowhere.
+    let unknown = format!("/s/{}/x.txt", "A".repeat(url(&share).rsplit('/').next().unwrap().len()));
+    problem(sent(Method::PUT, &unknown).await, 404, "not-found").await;
+    for end in ["", "/"] {
+        let told = problem(sent(Method::PUT, &format!("{}{end}", url(&share))).await, 400, "bad-name").await;
+        assert!(told["detail"].as_str().unwrap().contains("report.pdf"), "{told}");
+        let told =
+            problem(sent(Method::POST, &format!("{}{end}", url(&share))).await, 415, "unsupported-media-type").await;
+        assert!(told["detail"].as_str().unwrap().contains("multipart/form-data"), "{told}");
+    }
+}
+
+#[tokio::test]
+async fn what_comes_is_in_the_log_before_it_has_come_and_a_revoked_link_keeps_it_not() {
+    let share = share_with("/v1/blobs/box-slow/", json!({ "allow": ["upload"] })).await;
+    let path = format!("/v1/shares/{}", share["id"].as_str().unwrap());
+    let log = async || {
+        let log = json(shared().get(&format!("{path}/log")).await, 200).await;
+        let hits = log["hits"].as_array().unwrap().iter();
+        hits.map(|hit| format!("{} {}", hit["outcome"].as_str().unwrap(), hit["path"].as_str().unwrap()))
+            .collect::<Vec<_>>()
+    };
+    let (sender, answer) = slow(shared().anonymous(Method::PUT, &format!("{}/slow.txt", url(&share))));
+    sender.send(Ok("begun".into())).await.unwrap();
+    let id = share["id"].as_str().unwrap();
+    shared().wait_for(&format!("select outcome from larder.share_hits where share_id = '{id}'"), &["broken"]).await;
+    assert_eq!(log().await, ["broken slow.txt"]);
+    drop(sender);
+    json(answer.await.unwrap().unwrap(), 201).await;
+    assert_eq!(log().await, ["uploaded slow.txt"]);
+    json(form(&share, &[("one.txt", "1"), ("slow.txt", "2")]).await, 201).await;
+    assert_eq!(log().await, ["uploaded slow-2.txt", "uploaded one.txt", "uploaded slow.txt"]);
+    let (sender, answer) = slow(shared().anonymous(Method::PUT, &format!("{}/late.txt", url(&share))));
+    sender.send(Ok("begun".into())).await.unwrap();
+    let late = format!("select count(*) from larder.share_hits where share_id = '{id}' and path = 'late.txt'");
+    shared().wait_for(&late, &["1"]).await;
+    assert_eq!(shared().delete(&path).await.status(), 204);
+    drop(sender);
+    problem(answer.await.unwrap().unwrap(), 410, "gone").await;
+    assert_eq!(shared().get("/v1/blobs/box-slow/late.txt").await.status(), 404);
+    assert_eq!(log().await[0], "over late.txt");
 }
 
 #[tokio::test]
