@@ -37,15 +37,15 @@ async fn a_slash_behind_a_link_changes_nothing() {
 #[tokio::test]
 async fn a_page_tells_of_a_fixed_query_no_more_than_its_rows_do() {
     let rows: String = (0..2000).map(|n| format!("{n},{}\n", n % 7)).collect();
-    shared().put("/v1/tables/told", format!("n,secretly\n{rows}")).await;
-    let few = share("/v1/tables/told/rows.csv?secretly=eq.3&select=n&limit=3").await;
+    shared().put("/v1/tables/q-told", format!("n,secretly\n{rows}")).await;
+    let few = share("/v1/tables/q-told/rows.csv?secretly=eq.3&select=n&limit=3").await;
     let page = follow_with(Method::GET, url(&few), &[BROWSER]).await.text().await.unwrap();
     assert!(page.contains("Part of a table") && !page.contains("data-size"), "{page}");
     let counted = follow_with(Method::GET, url(&few), &[("prefer", "count=exact")]).await;
     assert!(!counted.headers().contains_key("content-range"), "{:?}", counted.headers());
     assert_eq!(counted.text().await.unwrap(), "n\n3\n10\n17\n");
     let rename = json!({ "columns": { "secretly": { "name": "other" } } });
-    let renamed = shared().request(Method::PATCH, "/v1/tables/told").json(&rename).send().await.unwrap();
+    let renamed = shared().request(Method::PATCH, "/v1/tables/q-told").json(&rename).send().await.unwrap();
     json(renamed, 200).await;
     problem(follow(url(&few)).await, 410, "gone").await;
     let page = follow_with(Method::GET, url(&few), &[BROWSER]).await;
@@ -56,22 +56,22 @@ async fn a_page_tells_of_a_fixed_query_no_more_than_its_rows_do() {
 
 #[tokio::test]
 async fn links_of_one_query_are_listed_and_ended_by_it_alone() {
-    shared().put("/v1/tables/by-query", "n,m\n1,2\n").await;
-    let table = share("/v1/tables/by-query").await;
-    let one = share("/v1/tables/by-query/rows.csv?n=eq.1").await;
-    let other = share("/v1/tables/by-query/rows.csv?n=eq.2").await;
-    let json_of_one = share("/v1/tables/by-query/rows.json?n=eq.1").await;
-    let query = "target=/v1/tables/by-query/rows.csv?n%3Deq.1";
+    shared().put("/v1/tables/q-alone", "n,m\n1,2\n").await;
+    let table = share("/v1/tables/q-alone").await;
+    let one = share("/v1/tables/q-alone/rows.csv?n=eq.1").await;
+    let other = share("/v1/tables/q-alone/rows.csv?n=eq.2").await;
+    let json_of_one = share("/v1/tables/q-alone/rows.json?n=eq.1").await;
+    let query = "target=/v1/tables/q-alone/rows.csv?n%3Deq.1";
     let listed = json(shared().get(&format!("/v1/shares?{query}")).await, 200).await;
     assert_eq!(listed["shares"], json!([one]));
     assert_eq!(json(shared().delete(&format!("/v1/shares?{query}")).await, 200).await["revoked"], 1);
     for (share, over) in [(&table, false), (&one, true), (&other, false), (&json_of_one, false)] {
         assert_eq!(shown(share).await["over"], over, "{share}");
     }
-    assert_eq!(json(shared().delete("/v1/shares?target=/v1/tables/by-query").await, 200).await["revoked"], 3);
+    assert_eq!(json(shared().delete("/v1/shares?target=/v1/tables/q-alone").await, 200).await["revoked"], 3);
     // A version of a table is pinned as one of a blob is.
-    shared().put("/v1/tables/by-query", "n,m\n5,6\n").await;
-    let first = share("/v1/tables/by-query?version=1").await;
+    shared().put("/v1/tables/q-alone", "n,m\n5,6\n").await;
+    let first = share("/v1/tables/q-alone?version=1").await;
     assert_eq!(first["version"], 1);
     assert_eq!(follow(url(&first)).await.text().await.unwrap(), "n,m\n1,2\n");
 }
