@@ -41,7 +41,7 @@ pub struct ShareView {
     revoked_at: Option<OffsetDateTime>,
     #[serde(with = "time::serde::rfc3339")]
     created_at: OffsetDateTime,
-    /// Expired, revoked, used up, or of what is no longer kept.
+    /// Whether it is answered 410 now: expired, revoked, used up, or of what is not there any more for its maker.
     over: bool,
 }
 
