@@ -172,7 +172,7 @@ pub enum Error {
     RowsNotSatisfiable { rows: u64 },
 
     /// The client went away, stalled, or sent a broken body. Nothing was stored.
-    #[error("The upload broke off: {detail}. Nothing was stored; send it again.")]
+    #[error("The upload broke off: {detail}. Nothing of what was on its way was stored; send it again.")]
     Interrupted { detail: String },
 
     /// The lease of an upload ran out before its commit, so a sweep may have taken its parts.

@@ -90,9 +90,13 @@ impl Caller {
     }
 
     /// # Errors
-    /// `ScopeNeeded` if the caller does not administer the service.
+    /// If the caller does not administer the service: `Forbidden` if it is no admin, `ScopeNeeded` if another token of an admin might.
     pub fn require_admin(&self) -> Result<()> {
-        if self.admin { Ok(()) } else { Err(Error::ScopeNeeded { scope: Scopes::EVERYTHING.to_owned() }) }
+        match self.scopes.permit_everywhere(Action::Admin) {
+            _ if self.admin => Ok(()),
+            true => Err(Error::Forbidden { action: "do this, which is for admins of the service" }),
+            false => Err(Error::ScopeNeeded { scope: Scopes::EVERYTHING.to_owned() }),
+        }
     }
 
     /// What a statement compares names with, as regular expressions: those that a scope lets the caller do this to, and for `Admin` those where it has an admin's

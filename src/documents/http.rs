@@ -9,8 +9,8 @@ use crate::{
     error::{Error, Limit, Result},
     http::{
         Descriptor, HEADERS_MAX_USUAL, Json, Links, NoParameters, PageOf, Paging, Path, Problem, Query, answer_upload,
-        check_share, content_encoding, encode_path, incoming, is_fresh, plain_document, precondition, upload_share,
-        user_bytes,
+        check_share, content_encoding, disposition, encode_path, incoming, is_fresh, plain_document, precondition,
+        upload_share, user_bytes,
     },
     shares::Target,
 };
@@ -21,9 +21,10 @@ use axum::{
 };
 use base64::{Engine, prelude::BASE64_STANDARD};
 use bytes::Bytes;
+use futures::stream;
 use http::{
     HeaderMap, HeaderValue, Method, StatusCode,
-    header::{CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, ETAG, VARY},
+    header::{CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_LENGTH, CONTENT_TYPE, ETAG, VARY},
 };
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -236,6 +237,37 @@ pub async fn list_of(app: &App, collection: &Dataset, query: PageOf) -> Result<L
     let next = found.documents.last().filter(|_| found.more).map(|last| page.next(&last.id)).transpose()?;
     let documents = found.documents.into_iter().map(Entry::new).collect::<Result<_>>()?;
     Ok(List { documents, next })
+}
+
+/// All of a collection as NDJSON, one document a line, page by page; a failure midway breaks the transfer.
+pub fn lines_of(app: &App, collection: &Dataset) -> Result<Response> {
+    let (documents, limit) = (app.documents.clone(), app.config.limits.page_rows_max);
+    let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+    let mut answer = HeaderMap::new();
+    user_bytes(&mut answer);
+    answer.insert(CACHE_CONTROL, HeaderValue::from_static("private, no-cache"));
+    answer.insert(CONTENT_TYPE, HeaderValue::from_static("application/x-ndjson"));
+    let saved = disposition("attachment", &format!("{}.ndjson", collection.name));
+    answer.insert(CONTENT_DISPOSITION, HeaderValue::from_str(&saved).map_err(Error::internal)?);
+    let collection = collection.clone();
+    let pages = stream::try_unfold(Some(None::<String>), move |after| {
+        let (documents, collection) = (documents.clone(), collection.clone());
+        async move {
+            let Some(after) = after else { return Ok::<_, Error>(None) };
+            let page = documents.list(&collection, after.as_deref(), limit).await?;
+            let next = page.documents.last().filter(|_| page.more).map(|last| Some(last.id.clone()));
+            let mut lines = Vec::new();
+            for document in page.documents {
+                let begun = lines.len();
+                serde_json::to_writer(&mut lines, &Entry::new(document)?).map_err(Error::internal)?;
+                // JSON has them between its tokens alone.
+                lines[begun..].iter_mut().filter(|byte| matches!(byte, b'\n' | b'\r')).for_each(|byte| *byte = b' ');
+                lines.push(b'\n');
+            }
+            Ok(Some((Bytes::from(lines), next)))
+        }
+    });
+    Ok((answer, Body::from_stream(pages)).into_response())
 }
 
 impl Entry {

@@ -180,7 +180,10 @@ pub struct Share {
     pub downloads: u32,
     pub uploaded_bytes: u64,
     pub uploaded_files: u32,
-    /// Expired by Postgres' clock, revoked, downloaded as often as it may be, of a version that is gone, or of a maker who is disabled.
+    /// The room that is kept for those under way.
+    pub coming_bytes: u64,
+    pub coming_files: u32,
+    /// Expired by Postgres' clock, revoked, downloaded as often as it may be, of a version that is gone, of a maker who is disabled, or of a dataset that is not there for its maker.
     pub over: bool,
 }
 

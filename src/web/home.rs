@@ -1,21 +1,33 @@
 //! `/`: what this is, and the way in.
 
 use super::{icon::Icon, layout::Page};
-use crate::app::App;
+use crate::{app::App, auth::session::http::session_cookie};
 use axum::extract::State;
+use http::HeaderMap;
 use maud::{Markup, html};
 
-/// `GET /`
-pub async fn home(State(app): State<App>) -> Page {
-    Page::new("Larder", welcome(&app.public_url))
+/// `GET /`, which tells a browser as whom it has signed in.
+pub async fn home(State(app): State<App>, headers: HeaderMap) -> Page {
+    let caller = match session_cookie(&app, &headers) {
+        // The page is there whatever the database is.
+        Some(cookie) => app.auth.caller_of_session(cookie.expose()).await.ok(),
+        None => None,
+    };
+    Page::new("Larder", welcome(&app.public_url, caller.as_ref().map(|caller| caller.name.as_str())))
 }
 
-fn welcome(address: &str) -> Markup {
+fn welcome(address: &str, name: Option<&str>) -> Markup {
     let command = format!("curl --fail-with-body -u :TOKEN -T sales.csv '{address}/sales.csv?share=7d'");
     html! {
         section.hero {
             h1 { "Put any file in. Get a link that works at once." }
             p.note { "It goes to the store made for its structure, and people, programs and dashboards use it by the same link." }
+            @match name {
+                Some(name) => form method="post" action="/logout" {
+                    p { "Signed in as " strong { (name) } ". " button.button.plain type="submit" { "Sign out" } }
+                }
+                None => p { a href="/login" { "Sign in" } },
+            }
         }
         ul.kinds {
             li.card { (Icon::Picture.draw()) h2 { "Files" } p { "Photos, films, models, archives: kept as they are, of any size, and served straight from the object store." } }

@@ -21,8 +21,8 @@ WAYS = {
     "phone-light": {"viewport": PHONE, "color_scheme": "light", "has_touch": True},
     "phone-dark": {"viewport": PHONE, "color_scheme": "dark", "java_script_enabled": False},
 }
-DOWNLOADS = ["picture", "sound", "pdf", "text", "code", "json", "file", "table", "document", "query", "counted"]
-OTHERS = ["collection", "folder", "box"]
+DOWNLOADS = ["picture", "sound", "pdf", "text", "code", "json", "file", "table", "document", "query", "counted", "collection"]
+OTHERS = ["folder", "box"]
 PROBLEMS = ["gone", "unknown"]
 PLACES = ["home", "login", "problems", "problem"]
 
@@ -310,10 +310,25 @@ def test_files_are_put_into_a_drop_box(client, links, visit, scripts):
     name = f"sent-{scripts}.txt"
     page.locator("#files").set_input_files([{"name": name, "mimeType": "text/plain", "buffer": b"hello"}])
     page.get_by_role("button", name="Send").click()
-    page.get_by_text("Your files have arrived.").wait_for()
+    page.get_by_text("Your files have arrived").wait_for()
     assert client.whole("GET", f"/v1/blobs/pages-box/{name}").content == b"hello"
     if scripts:
+        assert page.get_by_text(f"have arrived: {name}.").is_visible()
+        # Whoever is sent the address learns nothing of that.
+        assert page.url == links["box"]
         check(page)
+
+
+def test_a_browser_signs_in_and_out(service, links, visit):
+    page = visit(links["home"])
+    page.get_by_role("link", name="Sign in").click()
+    page.get_by_label("Token").fill(service.token)
+    page.get_by_role("button", name="Sign in").click()
+    page.get_by_text("Signed in as admin").wait_for()
+    check(page)
+    page.get_by_role("button", name="Sign out").click()
+    page.get_by_role("link", name="Sign in").wait_for()
+    assert page.get_by_text("Signed in").count() == 0
 
 
 def test_a_folder_is_walked(client, links, visit):

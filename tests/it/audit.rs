@@ -82,7 +82,7 @@ async fn a_refused_caller_is_written_down_before_the_answer_and_learns_nothing_m
         ("audit-hidden-get", Method::GET, "/v1/blobs/audit/private.txt".to_owned(), 404, "not-found"),
         ("audit-hidden-put", Method::PUT, "/v1/blobs/audit/private.txt".to_owned(), 409, "name-taken"),
         ("audit-hidden-log", Method::GET, format!("/v1/datasets/{id}/log"), 404, "not-found"),
-        ("audit-forbidden", Method::GET, "/v1/audit".to_owned(), 403, "scope-needed"),
+        ("audit-forbidden", Method::GET, "/v1/audit".to_owned(), 403, "forbidden"),
     ] {
         let answer = grace.request(method, &path).header("x-request-id", request_id).send().await.unwrap();
         let told = problem(answer, status, slug).await;

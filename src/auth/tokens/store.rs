@@ -139,7 +139,7 @@ impl Auth {
     }
 
     /// # Errors
-    /// `NotFound`, and those of `create_token`.
+    /// `NotFound`, `Conflict` if it is over, and those of `create_token`.
     pub async fn change_token(&self, caller: &Caller, id: Uuid, changes: &TokenChanges) -> Result<Token> {
         if let Some(name) = &changes.name {
             check_name(name)?;
@@ -150,10 +150,14 @@ impl Auth {
         if let Some(scopes) = &changes.scopes {
             require_narrower(caller, scopes)?;
         }
-        let sql = "update larder.tokens set name = coalesce($2, name), scopes = coalesce($3, scopes), expires_at = coalesce(now() + $4, expires_at) where id = $1";
+        let sql = format!(
+            "update larder.tokens t set name = coalesce($2, name), scopes = coalesce($3, scopes), expires_at = coalesce(now() + $4, expires_at) where t.id = $1 and {LIVE}"
+        );
         let scopes = changes.scopes.as_ref().map(Scopes::texts);
-        let query = sqlx::query(sql).bind(id).bind(&changes.name).bind(scopes).bind(changes.life);
-        query.execute(&mut *tx).await.map_err(database)?;
+        let query = sqlx::query(AssertSqlSafe(sql)).bind(id).bind(&changes.name).bind(scopes).bind(changes.life);
+        if query.execute(&mut *tx).await.map_err(database)?.rows_affected() == 0 {
+            return Err(over());
+        }
         let changed = find(&mut tx, caller, id).await?;
         if changes.life.is_some() || changes.scopes.is_some() {
             require_shorter(&changed, end)?;
@@ -183,7 +187,7 @@ impl Auth {
         );
         let query = sqlx::query(AssertSqlSafe(sql)).bind(id).bind(overlap);
         if query.execute(&mut *tx).await.map_err(database)?.rows_affected() == 0 {
-            return Err(Error::Conflict { detail: "The token is over already; make a new one.".to_owned() });
+            return Err(over());
         }
         // A token gets no others by rotating those around it that would outlive its revocation.
         let maker = caller.origin.token.filter(|token| *token != old.id && caller.principal == old.principal_id);
@@ -265,6 +269,10 @@ async fn maker_end(connection: &mut PgConnection, caller: &Caller) -> Result<Opt
     let found: Option<Option<OffsetDateTime>> =
         sqlx::query_scalar(AssertSqlSafe(sql)).bind(token).fetch_optional(connection).await.map_err(database)?;
     Ok(found.ok_or(Error::Unauthenticated)?.filter(|_| !caller.admin))
+}
+
+fn over() -> Error {
+    Error::Conflict { detail: "The token is over already; make a new one.".to_owned() }
 }
 
 /// Whether a token is of the caller's principal and no wider than the one it uses.

@@ -104,8 +104,8 @@ pub const PROBLEMS: &[ProblemType] = &[
     problem(
         "conflict",
         S::CONFLICT,
-        "Something else changed it at the same moment",
-        "Another request won: read again and repeat. Or the first request with the same `Idempotency-Key` is not answered yet: repeat after `Retry-After`.",
+        "It does not go with what there is now",
+        "`detail` says why. If another request changed it at the same moment, read again and repeat. Or the first request with the same `Idempotency-Key` is not answered yet: repeat after `Retry-After`.",
     ),
     problem(
         "duplicate-key",

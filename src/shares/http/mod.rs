@@ -19,7 +19,7 @@ pub use log::log;
 pub use receive::{post, put};
 pub use visit::{follow, follow_path};
 
-use super::{Changes, NewShare};
+use super::{Changes, NewShare, Target};
 use crate::{
     app::App,
     auth::Caller,
@@ -53,6 +53,9 @@ pub async fn create(
     let expiry = asked.expiry(&app)?.map_or_else(|| terms::week(&app), Ok)?;
     let named = asked.target.as_deref().ok_or_else(|| Error::invalid("target", "it is missing."))?;
     let (target, version) = find_target(&app, &caller, named).await?;
+    if let (Target::Dataset(id), true) = (&target, asked.is_of_bytes()) {
+        asked.check_kind(app.catalogue.find_by_id(&caller, *id).await?.kind)?;
+    }
     let pin = asked.pin(&target, version)?;
     let terms = asked.terms(&app, &caller, &target).await?;
     let new = NewShare { target, expiry, terms, pin };
@@ -101,7 +104,7 @@ pub async fn list(
 ) -> Result<axum::Json<List>, Problem> {
     let page = Paging::of(&app, "shares", (query.cursor.as_deref(), query.limit))?;
     let target = match query.target.as_deref() {
-        Some(named) => Some(find_target(&app, &caller, named).await?.0),
+        Some(named) => Some(find_target(&app, &caller, named).await?),
         None => None,
     };
     let found = app.shares.list(&caller, target.as_ref(), page.behind, page.wanted()).await?;
@@ -128,6 +131,9 @@ pub async fn change(
     Json(asked): Json<Asked>,
 ) -> Result<axum::Json<ShareView>, Problem> {
     let found = app.shares.find_own(&caller, id).await?;
+    if let Some((kind, _)) = found.dataset.filter(|_| matches!(found.share.target, Target::Dataset(_))) {
+        asked.check_kind(kind)?;
+    }
     let changes: Changes = asked.changes(&app, &caller, &found.share).await?;
     Ok(axum::Json(ShareView::of(&app, &app.shares.change(&caller, id, &changes).await?)))
 }
@@ -160,6 +166,6 @@ pub async fn revoke_all(
     caller: Caller,
     Query(query): Query<AllQuery>,
 ) -> Result<axum::Json<Revoked>, Problem> {
-    let (target, _) = find_target(&app, &caller, &query.target).await?;
+    let target = find_target(&app, &caller, &query.target).await?;
     Ok(axum::Json(Revoked { revoked: app.shares.revoke_all(&caller, &target).await? }))
 }

@@ -23,7 +23,7 @@ use axum::{
 };
 use http::{
     HeaderMap, Method, StatusCode,
-    header::{ACCEPT, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, SET_COOKIE},
+    header::{ACCEPT, AUTHORIZATION, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, SET_COOKIE},
 };
 use serde::Serialize;
 use serde_json::json;
@@ -53,9 +53,11 @@ pub async fn put(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Problem> {
-    // An upload to an address of ours that is no link.
+    // Whoever has a token means an upload of their own; a holder has none.
     let reserved = |error| match error {
-        Error::NotFound { what: "share" } if !may_be_token(&token) => Error::NameReserved { name: "s".to_owned() },
+        Error::NotFound { what: "share" } if headers.contains_key(AUTHORIZATION) && !may_be_token(&token) => {
+            Error::NameReserved { name: "s".to_owned() }
+        }
         error => error,
     };
     let visit = Visit::begin(&app, (&token, Some(&name)), Vec::new(), (&Method::PUT, &headers, &client));

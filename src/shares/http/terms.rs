@@ -4,6 +4,7 @@ use super::target::folder;
 use crate::{
     app::App,
     auth::{Action, Caller},
+    catalogue::Kind,
     config::Secret,
     error::{Error, Limit, Result},
     shares::{Allow, Changes, Expiry, Pin, Right, Said, Share, Target, Terms},
@@ -37,6 +38,10 @@ pub struct Asked {
     upload_files_max: Option<u32>,
     /// The link becomes another one.
     rotate: Option<bool>,
+}
+
+fn no_versions() -> Error {
+    Error::invalid("pin_version", "only blobs and tables have versions that can be pinned.")
 }
 
 /// The life of a link of which nothing is said.
@@ -79,12 +84,26 @@ impl Asked {
         }
     }
 
+    /// Whether it says what only a share of bytes can keep.
+    pub fn is_of_bytes(&self) -> bool {
+        self.pin_version == Some(true) || self.max_downloads.value().is_some()
+    }
+
+    /// A collection has no versions, and comes in pages.
+    pub fn check_kind(&self, kind: Kind) -> Result<()> {
+        match kind {
+            Kind::Collection if self.pin_version == Some(true) => Err(no_versions()),
+            Kind::Collection if self.max_downloads.value().is_some() => {
+                Err(Error::invalid("max_downloads", "a collection is read in pages, of which none is a download."))
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// The version that the share is for, if it is for one.
     pub fn pin(&self, target: &Target, version: Option<i64>) -> Result<Option<Pin>> {
         match (target, self.pin_version, version) {
-            (Target::Document { .. } | Target::Folder(_), Some(true), _) => {
-                Err(Error::invalid("pin_version", "only blobs and tables have versions that can be pinned."))
-            }
+            (Target::Document { .. } | Target::Folder(_), Some(true), _) => Err(no_versions()),
             (_, Some(false), Some(_)) => Err(Error::invalid("pin_version", "`target` names a version.")),
             (_, _, Some(number)) => Ok(Some(Pin::Version(number))),
             (_, Some(true), None) => Ok(Some(Pin::Current)),
@@ -97,10 +116,13 @@ impl Asked {
             return Err(Error::invalid("rotate", "a new share has a link of its own."));
         }
         let downloads_max = self.max_downloads.value().copied();
-        // A preview shows what nobody counts, so who counts has none unless it is asked for.
+        // A preview shows what nobody counts, so who counts has none unless it is asked for; but what is in a folder must be seen to be had.
         let allow = match &self.allow {
             Some(rights) => Allow::of(rights)?,
-            None => Allow { view: downloads_max.is_none(), ..Terms::plain().allow },
+            None => {
+                let view = downloads_max.is_none() || matches!(target, Target::Folder(_));
+                Allow { view, ..Terms::plain().allow }
+            }
         };
         let terms = Terms {
             allow,

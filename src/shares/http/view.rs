@@ -41,11 +41,11 @@ pub struct ShareView {
     revoked_at: Option<OffsetDateTime>,
     #[serde(with = "time::serde::rfc3339")]
     created_at: OffsetDateTime,
-    /// Whether it is answered 410 now: expired, revoked, used up, or of what is not there any more for its maker.
+    /// Whether it is answered 410 now: expired, revoked, used up, or of a dataset that is not there any more for its maker.
     over: bool,
 }
 
-/// What a drop box has taken, and may.
+/// What a drop box has taken, those under way at their greatest, and may.
 #[derive(Debug, Serialize)]
 struct Uploads {
     files: u32,
@@ -59,9 +59,9 @@ impl ShareView {
         let (share, limits) = (&listed.share, &app.config.sharing);
         let terms = &share.terms;
         let uploads = || Uploads {
-            files: share.uploaded_files,
+            files: share.uploaded_files.saturating_add(share.coming_files),
             files_max: terms.upload_files_max.unwrap_or(limits.drop_box_files_max),
-            bytes: share.uploaded_bytes,
+            bytes: share.uploaded_bytes.saturating_add(share.coming_bytes),
             bytes_max: terms.upload_bytes_max.unwrap_or(limits.drop_box_bytes_max),
         };
         Self {

@@ -208,6 +208,7 @@ impl<'a> Visit<'a> {
         self.hit.outcome = match error {
             Error::Gone { .. } => "over",
             Error::PasswordNeeded => "password",
+            Error::Interrupted { .. } => "broken",
             _ => "refused",
         };
         metrics::share_hit(self.hit.outcome);
@@ -337,10 +338,14 @@ impl<'a> Visit<'a> {
         Box::pin(serve_object(&self.app.objects, self.method, self.headers, &file)).await
     }
 
-    /// All documents in pages, or one by its id.
+    /// All documents, in pages or to be kept, or one by its id.
     async fn give_collection(&mut self, collection: &Dataset) -> Result<Response> {
         self.hit.format = Some("json".into());
         match self.path {
+            None if self.wanted == Wanted::Download && self.method == Method::GET && self.query.is_empty() => {
+                self.hit.format = Some("ndjson".into());
+                documents::http::lines_of(self.app, collection)
+            }
             None => {
                 let query = PageOf::parse(&self.query)?;
                 let list = documents::http::list_of(self.app, collection, query).await?;

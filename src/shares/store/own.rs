@@ -19,9 +19,9 @@ use uuid::Uuid;
 /// `$1` is the caller, `$2` whether that is an admin, and `$3` are patterns of what its token may share: who sees a link can follow it. Of folders [`reaches`] tells.
 const OWN: &str = "(s.created_by = $1 or $2 or d.owner = $1) and ($3::text[] is null or s.folder is not null or \
      case d.kind when 'blob' then 'blobs/' when 'table' then 'tables/' else 'documents/' end || d.name ~ any($3))";
-/// `$4` to `$8` are dataset, document, folder, and of a fixed query its text and format: a table's links are those of its queries too.
+/// `$4` to `$9` are dataset, document, folder, of a fixed query its text and format, and a version that is pinned: a thing's links are those of its queries and versions too.
 const SAME: &str = "($4::uuid is null or s.dataset_id = $4) and ($5::text is null or s.document_id = $5) and ($6::text is null or s.folder = $6) \
-     and ($7::text is null or (s.query = $7 and s.format is not distinct from $8))";
+     and ($7::text is null or (s.query = $7 and s.format is not distinct from $8)) and ($9::bigint is null or (s.pinned and v.number = $9))";
 
 impl Shares {
     /// A share that the caller made, or of a dataset that is the caller's; an admin sees all.
@@ -40,15 +40,16 @@ impl Shares {
     pub async fn list(
         &self,
         caller: &Caller,
-        target: Option<&Target>,
+        target: Option<&(Target, Option<i64>)>,
         mut before: Option<Uuid>,
         limit: u64,
     ) -> Result<Vec<Listed>> {
         let limit = usize::try_from(limit).unwrap_or(usize::MAX);
         let sql = format!(
-            "select {SHARE_COLUMNS} from larder.shares s {SHARE_JOINS} where {OWN} and {SAME} and ($9::uuid is null or s.id < $9) order by s.id desc limit $10"
+            "select {SHARE_COLUMNS} from larder.shares s {SHARE_JOINS} where {OWN} and {SAME} and ($10::uuid is null or s.id < $10) order by s.id desc limit $11"
         );
-        let row = target.map(TargetRow::of).unwrap_or_default();
+        let row = target.map(|(target, _)| TargetRow::of(target)).unwrap_or_default();
+        let version = target.and_then(|(_, version)| *version);
         let mut found = Vec::new();
         loop {
             let page: Vec<Listed> = sqlx::query_as(AssertSqlSafe(sql.as_str()))
@@ -60,6 +61,7 @@ impl Shares {
                 .bind(row.folder)
                 .bind(row.query.map(|query| &query.text))
                 .bind(row.query.and_then(|query| query.format.as_ref()))
+                .bind(version)
                 .bind(before)
                 .bind(i64::try_from(limit).unwrap_or(i64::MAX))
                 .fetch_all(&self.catalogue.control)
@@ -149,7 +151,7 @@ impl Shares {
     }
 
     /// Ends all links of one thing that the caller may end; how many.
-    pub async fn revoke_all(&self, caller: &Caller, target: &Target) -> Result<u64> {
+    pub async fn revoke_all(&self, caller: &Caller, (target, version): &(Target, Option<i64>)) -> Result<u64> {
         let sql = format!(
             "update larder.shares set revoked_at = now() where revoked_at is null
              and id in (select s.id from larder.shares s {SHARE_JOINS} where {OWN} and {SAME}) returning id"
@@ -165,6 +167,7 @@ impl Shares {
             .bind(row.folder)
             .bind(row.query.map(|query| &query.text))
             .bind(row.query.and_then(|query| query.format.as_ref()))
+            .bind(version)
             .fetch_all(&mut *tx)
             .await
             .map_err(database)?;

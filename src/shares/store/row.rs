@@ -36,6 +36,8 @@ pub(super) const SHARE_COLUMNS: &str = concat!(
      s.label as s_label, s.password as s_password, s.may_view as s_may_view, s.may_download as s_may_download, s.may_upload as s_may_upload, \
      s.downloads_max as s_downloads_max, s.downloads as s_downloads, s.upload_bytes_max as s_upload_bytes_max, \
      s.upload_files_max as s_upload_files_max, s.upload_bytes as s_upload_bytes, s.upload_files as s_upload_files, s.created_by as s_created_by, \
+     (select count(*)::int from larder.pending w where w.share_id = s.id and w.lease_until > clock_timestamp()) as s_coming_files, \
+     (select coalesce(sum(w.share_bytes), 0)::bigint from larder.pending w where w.share_id = s.id and w.lease_until > clock_timestamp()) as s_coming_bytes, \
      m.name as s_maker, s.expires_at as s_expires_at, s.revoked_at as s_revoked_at, s.created_at as s_created_at, d.kind as d_kind, d.name as d_name, ",
     over!(),
     " or (s.folder is null and not ",
@@ -139,6 +141,8 @@ impl FromRow<'_, PgRow> for Share {
             downloads: count("s_downloads")?,
             uploaded_bytes: bytes("s_upload_bytes")?.unwrap_or_default(),
             uploaded_files: count("s_upload_files")?,
+            coming_bytes: bytes("s_coming_bytes")?.unwrap_or_default(),
+            coming_files: count("s_coming_files")?,
             over: row.try_get("s_over")?,
         })
     }

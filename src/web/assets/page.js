@@ -71,7 +71,7 @@ async function download(link) {
   said.textContent = "Starting …";
   try {
     const answer = await fetch(link.href, { signal: running.signal });
-    if (!answer.ok) throw new Error(detail(await answer.text()) || `The server answered ${answer.status}.`);
+    if (!answer.ok) throw new Error(parsed(await answer.text()).detail || `The server answered ${answer.status}.`);
     const chunks = await read(answer, bar, said);
     save(new Blob(chunks), link.download);
     said.textContent = `Saved as ${link.download}.`;
@@ -120,7 +120,14 @@ function upload(form) {
   request.onabort = () => end("Cancelled.");
   request.onerror = () => end("The connection broke.");
   request.onload = () => {
-    if (request.status >= 400) return end(detail(request.responseText) || `The server answered ${request.status}.`);
+    const { detail, kept, files } = parsed(request.responseText);
+    if (request.status >= 400) {
+      // What has been kept is not sent again.
+      if (kept) form.reset();
+      return end(detail || `The server answered ${request.status}.`);
+    }
+    // A name that was taken has become another one.
+    sessionStorage.setItem("received", files.map(({ name }) => name).join(", "));
     location.hash = "received";
     location.reload();
   };
@@ -129,12 +136,23 @@ function upload(form) {
   request.send(new FormData(form));
 }
 
-function detail(text) {
+function parsed(text) {
   try {
-    return JSON.parse(text).detail;
+    return JSON.parse(text);
   } catch {
-    return null;
+    return {};
   }
+}
+
+if (location.hash === "#received") {
+  const [shown, names] = [document.getElementById("received"), sessionStorage.getItem("received")];
+  if (shown && names) {
+    shown.textContent = `Your files have arrived: ${names}.`;
+    shown.classList.add("news");
+  }
+  sessionStorage.removeItem("received");
+  // It is news to nobody to whom the address is sent on.
+  history.replaceState(null, "", location.pathname);
 }
 
 async function read(answer, bar, said) {

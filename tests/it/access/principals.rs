@@ -34,7 +34,7 @@ async fn admins_make_principals_and_others_see_themselves() {
     }
     assert!(names.is_sorted() && [ada.name(), eve.name(), "admin"].iter().all(|name| names.iter().any(|n| n == name)));
     for body in [json!({ "name": "x", "kind": "person" }), json!({ "name": "x", "kind": "program", "admin": true })] {
-        problem(ada.post("/v1/principals", &body).await, 403, "scope-needed").await;
+        problem(ada.post("/v1/principals", &body).await, 403, "forbidden").await;
     }
     let taken = json!({ "name": ada.name(), "kind": "program" });
     problem(larder.post("/v1/principals", &taken).await, 409, "name-taken").await;
@@ -43,9 +43,9 @@ async fn admins_make_principals_and_others_see_themselves() {
         assert_eq!(problem(refused, 400, "bad-request").await["parameter"], "name");
     }
     // Nobody makes themselves an admin.
-    problem(ada.send(Method::PATCH, &ada.path(), &json!({ "admin": true })).await, 403, "scope-needed").await;
+    problem(ada.send(Method::PATCH, &ada.path(), &json!({ "admin": true })).await, 403, "forbidden").await;
     problem(ada.send(Method::PATCH, &eve.path(), &json!({ "admin": true })).await, 404, "not-found").await;
-    problem(ada.delete(&ada.path()).await, 403, "scope-needed").await;
+    problem(ada.delete(&ada.path()).await, 403, "forbidden").await;
 }
 
 #[tokio::test]

@@ -74,7 +74,9 @@ async fn a_token_makes_only_tokens_narrower_than_itself() {
     for name in [eve.name(), "nobody"] {
         let refused =
             ada.post("/v1/tokens", &json!({ "name": "x", "principal": name, "scopes": ["read:tables/a"] })).await;
-        assert_eq!(problem(refused, 403, "scope-needed").await["scope"], "admin:**");
+        problem(refused, 403, "forbidden").await;
+        let scoped = writer.post("/v1/tokens", &json!({ "name": "x", "principal": name })).await;
+        assert_eq!(problem(scoped, 403, "scope-needed").await["scope"], "admin:**");
     }
     let unknown = shared().post("/v1/tokens", &json!({ "name": "x", "principal": "nobody" })).await;
     problem(unknown, 404, "not-found").await;
@@ -260,6 +262,9 @@ async fn a_rotated_token_lives_on_for_its_overlap_on_every_replica() {
         assert!(!old.works_at(replica).await && new.works_at(replica).await);
     }
     problem(ada.post(&format!("{}/rotate", old.token_path()), &json!({})).await, 409, "conflict").await;
+    // What is over stays so.
+    problem(ada.send(Method::PATCH, &old.token_path(), &json!({ "expires_in": "1d" })).await, 409, "conflict").await;
+    assert!(!old.works().await);
     // Without an overlap the old one ends at once.
     let last = json(new.post(&format!("{}/rotate?overlap=0", new.token_path()), &json!({})).await, 201).await;
     assert!(!new.works().await);

@@ -74,17 +74,55 @@ async fn links_of_one_query_are_listed_and_ended_by_it_alone() {
     let first = share("/v1/tables/q-alone?version=1").await;
     assert_eq!(first["version"], 1);
     assert_eq!(follow(url(&first)).await.text().await.unwrap(), "n,m\n1,2\n");
+    // So is one ended.
+    let newest = share("/v1/tables/q-alone").await;
+    let query = "target=/v1/tables/q-alone?version=1";
+    assert_eq!(json(shared().get(&format!("/v1/shares?{query}")).await, 200).await["shares"], json!([first]));
+    assert_eq!(json(shared().delete(&format!("/v1/shares?{query}")).await, 200).await["revoked"], 1);
+    assert_eq!(
+        (shown(&first).await["over"].clone(), shown(&newest).await["over"].clone()),
+        (json!(true), json!(false))
+    );
 }
 
 #[tokio::test]
 async fn looking_at_what_is_in_a_folder_is_no_download() {
     json(shared().put("/v1/blobs/looked/deep/a.txt", "a").await, 201).await;
-    let share = share_with("/v1/blobs/looked/", json!({ "max_downloads": 1, "allow": ["view", "download"] })).await;
+    let share = share_with("/v1/blobs/looked/", json!({ "max_downloads": 1 })).await;
+    assert_eq!(share["allow"], json!(["view", "download"]), "what is in it must be seen to be had");
     for path in ["", "/", "/deep/"] {
         json(follow(&format!("{}{path}", url(&share))).await, 200).await;
     }
     assert_eq!(follow(&format!("{}/deep/a.txt", url(&share))).await.text().await.unwrap(), "a");
     problem(follow(&format!("{}/deep/a.txt", url(&share))).await, 410, "gone").await;
+}
+
+#[tokio::test]
+async fn a_collection_is_saved_whole_and_neither_pinned_nor_counted() {
+    let larder = Service::start(&["--page-rows-max", "2"]).await;
+    for n in 0..5 {
+        json(larder.put(&format!("/v1/documents/all/{n}"), format!("{{\n  \"n\": {n}\n}}")).await, 201).await;
+    }
+    for (terms, parameter) in [("pin_version", json!(true)), ("max_downloads", json!(1))] {
+        let refused = larder.post("/v1/shares", &json!({ "target": "/v1/collections/all", terms: parameter })).await;
+        assert_eq!(problem(refused, 400, "bad-request").await["parameter"], terms);
+    }
+    let share = made(&larder, "/v1/collections/all", json!({})).await;
+    let path = format!("/v1/shares/{}", share["id"].as_str().unwrap());
+    let counted = larder.request(Method::PATCH, &path).json(&json!({ "max_downloads": 1 })).send().await.unwrap();
+    assert_eq!(problem(counted, 400, "bad-request").await["parameter"], "max_downloads");
+    let page = larder.anonymous(Method::GET, url(&share)).header(BROWSER.0, BROWSER.1).send().await.unwrap();
+    let page = page.text().await.unwrap();
+    assert!(page.contains("?download\" download=\"all.ndjson\""), "{page}");
+    let saved = larder.anonymous(Method::GET, &format!("{}?download", url(&share))).send().await.unwrap();
+    assert_eq!(saved.headers()["content-type"], "application/x-ndjson");
+    assert!(
+        saved.headers()["content-disposition"].to_str().unwrap().starts_with("attachment; filename=\"all.ndjson\"")
+    );
+    let lines = saved.text().await.unwrap();
+    let bodies: Vec<Value> =
+        lines.lines().map(|line| serde_json::from_str::<Value>(line).unwrap()["body"].clone()).collect();
+    assert_eq!(bodies, (0..5).map(|n| json!({ "n": n })).collect::<Vec<_>>());
 }
 
 #[tokio::test]

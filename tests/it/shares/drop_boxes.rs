@@ -113,7 +113,9 @@ async fn names_that_are_none_are_refused_and_addresses_that_are_no_links_stay_re
     }
     problem(put(&share, "ok?replace=true", "x").await, 400, "bad-request").await;
     let sent = async |method: Method, path: &str| shared().anonymous(method, path).body("x").send().await.unwrap();
-    problem(sent(Method::PUT, "/s/nowhere/x.txt").await, 409, "name-reserved").await;
+    // Whoever has a token means a name of their own, and a holder a link.
+    problem(shared().put("/s/nowhere/x.txt", "x").await, 409, "name-reserved").await;
+    problem(sent(Method::PUT, "/s/nowhere/x.txt").await, 404, "not-found").await;
     // What may be a link is answered as one that leads nowhere.
     let unknown = format!("/s/{}/x.txt", "A".repeat(url(&share).rsplit('/').next().unwrap().len()));
     problem(sent(Method::PUT, &unknown).await, 404, "not-found").await;
@@ -141,11 +143,22 @@ async fn what_comes_is_in_the_log_before_it_has_come_and_a_revoked_link_keeps_it
     let id = share["id"].as_str().unwrap();
     shared().wait_for(&format!("select outcome from larder.share_hits where share_id = '{id}'"), &["broken"]).await;
     assert_eq!(log().await, ["broken slow.txt"]);
+    let uploads = json(shared().get(&path).await, 200).await["uploads"].clone();
+    assert_eq!(uploads["files"], 1, "its room is kept: {uploads}");
     drop(sender);
     json(answer.await.unwrap().unwrap(), 201).await;
     assert_eq!(log().await, ["uploaded slow.txt"]);
     json(form(&share, &[("one.txt", "1"), ("slow.txt", "2")]).await, 201).await;
-    assert_eq!(log().await, ["uploaded slow-2.txt", "uploaded one.txt", "uploaded slow.txt"]);
+    let part = |name: &str| {
+        format!("--B\r\ncontent-disposition: form-data; name=\"file\"; filename=\"{name}\"\r\n\r\n{name}\r\n")
+    };
+    let cut = format!("{}{}", part("whole.txt"), part("cut.txt"));
+    let request =
+        shared().anonymous(Method::POST, url(&share)).header("content-type", "multipart/form-data; boundary=B");
+    let told = problem(request.body(cut).send().await.unwrap(), 408, "interrupted").await;
+    assert!(told["detail"].as_str().unwrap().ends_with("Kept before that: whole.txt."), "{told}");
+    assert_eq!(log().await[..2], ["broken cut.txt", "uploaded whole.txt"]);
+    assert_eq!(log().await[2..], ["uploaded slow-2.txt", "uploaded one.txt", "uploaded slow.txt"]);
     let (sender, answer) = slow(shared().anonymous(Method::PUT, &format!("{}/late.txt", url(&share))));
     sender.send(Ok("begun".into())).await.unwrap();
     let late = format!("select count(*) from larder.share_hits where share_id = '{id}' and path = 'late.txt'");
