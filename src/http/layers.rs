@@ -71,7 +71,7 @@ async fn logged<F: Future<Output = Response>>(request: Request, run: impl FnOnce
     let status = response.status();
     let took = started.elapsed();
     RequestContext::with(|request| {
-        plain_answer(response.headers_mut(), request.path(), status);
+        plain_answer(response.headers_mut(), request.path());
         metrics::answered(&request.method, request.path(), status.as_u16(), took);
     });
     let duration_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
@@ -106,16 +106,11 @@ fn is_link(path: &str) -> bool {
     path.starts_with("/s/")
 }
 
-/// What we say ourselves is for programs: a browser takes it for nothing else, and a page of ours loads nothing; nobody keeps what does not say that it may be kept. What is behind a link may be read from any
-/// page, but never with the reader's own credentials.
-fn plain_answer(headers: &mut HeaderMap, path: &str, status: StatusCode) {
+/// What we say ourselves is for programs: a browser takes it for nothing else, and a page of ours loads nothing. What is behind a link may be read from any page, but never with the reader's own credentials.
+fn plain_answer(headers: &mut HeaderMap, path: &str) {
     if is_link(path) {
         headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, ANY);
         headers.insert(ACCESS_CONTROL_EXPOSE_HEADERS, ANY);
-    }
-    // One that is unchanged is kept as before.
-    if status != StatusCode::NOT_MODIFIED {
-        headers.entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
     }
     headers.entry(X_CONTENT_TYPE_OPTIONS).or_insert(HeaderValue::from_static("nosniff"));
     headers.entry(REFERRER_POLICY).or_insert(HeaderValue::from_static("no-referrer"));
@@ -139,6 +134,10 @@ async fn enter(app: App, mut request: Request, next: Next) -> Response {
     };
     if let Some(client) = client {
         response.extensions_mut().insert(client);
+    }
+    // Nobody keeps what does not say that it may be kept; what is unchanged is kept as before.
+    if response.status() != StatusCode::NOT_MODIFIED {
+        response.headers_mut().entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
     }
     // Where browsers reach us by https they are to use nothing else.
     if app.is_https() {

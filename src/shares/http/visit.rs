@@ -342,7 +342,7 @@ impl<'a> Visit<'a> {
     async fn give_collection(&mut self, collection: &Dataset) -> Result<Response> {
         self.hit.format = Some("json".into());
         match self.path {
-            None if self.wanted == Wanted::Download && self.method == Method::GET && self.query.is_empty() => {
+            None if self.wanted == Wanted::Download && self.query.is_empty() => {
                 self.hit.format = Some("ndjson".into());
                 documents::http::lines_of(self.app, collection)
             }

@@ -119,6 +119,8 @@ async fn a_collection_is_saved_whole_and_neither_pinned_nor_counted() {
     assert!(
         saved.headers()["content-disposition"].to_str().unwrap().starts_with("attachment; filename=\"all.ndjson\"")
     );
+    let head = larder.anonymous(Method::HEAD, &format!("{}?download", url(&share))).send().await.unwrap();
+    assert_eq!(head.headers()["content-type"], "application/x-ndjson");
     let lines = saved.text().await.unwrap();
     let bodies: Vec<Value> =
         lines.lines().map(|line| serde_json::from_str::<Value>(line).unwrap()["body"].clone()).collect();
