@@ -1,12 +1,12 @@
 //! `GET /v1/audit` and `GET /v1/datasets/{id}/log`; and the layer that sees what is refused and what is read.
 
-use super::{Audit, Entry, Filter, First, Note, Outcome, Read, ReadEntry, Refused};
+use super::{Audit, Entry, Filter, First, Note, Outcome, Read, ReadEntry, Refused, without_nul};
 use crate::{
     app::App,
     auth::{Caller, http::origin},
     error::{Error, Result},
     http::{Paging, Path, Problem, Query, Refusal},
-    shares::may_be_token,
+    shares::without_token,
 };
 use axum::{
     body::{Body, HttpBody},
@@ -93,10 +93,8 @@ pub async fn watch<F: Future<Output = Response>>(
 /// A path as the audit has it: without a link's token, which may have come to the wrong address.
 fn told(path: &str) -> String {
     let path = percent_decode_str(path).decode_utf8_lossy();
-    let segments = path.split('/').map(|segment| if may_be_token(segment) { "{token}" } else { segment });
-    let told: String = segments.collect::<Vec<_>>().join("/").chars().take(NAME_CHARS_MAX).collect();
-    // Postgres has no NUL in its texts.
-    told.replace('\0', "\u{fffd}")
+    let segments: Vec<&str> = path.split('/').map(without_token).collect();
+    without_nul(&segments.join("/").chars().take(NAME_CHARS_MAX).collect::<String>())
 }
 
 /// Counts an answer as a read: a body in memory at once, a stream when it ends, with the bytes that have been sent until then.

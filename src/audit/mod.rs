@@ -19,6 +19,11 @@ use crate::catalogue::Dataset;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
+/// Postgres has no NUL in its texts; whoever names a thing, or is told of one, may.
+fn without_nul(text: &str) -> String {
+    text.replace('\0', "\u{fffd}")
+}
+
 /// What is done to what.
 #[derive(Debug, Clone)]
 pub struct Note {

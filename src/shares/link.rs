@@ -25,6 +25,11 @@ pub fn may_be_token(text: &str) -> bool {
     text.len() == TOKEN_CHARS && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte))
 }
 
+/// A segment of a path, without its token, if it may be one.
+pub fn without_token(segment: &str) -> &str {
+    if may_be_token(segment) { "{token}" } else { segment }
+}
+
 pub fn token(keys: &SecretKeys, share: &Share) -> String {
     keys.seal(LINK, &name(share))
 }

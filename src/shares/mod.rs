@@ -14,7 +14,7 @@ mod password;
 mod share;
 mod store;
 
-pub use link::{ADMITTED_SECONDS, admission, is_admitted, may_be_token, open_token};
+pub use link::{ADMITTED_SECONDS, admission, is_admitted, may_be_token, open_token, without_token};
 pub use password::Passwords;
 pub use share::{Allow, Changes, Expiry, NewShare, Pin, Query, Right, Said, Share, Target, Terms};
 pub use store::{Arrival, Entry, Hit, Known, Link, Listed, Place, PlaceAsked, Room, Shares};

@@ -1,13 +1,13 @@
 //! `/`: what this is, and the way in.
 
 use super::{icon::Icon, layout::Page};
-use crate::{app::App, auth::session::http::session_cookie};
+use crate::{app::App, auth::session::http::session_cookie, guards::http::Counted};
 use axum::extract::State;
 use http::HeaderMap;
 use maud::{Markup, html};
 
 /// `GET /`, which tells a browser as whom it has signed in.
-pub async fn home(State(app): State<App>, headers: HeaderMap) -> Page {
+pub async fn home(_: Counted, State(app): State<App>, headers: HeaderMap) -> Page {
     let caller = match session_cookie(&app, &headers) {
         // The page is there whatever the database is.
         Some(cookie) => app.auth.caller_of_session(cookie.expose()).await.ok(),

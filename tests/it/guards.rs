@@ -47,6 +47,16 @@ async fn an_address_that_asks_too_often_is_told_to_wait_whatever_it_asks_of_a_st
         assert_eq!(told["setting"], "LARDER_ADDRESS_REQUESTS_PER_SECOND_MAX");
     }
     assert_eq!(from("198.51.100.2").send().await.unwrap().status(), 404, "another address");
+    // The page that tells who is signed in asks the database too.
+    let home = || {
+        service
+            .anonymous(Method::GET, "/")
+            .header("x-forwarded-for", "198.51.100.3")
+            .header("cookie", "larder-session=x")
+    };
+    for answer in refused(at_once(200, home).await, 10, 200) {
+        problem(answer, 429, "too-many-requests").await;
+    }
     let live = service.anonymous(Method::GET, "/health/live").header("x-forwarded-for", "198.51.100.1");
     assert_eq!(live.send().await.unwrap().status(), 200);
 }

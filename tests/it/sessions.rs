@@ -90,6 +90,9 @@ async fn a_form_signs_in_and_leads_to_a_page_of_ours() {
     }
     problem(form(&service, &[("token", "wrong")]).await, 401, "unauthenticated").await;
     problem(form(&service, &[("name", "x")]).await, 400, "bad-request").await;
+    let bare = service.anonymous(Method::POST, "/login").json(&json!("larder_a-token-without-its-field"));
+    let told = problem(bare.send().await.unwrap(), 400, "bad-request").await;
+    assert!(!told.to_string().contains("without-its-field"), "{told}");
     let foreign = service.anonymous(Method::POST, "/login").header("sec-fetch-site", "cross-site");
     problem(foreign.json(&json!({ "token": service.token })).send().await.unwrap(), 403, "forbidden").await;
 }

@@ -2,7 +2,7 @@
 
 use super::{COLUMNS, Outcome, Row, VALUES, begin_with};
 use crate::{
-    audit::Note,
+    audit::{Note, without_nul},
     auth::Caller,
     catalogue::{Catalogue, Dataset, database},
     error::{Error, Result},
@@ -55,8 +55,7 @@ impl Intent {
         let (outcome, detail) = match &done {
             Ok(_) => (Outcome::Done, json!({})),
             Err(Error::Store { .. } | Error::Internal(_)) => (Outcome::Unknown, json!({})),
-            // Postgres has no NUL in its texts, and the error may speak of a key that has.
-            Err(error) => (Outcome::Failed, json!({ "error": error.to_string().replace('\0', "\u{fffd}") })),
+            Err(error) => (Outcome::Failed, json!({ "error": without_nul(&error.to_string()) })),
         };
         intent.note.detail = detail;
         intent.ended = true;

@@ -14,7 +14,7 @@ use crate::{
     },
     metrics,
     objects::Incoming,
-    shares::{Hit, Room, may_be_token},
+    shares::{Room, may_be_token},
 };
 use axum::{
     body::Body,
@@ -28,7 +28,6 @@ use http::{
 use serde::Serialize;
 use serde_json::json;
 use std::mem;
-use uuid::Uuid;
 
 /// A file as it is kept.
 #[derive(Debug, Serialize)]
@@ -195,10 +194,7 @@ impl Visit<'_> {
         self.hit.path = Some(name.clone());
         self.note_now().await?;
         metrics::share_hit("uploaded");
-        // What follows it in a form is told by a line of its own.
-        self.noted = None;
-        self.hit =
-            Hit { id: Uuid::now_v7(), outcome: "refused", format: None, path: None, bytes: None, ..self.hit.clone() };
+        self.begin_hit();
         Ok(Received { name, size_bytes: version.size_bytes, sha256: version.sha256.as_deref().map(hex::encode) })
     }
 

@@ -9,7 +9,7 @@ use crate::{
     auth::Origin,
     error::Error,
     http::{Client, request_id, slug},
-    shares::may_be_token,
+    shares::without_token,
 };
 use http::Method;
 use serde_json::json;
@@ -58,8 +58,7 @@ fn tell(
         let origin = Origin { request_id: request_id(), address, agent: client.agent.clone(), token: None, share };
         let name = share.map_or_else(|| "unknown".to_owned(), |share| share.to_string());
         let note = Note { dataset, ..Note::new("refuse", "share", name) };
-        let file = file.map(|file| if may_be_token(file) { "{token}" } else { file });
-        let note = note.with(json!({ "request": action, "problem": problem, "path": file }));
+        let note = note.with(json!({ "request": action, "problem": problem, "path": file.map(without_token) }));
         First { caller: None, origin, note }
     });
 }

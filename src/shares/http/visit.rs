@@ -86,7 +86,7 @@ pub struct Visit<'a> {
     /// Read before the hit was written down, or why that failed: nobody waits for the same failure twice.
     document: Option<Result<Arc<Document>>>,
     /// As what it has been written down.
-    pub noted: Option<&'static str>,
+    noted: Option<&'static str>,
     wanted: Wanted,
     redirect: bool,
 }
@@ -235,6 +235,13 @@ impl<'a> Visit<'a> {
     pub async fn note_now(&mut self) -> Result<()> {
         self.noted = Some(self.hit.outcome);
         self.app.shares.note(self.hit.clone()).await
+    }
+
+    /// Whatever comes next is told by a line of its own.
+    pub fn begin_hit(&mut self) {
+        self.noted = None;
+        self.hit =
+            Hit { id: Uuid::now_v7(), outcome: "refused", format: None, path: None, bytes: None, ..self.hit.clone() };
     }
 
     async fn conclude(mut self, response: Response) -> Result<Response> {

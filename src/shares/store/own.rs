@@ -13,7 +13,7 @@ use crate::{
     error::{Error, Result},
     shares::{Changes, Share, Target},
 };
-use sqlx::AssertSqlSafe;
+use sqlx::{Arguments, AssertSqlSafe, postgres::PgArguments};
 use uuid::Uuid;
 
 /// `$1` is the caller, `$2` whether that is an admin, and `$3` are patterns of what its token may share: who sees a link can follow it. Of folders [`reaches`] tells.
@@ -48,20 +48,9 @@ impl Shares {
         let sql = format!(
             "select {SHARE_COLUMNS} from larder.shares s {SHARE_JOINS} where {OWN} and {SAME} and ($10::uuid is null or s.id < $10) order by s.id desc limit $11"
         );
-        let row = target.map(|(target, _)| TargetRow::of(target)).unwrap_or_default();
-        let version = target.and_then(|(_, version)| *version);
         let mut found = Vec::new();
         loop {
-            let page: Vec<Listed> = sqlx::query_as(AssertSqlSafe(sql.as_str()))
-                .bind(caller.principal)
-                .bind(caller.admin)
-                .bind(caller.patterns(Action::Share))
-                .bind(row.dataset_id)
-                .bind(row.document_id)
-                .bind(row.folder)
-                .bind(row.query.map(|query| &query.text))
-                .bind(row.query.and_then(|query| query.format.as_ref()))
-                .bind(version)
+            let page: Vec<Listed> = sqlx::query_as_with(AssertSqlSafe(sql.as_str()), same(caller, target)?)
                 .bind(before)
                 .bind(i64::try_from(limit).unwrap_or(i64::MAX))
                 .fetch_all(&self.catalogue.control)
@@ -151,33 +140,42 @@ impl Shares {
     }
 
     /// Ends all links of one thing that the caller may end; how many.
-    pub async fn revoke_all(&self, caller: &Caller, (target, version): &(Target, Option<i64>)) -> Result<u64> {
+    pub async fn revoke_all(&self, caller: &Caller, target: &(Target, Option<i64>)) -> Result<u64> {
         let sql = format!(
             "update larder.shares set revoked_at = now() where revoked_at is null
              and id in (select s.id from larder.shares s {SHARE_JOINS} where {OWN} and {SAME}) returning id"
         );
-        let row = TargetRow::of(target);
         let mut tx = self.catalogue.control.begin().await.map_err(database)?;
-        let revoked: Vec<Uuid> = sqlx::query_scalar(AssertSqlSafe(sql))
-            .bind(caller.principal)
-            .bind(caller.admin)
-            .bind(caller.patterns(Action::Share))
-            .bind(row.dataset_id)
-            .bind(row.document_id)
-            .bind(row.folder)
-            .bind(row.query.map(|query| &query.text))
-            .bind(row.query.and_then(|query| query.format.as_ref()))
-            .bind(version)
+        let revoked: Vec<Uuid> = sqlx::query_scalar_with(AssertSqlSafe(sql), same(caller, Some(target))?)
             .fetch_all(&mut *tx)
             .await
             .map_err(database)?;
+        let dataset = TargetRow::of(&target.0).dataset_id;
         for id in &revoked {
-            let note = Note { dataset: row.dataset_id, ..Note::new("revoke", "share", id.to_string()) };
+            let note = Note { dataset, ..Note::new("revoke", "share", id.to_string()) };
             record(&mut tx, caller, &note).await?;
         }
         tx.commit().await.map_err(database)?;
         Ok(revoked.len() as u64)
     }
+}
+
+/// What [`OWN`] and [`SAME`] are asked with.
+fn same(caller: &Caller, target: Option<&(Target, Option<i64>)>) -> Result<PgArguments> {
+    let row = target.map(|(target, _)| TargetRow::of(target)).unwrap_or_default();
+    let mut asked = PgArguments::default();
+    asked
+        .add(caller.principal)
+        .and_then(|()| asked.add(caller.admin))
+        .and_then(|()| asked.add(caller.patterns(Action::Share)))
+        .and_then(|()| asked.add(row.dataset_id))
+        .and_then(|()| asked.add(row.document_id))
+        .and_then(|()| asked.add(row.folder))
+        .and_then(|()| asked.add(row.query.map(|query| &query.text)))
+        .and_then(|()| asked.add(row.query.and_then(|query| query.format.as_ref())))
+        .and_then(|()| asked.add(target.and_then(|(_, version)| *version)))
+        .map_err(|error| Error::internal(error.to_string()))?;
+    Ok(asked)
 }
 
 /// Whether the caller's token may share all that a folder's link leads to; other links are found only if it may.

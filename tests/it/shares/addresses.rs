@@ -86,6 +86,15 @@ async fn links_of_one_query_are_listed_and_ended_by_it_alone() {
 }
 
 #[tokio::test]
+async fn an_upload_gives_out_no_link_that_was_made_for_somebody() {
+    json(shared().put("/v1/blobs/for-somebody.txt", "a").await, 201).await;
+    let labelled = share_with("/v1/blobs/for-somebody.txt", json!({ "label": "for the board" })).await;
+    let again = json(shared().put("/v1/blobs/for-somebody.txt?share=30d", "b").await, 200).await;
+    assert_ne!(again["links"]["share"], labelled["url"]);
+    assert_eq!(shown(&labelled).await["expires_at"], labelled["expires_at"]);
+}
+
+#[tokio::test]
 async fn looking_at_what_is_in_a_folder_is_no_download() {
     json(shared().put("/v1/blobs/looked/deep/a.txt", "a").await, 201).await;
     let share = share_with("/v1/blobs/looked/", json!({ "max_downloads": 1 })).await;
